@@ -1,0 +1,46 @@
+/* Devices: which there are, and how one is chosen. */
+#ifndef CLAVE_DEVICE_H
+#define CLAVE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clave/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum clv_device_kind { CLV_DEVICE_CPU, CLV_DEVICE_GPU, CLV_DEVICE_OTHER } clv_device_kind;
+
+typedef struct clv_device_info {
+    char platform[128];
+    char name[128];
+    char driver[128];
+    char backend[16]; /* "opencl", "cpu" */
+    clv_device_kind kind;
+    int platform_index, device_index; /* OpenCL: as in "p:d" */
+    int compute_units;
+    int vector_width;          /* native floats a vector */
+    uint64_t global_bytes;     /* device memory */
+    uint64_t max_buffer_bytes; /* largest single buffer */
+    uint64_t local_bytes;      /* local memory a work-group */
+} clv_device_info;
+
+typedef enum clv_gemm_choice { CLV_GEMM_AUTO, CLV_GEMM_OWN, CLV_GEMM_CLBLAST } clv_gemm_choice;
+
+typedef struct clv_device_options {
+    const char *backend; /* "opencl" or "cpu" (the reference: plain loops, slow) */
+    const char *select;  /* "auto" (a GPU if there is one), "gpu", "cpu", "P:D", or part of a name, case ignored */
+    clv_gemm_choice gemm; /* auto: CLBlast on a GPU, clave's own kernel otherwise */
+    bool selftest;        /* check every kernel of a plan before its first use */
+} clv_device_options;
+
+/* All OpenCL devices, in the order of their "p:d"; the caller frees *devices. No platform at all is CLV_OK and 0. */
+clv_status clv_devices_list(clv_device_info **devices, int *count, clv_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

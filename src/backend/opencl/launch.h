@@ -1,0 +1,57 @@
+/* Launches: how a call of a plan becomes kernels of cl/. The launch table (launch.c) has a row an op; each row writes
+ * the launches of one call for one device. A launch is all text and numbers: it knows no OpenCL handle, so
+ * it can be printed, hashed, tested and compiled without a device. */
+#ifndef CLAVE_OPENCL_LAUNCH_H
+#define CLAVE_OPENCL_LAUNCH_H
+
+#include "clave/device.h"
+#include "graph/plan.h"
+
+#define CLV_MAX_LAUNCHES 6 /* of one call */
+#define CLV_MAX_ARGS 10
+#define CLV_DEFINES_SIZE 768
+
+/* What a kernel argument is bound to, once, when the program is made. */
+typedef enum clv_arg {
+    CLV_ARG_IN0, /* .. IN0 + 4: the call's inputs */
+    CLV_ARG_IN1,
+    CLV_ARG_IN2,
+    CLV_ARG_IN3,
+    CLV_ARG_IN4,
+    CLV_ARG_OUT,
+    CLV_ARG_STEP,    /* constant clv_step */
+    CLV_ARG_SCRATCH, /* this call's scratch, from `scratch_offset` on (elements) */
+    CLV_ARG_IMAGES,  /* of the dataset attr.dataset */
+    CLV_ARG_LABELS,
+    CLV_ARG_ORDER,
+    CLV_ARG_TRACE,
+    CLV_ARG_PARAM, /* the whole space, for the optimiser */
+    CLV_ARG_GRAD,
+    CLV_ARG_MOMENT1,
+    CLV_ARG_MOMENT2
+} clv_arg;
+
+typedef struct clv_launch {
+    const char *file;                /* "conv.cl" */
+    const char *kernel;              /* "conv" */
+    char defines[CLV_DEFINES_SIZE];  /* "-DIC=64 -DOC=128 ...": everything the kernel is specialised by */
+    int dims;                        /* 1 .. 3 */
+    size_t global[3], local[3];      /* local: always given; divides global */
+    int args;
+    clv_arg arg[CLV_MAX_ARGS];
+    size_t scratch_offset[CLV_MAX_ARGS]; /* for CLV_ARG_SCRATCH arguments */
+} clv_launch;
+
+typedef struct clv_launch_list {
+    int launches;
+    clv_launch launch[CLV_MAX_LAUNCHES];
+    size_t scratch; /* elements of scratch memory this call needs; calls run one after another and share it */
+} clv_launch_list;
+
+/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. */
+clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
+
+/* The rows of the three products (products.c): tile sizes and variant by device kind, vector width and shape. */
+clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
+
+#endif

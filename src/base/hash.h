@@ -1,0 +1,13 @@
+/* A 128-bit non-cryptographic hash (MurmurHash3 x64_128, seed 0) as cache keys. */
+#ifndef CLAVE_BASE_HASH_H
+#define CLAVE_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct clv_hash { uint64_t word[2]; } clv_hash;
+
+clv_hash clv_hash_bytes(const void *bytes, size_t size);
+void clv_hash_print(clv_hash hash, char text[33]); /* 32 hexadecimal digits */
+
+#endif

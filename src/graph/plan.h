@@ -1,0 +1,102 @@
+/* The plan: a graph made static. Dead nodes are gone, every tensor has its place in one of a few buffers, and a
+ * step is a flat list of calls. Backends know plans, never graphs. */
+#ifndef CLAVE_GRAPH_PLAN_H
+#define CLAVE_GRAPH_PLAN_H
+
+#include "clave/graph.h"
+
+/* Where a tensor lies. Each space is one buffer; offsets count elements. */
+typedef enum clv_space {
+    CLV_SPACE_NONE,
+    CLV_SPACE_PARAM,    /* all parameters, the trained ones first; shared by the plans of a model */
+    CLV_SPACE_GRAD,     /* the gradients of the trained parameters, at the same offsets */
+    CLV_SPACE_MOMENT1,  /* Adam's m (SGD's momentum), same offsets */
+    CLV_SPACE_MOMENT2,  /* Adam's v, same offsets */
+    CLV_SPACE_ARENA,    /* everything batched, placed by liveness; inputs and outputs too */
+    CLV_SPACE_TRACE,    /* float [row][slots]: what RECORD wrote, a row a step */
+    CLV_SPACE_COUNT
+} clv_space;
+
+typedef struct clv_operand {
+    clv_space space;
+    size_t offset; /* elements */
+    clv_shape shape;
+} clv_operand;
+
+/* One call: one operation on placed tensors. */
+typedef struct clv_call {
+    clv_op op;
+    clv_attr attr;
+    int inputs;
+    clv_operand in[CLV_MAX_INPUTS];
+    clv_operand out; /* CLV_SPACE_NONE for record, adam, sgd */
+    int lanes;       /* stride of the batch axis: batch rounded up to the backend's lane width */
+    int slots;       /* record: columns of the trace */
+    size_t trained;  /* adam, sgd: elements of CLV_SPACE_PARAM that are trained */
+    clv_node node;
+    char name[CLV_NAME_SIZE];
+} clv_call;
+
+/* The values that change from step to step; they lie in a small device buffer, so that a plan's arguments never
+ * change. 16 words of 4 bytes, the layout of cl/clave.clh. */
+typedef struct clv_step {
+    uint32_t seed[2];  /* Philox key */
+    uint32_t step;     /* Philox counter word: the number of the step since the run began */
+    uint32_t offset;   /* first of this batch's places in the order of images */
+    uint32_t count;    /* images in this batch, 1 .. batch; the lanes beyond are padding */
+    uint32_t row;      /* of the trace */
+    float lr;          /* learning rate */
+    float correction1; /* Adam: 1 / (1 - beta1^t), t from 1 */
+    float correction2; /* Adam: 1 / (1 - beta2^t) */
+    uint32_t reserved[7];
+} clv_step;
+
+typedef struct clv_plan {
+    int batch;       /* images a step, at most */
+    int lanes;       /* batch rounded up to a multiple of the lane width */
+    int calls;
+    clv_call *call;
+    size_t elements[CLV_SPACE_COUNT]; /* length of each space's buffer that this plan needs */
+    int nodes;
+    clv_operand *place; /* [nodes]: where each kept node lies; CLV_SPACE_NONE where it was dropped or is temporary
+                           and no output */
+    int slots;          /* columns of the trace */
+    uint64_t multiply_adds; /* real ones of one image, all calls */
+} clv_plan;
+
+typedef struct clv_plan_options {
+    int batch;
+    int lane_width;   /* of the backend */
+    size_t alignment; /* elements: every offset is a multiple of it */
+    bool reuse;       /* false: no two batched tensors share memory; for tests */
+    int trace_rows;   /* length of the trace */
+} clv_plan_options;
+
+/* The layout of the parameters, by name, shared by every plan of a model: trained ones first, then frozen ones. */
+typedef struct clv_param_layout {
+    int params;
+    struct clv_param_place {
+        char name[CLV_NAME_SIZE];
+        clv_shape shape;
+        size_t offset; /* elements */
+        bool trained;
+    } *param;
+    size_t elements; /* of CLV_SPACE_PARAM */
+    size_t trained;  /* of them, a prefix */
+} clv_param_layout;
+
+/* Places `params` parameters of a graph; trained[i] says which the optimiser moves. Destroy with clv_param_layout_destroy. */
+clv_status clv_param_layout_create(const clv_graph *graph, const clv_node *param, const bool *trained, int params, size_t alignment,
+                                   clv_param_layout *layout, clv_error *err);
+void clv_param_layout_destroy(clv_param_layout *layout);
+
+/* gradient[i] is the node whose result goes to the place of layout->param[i] in CLV_SPACE_GRAD (CLV_NODE_NONE: none);
+ * gradient may be NULL for a plan that does not train. Parameters are found in the layout by name and shape. */
+clv_status clv_plan_create(const clv_graph *graph, const clv_param_layout *layout, const clv_node *gradient, const clv_plan_options *options,
+                           clv_plan **plan, clv_error *err);
+void clv_plan_destroy(clv_plan *plan);
+
+/* Elements that an operand takes: a batched one with its lanes. */
+size_t clv_operand_elements(const clv_operand *operand, int lanes);
+
+#endif

@@ -1,0 +1,33 @@
+/* Checkpoints: safetensors files with PyTorch's names and shapes. Parameters are tensors under their own names; the training
+ * state, where kept, lies beside them as "optimizer.m.<name>", "optimizer.v.<name>" and in the metadata. */
+#ifndef CLAVE_MODEL_CHECKPOINT_H
+#define CLAVE_MODEL_CHECKPOINT_H
+
+#include "graph/plan.h"
+
+/* What a run needs to go on as if it had never stopped, beside the parameters and moments. */
+typedef struct clv_train_state {
+    uint64_t seed;
+    uint32_t step;  /* optimiser steps done */
+    uint32_t epoch; /* epochs done */
+    uint32_t best_epoch; /* 1-based; 0: none yet */
+    double best;         /* the monitored value there */
+    uint32_t waited;     /* epochs without improvement */
+} clv_train_state;
+
+typedef struct clv_checkpoint {
+    const float *param;   /* [layout.elements] */
+    const float *moment1; /* or NULL: not kept */
+    const float *moment2;
+    clv_train_state state;
+} clv_checkpoint;
+
+/* Written to a temporary, fsynced, renamed. Bytes depend on the contents alone. */
+clv_status clv_checkpoint_write(const char *path, const clv_param_layout *layout, const clv_checkpoint *checkpoint, clv_error *err);
+
+/* Reads into arrays of layout->elements floats; moments may be NULL. Every parameter of the layout must be there as F32 with
+ * its shape and nothing else beside the optimiser's: CLV_ERR_DATA lists what is missing, extra or of another shape. */
+clv_status clv_checkpoint_read(const char *path, const clv_param_layout *layout, float *param, float *moment1, float *moment2,
+                               clv_train_state *state, clv_error *err);
+
+#endif
