@@ -74,6 +74,9 @@ clv_status clv_config_print(const clv_config *config, char **text, clv_error *er
  * type, range, default, meaning. CLV_ERR_CONFIG with the nearest name where there is none such. */
 clv_status clv_config_explain(const char *key, FILE *out, clv_error *err);
 
+/* The whole reference of sections, keys and layers as Markdown. */
+void clv_config_reference(FILE *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,143 @@
+/* Arguments: one table of options, each allowed where its subcommand names it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+
+typedef enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_INT, OPTION_REAL } option_type;
+
+typedef struct option {
+    const char *name, *value; /* of the value in the usage */
+    option_type type;
+    double low, high; /* numbers: inclusive */
+    size_t offset;    /* in cli_args */
+    const char *help;
+} option;
+
+#define AT(field) offsetof(cli_args, field)
+static const option options[] = {
+    {"out", "PATH", OPTION_TEXT, 0, 0, AT(out), "where to write: the run directory (train) or the picture"},
+    {"resume", NULL, OPTION_FLAG, 0, 0, AT(resume), "go on from the run directory's last checkpoint"},
+    {"json", NULL, OPTION_FLAG, 0, 0, AT(json), "print one JSON object on standard output"},
+    {"split", "NAME", OPTION_TEXT, 0, 0, AT(split), "train, val or test (default: test)"},
+    {"seed", "N", OPTION_INT, 0, 9007199254740992.0, AT(seed), "of the random choice (default: the run's)"},
+    {"count", "N", OPTION_INT, 1, 10000, AT(count), "how many images; manifold: the grid's side"},
+    {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},
+    {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)"},
+    {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
+    {"markdown", NULL, OPTION_FLAG, 0, 0, AT(markdown), "the whole reference as Markdown"},
+};
+#define OPTIONS ((int)(sizeof options / sizeof *options))
+
+static bool takes(const cli_command *command, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = command->options; *at; at += strspn(at, " ")) {
+        size_t word = strcspn(at, " ");
+        if (word == length && !strncmp(at, name, length)) return true;
+        at += word;
+    }
+    return false;
+}
+
+static const option *find_option(const cli_command *command, const char *name, size_t length)
+{
+    for (int i = 0; i < OPTIONS; i++)
+        if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length) && takes(command, options[i].name)) return &options[i];
+    return NULL;
+}
+
+static clv_status refuse_option(const cli_command *command, const char *text, clv_error *err)
+{
+    const char *names[OPTIONS];
+    char word[64];
+    int count = 0;
+    for (int i = 0; i < OPTIONS; i++)
+        if (takes(command, options[i].name)) names[count++] = options[i].name;
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    const char *nearest = clv_nearest(word, names, count);
+    if (nearest) return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; did you mean '--%s'?", command->name, text, nearest);
+    return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; see clave %s --help", command->name, text, command->name);
+}
+
+static clv_status store(const option *o, const char *value, cli_args *args, clv_error *err)
+{
+    char *field = (char *)args + o->offset;
+    int64_t number;
+    double real;
+    switch (o->type) {
+    case OPTION_FLAG: *(bool *)(void *)field = true; return CLV_OK;
+    case OPTION_TEXT: *(const char **)(void *)field = value; return CLV_OK;
+    case OPTION_INT:
+        if (!clv_parse_int(value, &number) || (double)number < o->low || (double)number > o->high)
+            return clv_fail(err, CLV_ERR_CONFIG, "--%s takes a whole number from %.0f to %.0f, not '%s'", o->name, o->low, o->high, value);
+        *(int64_t *)(void *)field = number;
+        return CLV_OK;
+    case OPTION_REAL:
+        if (!clv_parse_real(value, &real) || real < o->low || real > o->high)
+            return clv_fail(err, CLV_ERR_CONFIG, "--%s takes a number from %g to %g, not '%s'", o->name, o->low, o->high, value);
+        *(double *)(void *)field = real;
+        return CLV_OK;
+    }
+    return CLV_OK;
+}
+
+/* "--name value", "--name=value" or "--name"; *i is moved past a value. */
+static clv_status parse_option(const cli_command *command, int argc, char **argv, int *i, cli_args *args, clv_error *err)
+{
+    const char *text = argv[*i], *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    const option *o = text[1] == '-' ? find_option(command, text + 2, length - 2) : NULL;
+    if (!o) return refuse_option(command, text[1] == '-' ? text : "--", err);
+    if (o->type == OPTION_FLAG) {
+        if (equals) return clv_fail(err, CLV_ERR_CONFIG, "--%s takes no value", o->name);
+        return store(o, NULL, args, err);
+    }
+    if (!equals && *i + 1 >= argc) return clv_fail(err, CLV_ERR_CONFIG, "--%s needs a value: --%s %s", o->name, o->name, o->value);
+    return store(o, equals ? equals + 1 : argv[++*i], args, err);
+}
+
+clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, clv_error *err)
+{
+    int kept = 0; /* arguments are moved to the front of argv: target, then overrides */
+    for (int i = 0; i < argc; i++) {
+        clv_status status = CLV_OK;
+        if (argv[i][0] == '-' && argv[i][1]) status = parse_option(command, argc, argv, &i, args, err);
+        else argv[kept++] = argv[i];
+        if (status != CLV_OK) return status;
+    }
+    if (kept == 0 && command->target == CLI_TARGET)
+        return clv_fail(err, CLV_ERR_CONFIG, "clave %s needs %s; see clave %s --help", command->name, command->target_name, command->name);
+    if (kept > 0 && command->target != CLI_NO_TARGET) args->target = argv[0];
+    int first = args->target != NULL;
+    if (kept > first && !command->overrides)
+        return clv_fail(err, CLV_ERR_CONFIG, "clave %s does not take '%s'; see clave %s --help", command->name, argv[first], command->name);
+    for (int i = first; i < kept; i++)
+        if (!strchr(argv[i], '='))
+            return clv_fail(err, CLV_ERR_CONFIG, "'%s' is no section.key=value; clave %s takes one %s", argv[i], command->name, command->target_name);
+    args->overrides = (const char *const *)argv + first;
+    args->override_count = kept - first;
+    return CLV_OK;
+}
+
+void cli_usage(FILE *out)
+{
+    fprintf(out, "clave %s: train and study autoencoders on any OpenCL device\n\nusage: clave COMMAND [ARGUMENTS]\n\n", CLAVE_VERSION);
+    for (int i = 0; i < cli_command_count; i++) fprintf(out, "  %-12s %s\n", cli_commands[i].name, cli_commands[i].help);
+    fprintf(out, "\nclave COMMAND --help says more. Start with: clave train ini/vae.ini\n");
+}
+
+void cli_command_usage(const cli_command *command, FILE *out)
+{
+    fprintf(out, "usage: clave %s%s%s%s%s\n\n%s\n", command->name, *command->target_name ? " " : "", command->target_name,
+            command->overrides ? " [section.key=value ...]" : "", *command->options ? " [options]" : "", command->help);
+    if (*command->options) fprintf(out, "\noptions:\n");
+    for (int i = 0; i < OPTIONS; i++) {
+        if (!takes(command, options[i].name)) continue;
+        char usage[64];
+        snprintf(usage, sizeof usage, "--%s%s%s", options[i].name, options[i].value ? " " : "", options[i].value ? options[i].value : "");
+        fprintf(out, "  %-16s %s\n", usage, options[i].help);
+    }
+    if (command->overrides) fprintf(out, "\nsection.key=value changes a key for this call: clave explain lists them all\n");
+}

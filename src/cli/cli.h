@@ -1,0 +1,64 @@
+/* The program: one table of subcommands, one of options. A subcommand parses nothing itself and returns a clv_status, which
+ * is the exit code. Results go to standard output, messages and progress to standard error. */
+#ifndef CLAVE_CLI_H
+#define CLAVE_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "clave/config.h"
+#include "clave/error.h"
+
+/* What the options and arguments said. */
+typedef struct cli_args {
+    const char *target;           /* the first argument: an INI file, a run directory, a key; NULL: none */
+    const char *const *overrides; /* the arguments behind it, "section.key=value" */
+    int override_count;
+    const char *out, *split;
+    bool resume, json, trace, markdown;
+    int64_t seed; /* -1: not given */
+    int64_t count, scale; /* 0: not given */
+    double seconds;
+    clv_log *log;
+} cli_args;
+
+typedef enum cli_target { CLI_NO_TARGET, CLI_TARGET, CLI_OPTIONAL_TARGET } cli_target;
+
+typedef struct cli_command {
+    const char *name;
+    clv_status (*run)(const cli_args *args, clv_error *err);
+    cli_target target;
+    const char *target_name; /* "FILE.ini", "RUN", "[KEY]" */
+    bool overrides;
+    const char *options; /* names of the options it takes, separated by blanks */
+    const char *help;
+} cli_command;
+
+extern const cli_command cli_commands[];
+extern const int cli_command_count;
+
+/* Parses argv behind the subcommand; CLV_ERR_CONFIG names the argument and what would do. */
+clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, clv_error *err);
+void cli_usage(FILE *out);
+void cli_command_usage(const cli_command *command, FILE *out);
+
+/* Set by SIGINT and SIGTERM. */
+extern volatile int cli_stop;
+
+/* Prints an object as JSON on standard output and releases it. */
+struct json_t;
+clv_status cli_print_json(struct json_t *object, clv_error *err);
+
+clv_status cli_train(const cli_args *args, clv_error *err);
+clv_status cli_eval(const cli_args *args, clv_error *err);
+clv_status cli_reconstruct(const cli_args *args, clv_error *err);
+clv_status cli_sample(const cli_args *args, clv_error *err);
+clv_status cli_manifold(const cli_args *args, clv_error *err);
+clv_status cli_devices(const cli_args *args, clv_error *err);
+clv_status cli_bench(const cli_args *args, clv_error *err);
+clv_status cli_summary(const cli_args *args, clv_error *err);
+clv_status cli_explain(const cli_args *args, clv_error *err);
+clv_status cli_check(const cli_args *args, clv_error *err);
+
+#endif

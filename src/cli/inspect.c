@@ -1,0 +1,52 @@
+/* clave summary, check and explain: what an INI file says, before anything runs. */
+#include "base/try.h"
+#include "clave/data.h"
+#include "clave/experiment.h"
+#include "cli/cli.h"
+#include "model/model.h"
+
+clv_status cli_summary(const cli_args *args, clv_error *err)
+{
+    clv_config *config = NULL;
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
+    CLV_TRY(clv_summary(config, stdout, args->log, err));
+done:
+    clv_config_destroy(config);
+    return status;
+}
+
+/* That the layers fit needs the images' size: from the test images, which are quickly read. */
+static clv_status check_shapes(const clv_config *config, clv_error *err)
+{
+    clv_images images = {0};
+    clv_model *model = NULL;
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_images_load(clv_config_string(config, "data.path"), CLV_SPLIT_TEST, &images, err));
+    clv_image_shape shape = {images.channels, images.height, images.width};
+    CLV_TRY(clv_model_create(config, shape, 1, &model, err));
+done:
+    clv_model_destroy(model);
+    clv_images_free(&images);
+    return status;
+}
+
+clv_status cli_check(const cli_args *args, clv_error *err)
+{
+    clv_config *config = NULL;
+    clv_diagnostics found = {0};
+    clv_status status = clv_config_load(args->target, args->overrides, args->override_count, &config, &found, err);
+    for (int i = 0; i < found.count; i++) printf("%s\n", found.message[i]);
+    if (found.count > 0) status = clv_fail(err, status, "%s: %d error%s", args->target, found.count, found.count == 1 ? "" : "s");
+    if (status == CLV_OK) status = check_shapes(config, err);
+    if (status == CLV_OK) printf("%s: no errors\n", args->target);
+    clv_diagnostics_free(&found);
+    clv_config_destroy(config);
+    return status;
+}
+
+clv_status cli_explain(const cli_args *args, clv_error *err)
+{
+    if (args->markdown) return clv_config_reference(stdout, err);
+    return clv_config_explain(args->target, stdout, err);
+}

@@ -1,0 +1,97 @@
+/* The speed of training steps, in blocks of steps with the device's FMA peak measured between them, so that both saw the
+ * same machine. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/try.h"
+#include "experiment/pass.h"
+
+#define MAX_BLOCKS 200
+#define BLOCK_SECONDS 0.25
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare_doubles);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* Seconds of `steps` full training steps, the optimiser's step number going on from *step. */
+static clv_status time_steps(clv_session *s, uint32_t steps, uint32_t *step, double *seconds, clv_error *err)
+{
+    clv_phase *phase = &s->phase[0];
+    uint32_t batch = (uint32_t)phase->plan->batch, fit = s->train_count / batch;
+    clv_pass pass = {.seed = 1, .count = (steps < fit ? steps : fit) * batch};
+    double start = clv_seconds();
+    for (uint32_t done = 0; done < steps; done += pass.batches, *step += pass.batches) {
+        if ((steps - done) * (uint64_t)batch < pass.count) pass.count = (steps - done) * batch;
+        pass.first_step = *step;
+        clv_status status = clv_pass_run(s, phase, &pass, err);
+        if (status != CLV_OK) return status;
+    }
+    *seconds = clv_seconds() - start;
+    return CLV_OK;
+}
+
+/* Blocks of steps, each long enough for the clock, the peak measured before each. Medians of both. */
+static clv_status measure(clv_session *s, double seconds, clv_bench_result *result, clv_error *err)
+{
+    double block[MAX_BLOCKS], peak[MAX_BLOCKS], spent = 0, took = 0;
+    uint32_t steps = 1, step = 1;
+    clv_status status = CLV_OK;
+    for (;;) { /* warm-up finds the block's length */
+        CLV_TRY(time_steps(s, steps, &step, &took, err));
+        if (took > BLOCK_SECONDS) break;
+        steps = took > 0 ? (uint32_t)(steps * 1.3 * BLOCK_SECONDS / took) + 1 : steps * 2;
+    }
+    int blocks = 0;
+    while (blocks < MAX_BLOCKS && (spent < seconds || blocks < 3)) {
+        CLV_TRY(clv_backend_peak(s->be, &peak[blocks], err));
+        CLV_TRY(time_steps(s, steps, &step, &took, err));
+        block[blocks++] = took / steps;
+        spent += took;
+    }
+    double step_seconds = median(block, blocks);
+    result->step_ms = step_seconds * 1e3;
+    result->images_per_second = result->batch / step_seconds;
+    result->gflops = 2e-9 * (double)s->phase[0].plan->multiply_adds * result->images_per_second;
+    result->peak_gflops = median(peak, blocks);
+    result->peak_share = result->peak_gflops > 0 ? result->gflops / result->peak_gflops : 0;
+done:
+    return status;
+}
+
+clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_log *log, clv_bench_result *result, clv_error *err)
+{
+    clv_session *s = NULL;
+    clv_status status = CLV_OK;
+    double start = clv_seconds(), took;
+    uint32_t step = 0;
+    clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
+    *result = (clv_bench_result){0};
+    CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
+    CLV_TRY(clv_session_load(s, NULL, err));
+    const clv_phase *phase = &s->phase[0];
+    CLV_REQUIRE(s->train_count >= (uint32_t)phase->plan->batch, CLV_ERR_CONFIG, "%s: a batch of %d is more than the %u training images",
+                clv_config_where(config, "train.batch"), phase->plan->batch, s->train_count);
+    CLV_TRY(time_steps(s, 1, &step, &took, err));
+    result->first_step_seconds = clv_seconds() - start;
+    result->batch = phase->plan->batch;
+    result->launches = clv_program_launches(s->be, phase->program);
+    result->device_bytes = s->device_bytes + clv_program_bytes(s->be, phase->program);
+    clv_session_device(s, result->device, sizeof result->device);
+    CLV_TRY(measure(s, seconds, result, err));
+    if (trace) {
+        clv_step values = {.count = (uint32_t)phase->plan->batch, .step = 1, .correction1 = 1, .correction2 = 1};
+        CLV_TRY(clv_program_trace(s->be, phase->program, &values, trace, err));
+    }
+done:
+    clv_session_close(s);
+    return status;
+}

@@ -1,0 +1,303 @@
+/* The training loop: epochs of shuffled passes, validation, early stopping, and a checkpoint after each epoch from which a
+ * run goes on as if it had never stopped. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/philox.h"
+#include "base/try.h"
+#include "experiment/pass.h"
+#include "experiment/pictures.h"
+#include "experiment/run_folder.h"
+#include "experiment/stopping.h"
+#include "model/checkpoint.h"
+
+typedef struct trainer {
+    const clv_config *config;
+    const clv_train_options *options;
+    clv_train_result *result;
+    clv_run_folder folder;
+    clv_session *session;
+    clv_metric_table metrics;
+    clv_stopping stopping;
+    clv_train_state state;
+    float *param, *moment1, *moment2; /* [layout.elements], the host's side of a checkpoint */
+    uint32_t *order;                  /* [images of the training file] */
+    uint32_t epochs, steps_run;       /* of this call */
+    double start, train_seconds;
+    uint64_t images_trained;          /* in train_seconds */
+} trainer;
+
+static clv_status allocate(trainer *t, clv_error *err)
+{
+    size_t elements = clv_model_params(t->session->model)->elements;
+    t->param = clv_alloc(elements, sizeof *t->param, err);
+    t->moment1 = t->param ? clv_alloc(elements, sizeof *t->moment1, err) : NULL;
+    t->moment2 = t->moment1 ? clv_alloc(elements, sizeof *t->moment2, err) : NULL;
+    t->order = t->moment2 ? clv_alloc(t->session->images[CLV_DATASET_TRAIN].count, sizeof *t->order, err) : NULL;
+    return t->order ? CLV_OK : CLV_ERR_INTERNAL;
+}
+
+/* Parameters and training state: from the run's checkpoint, or fresh ones from the seed. */
+static clv_status start_state(trainer *t, clv_error *err)
+{
+    const clv_param_layout *layout = clv_model_params(t->session->model);
+    clv_status status = CLV_OK;
+    t->state.seed = (uint64_t)clv_config_int(t->config, "experiment.seed");
+    if (t->options->resume) {
+        char path[CLV_PATH_SIZE];
+        uint64_t seed = t->state.seed;
+        CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, CLV_LAST_FILE, err));
+        CLV_TRY(clv_checkpoint_read(path, layout, t->param, t->moment1, t->moment2, &t->state, err));
+        CLV_REQUIRE(t->state.seed == seed, CLV_ERR_CONFIG, "%s: experiment.seed is %" PRIu64 " but the run began with %" PRIu64,
+                    clv_config_where(t->config, "experiment.seed"), seed, t->state.seed);
+        CLV_TRY(clv_metrics_read(t->folder.path, t->state.epoch, &t->metrics, err));
+    } else {
+        CLV_TRY(clv_model_init(t->session->model, t->state.seed, t->param, err));
+    }
+    CLV_TRY(clv_session_write(t->session, CLV_SPACE_PARAM, t->param, err));
+    CLV_TRY(clv_session_write(t->session, CLV_SPACE_MOMENT1, t->moment1, err));
+    CLV_TRY(clv_session_write(t->session, CLV_SPACE_MOMENT2, t->moment2, err));
+    t->stopping = (clv_stopping){.patience = (uint32_t)clv_config_int(t->config, "early_stopping.patience"),
+                                 .min_delta = clv_config_real(t->config, "early_stopping.min_delta"),
+                                 .best_epoch = t->state.best_epoch,
+                                 .best = t->state.best,
+                                 .waited = t->state.waited};
+done:
+    return status;
+}
+
+static clv_status save(trainer *t, const char *name, bool with_state, clv_error *err)
+{
+    char path[CLV_PATH_SIZE];
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_session_read(t->session, CLV_SPACE_PARAM, t->param, err));
+    if (with_state) CLV_TRY(clv_session_read(t->session, CLV_SPACE_MOMENT1, t->moment1, err));
+    if (with_state) CLV_TRY(clv_session_read(t->session, CLV_SPACE_MOMENT2, t->moment2, err));
+    t->state.best_epoch = t->stopping.best_epoch;
+    t->state.best = t->stopping.best;
+    t->state.waited = t->stopping.waited;
+    clv_checkpoint checkpoint = {.param = t->param, .state = t->state};
+    if (with_state) checkpoint.moment1 = t->moment1, checkpoint.moment2 = t->moment2;
+    CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, name, err));
+    CLV_TRY(clv_checkpoint_write(path, clv_model_params(t->session->model), &checkpoint, err));
+done:
+    return status;
+}
+
+/* Training images shuffled by seed and epoch, validation images behind them as in the file. */
+static clv_status order_epoch(trainer *t, uint32_t epoch, clv_error *err)
+{
+    const clv_session *s = t->session;
+    for (uint32_t i = 0; i < s->train_count + s->validation_count; i++) t->order[i] = i;
+    clv_shuffle(t->order, s->train_count, t->state.seed, epoch);
+    return clv_session_order(t->session, CLV_DATASET_TRAIN, t->order, err);
+}
+
+static clv_status add_rows(trainer *t, const char *split, const clv_measures *measures, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    for (int i = 0; i < measures->count && status == CLV_OK; i++)
+        status = clv_metrics_add(&t->metrics, t->state.epoch, split, measures->of[i].name, measures->of[i].value, err);
+    return status;
+}
+
+static clv_status measure_split(trainer *t, const char *split, clv_measures *measures, clv_error *err)
+{
+    int dataset;
+    clv_status status = clv_split_dataset(split, &dataset, err);
+    if (status != CLV_OK) return status;
+    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_EVALUATE, dataset);
+    clv_pass pass = {.seed = t->state.seed, .label = split, .stop = t->options->stop};
+    CLV_TRY(clv_session_split(t->session, split, &pass.first, &pass.count, err));
+    CLV_TRY(clv_pass_run(t->session, phase, &pass, err));
+    CLV_REQUIRE(!pass.stopped || pass.batches == clv_pass_batches(phase, pass.count), CLV_INTERRUPTED, "interrupted while measuring the %s images", split);
+    clv_pass_measures(phase, &pass, measures);
+done:
+    return status;
+}
+
+/* early_stopping.monitor, "val.loss" or "train.loss", of this epoch. */
+static double monitored(const trainer *t)
+{
+    const char *monitor = clv_config_string(t->config, "early_stopping.monitor"), *dot = strchr(monitor, '.');
+    const clv_measures *measures = !strncmp(monitor, "val.", 4) ? &t->result->validation : &t->result->train;
+    return clv_measure_get(measures, dot + 1);
+}
+
+static void log_epoch(const trainer *t, double seconds, double rate, bool improved)
+{
+    const clv_measures *train = &t->result->train, *val = &t->result->validation;
+    char text[256];
+    int n = snprintf(text, sizeof text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs, clv_measure_get(train, "loss"));
+    for (int i = 0; i < val->count && n < (int)sizeof text; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "  val %s %.5g", val->of[i].name, val->of[i].value);
+    clv_log_line(t->options->log, "%s  %.0f images/s  %.1f s%s", text, rate, seconds, improved ? "  best" : "");
+}
+
+/* What follows an epoch's last step: validation, files. Metrics are written before the checkpoint: a run killed between the two
+ * drops the rows of the epoch it repeats. */
+static clv_status end_epoch(trainer *t, const clv_pass *pass, double pass_seconds, uint64_t images, bool *stop, clv_error *err)
+{
+    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
+    clv_status status = CLV_OK;
+    bool improved;
+    double rate = (double)images / pass_seconds, begin = clv_seconds();
+    clv_pass_measures(phase, pass, &t->result->train);
+    if (t->session->validation_count) CLV_TRY(measure_split(t, "val", &t->result->validation, err));
+    t->state.epoch++;
+    t->state.step = t->state.epoch * pass->batches;
+    t->state.epoch_batches = 0;
+    memset(t->state.epoch_sum, 0, sizeof t->state.epoch_sum);
+    *stop = clv_stopping_update(&t->stopping, t->state.epoch, monitored(t), &improved);
+    double seconds = pass_seconds + clv_seconds() - begin;
+    CLV_TRY(add_rows(t, "train", &t->result->train, err));
+    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "seconds", seconds, err));
+    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "images_per_second", rate, err));
+    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "lr", clv_config_real(t->config, "train.lr"), err));
+    CLV_TRY(add_rows(t, "val", &t->result->validation, err));
+    if (improved) CLV_TRY(save(t, CLV_BEST_FILE, false, err));
+    CLV_TRY(clv_metrics_write(&t->folder, &t->metrics, err));
+    CLV_TRY(save(t, CLV_LAST_FILE, true, err));
+    log_epoch(t, seconds, rate, improved);
+done:
+    return status;
+}
+
+static clv_status interrupted(trainer *t, const clv_pass *pass, clv_error *err)
+{
+    t->state.epoch_batches = pass->batches;
+    t->state.step = pass->first_step + pass->batches;
+    memcpy(t->state.epoch_sum, pass->sum, sizeof pass->sum);
+    clv_status status = save(t, CLV_LAST_FILE, true, err);
+    if (status != CLV_OK) return status;
+    return clv_fail(err, CLV_INTERRUPTED, "interrupted at step %u of epoch %u; go on by: clave train %s --resume", t->state.step, t->state.epoch + 1,
+                    t->folder.path);
+}
+
+static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
+{
+    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
+    clv_status status = CLV_OK;
+    char label[48];
+    snprintf(label, sizeof label, "epoch %u/%u", t->state.epoch + 1, t->epochs);
+    uint32_t count = t->session->train_count, batches = clv_pass_batches(phase, count);
+    clv_pass pass = {.count = count, .from_batch = t->state.epoch_batches, .first_step = t->state.epoch * batches, .seed = t->state.seed,
+                     .label = label, .stop = t->options->stop};
+    if (t->options->stop_after_steps) pass.stop_after = t->options->stop_after_steps - (long)t->steps_run;
+    memcpy(pass.sum, t->state.epoch_sum, sizeof pass.sum);
+    CLV_TRY(order_epoch(t, t->state.epoch, err));
+    double begin = clv_seconds();
+    CLV_TRY(clv_pass_run(t->session, phase, &pass, err));
+    double seconds = clv_seconds() - begin;
+    if (t->steps_run == 0) t->result->first_step_seconds = pass.first_step_at - t->start;
+    uint64_t images = (uint64_t)(pass.batches - pass.from_batch) * (uint64_t)phase->plan->batch;
+    if (images > count) images = count;
+    t->steps_run += pass.batches - pass.from_batch;
+    t->train_seconds += seconds;
+    t->images_trained += images;
+    if (pass.batches < batches) return interrupted(t, &pass, err);
+    CLV_TRY(end_epoch(t, &pass, seconds, images, stop, err));
+    CLV_REQUIRE(!pass.stopped, CLV_INTERRUPTED, "interrupted after epoch %u; go on by: clave train %s --resume", t->state.epoch, t->folder.path);
+done:
+    return status;
+}
+
+static double total_seconds(const trainer *t)
+{
+    double total = 0;
+    for (size_t i = 0; i < t->metrics.rows; i++)
+        if (!strcmp(t->metrics.row[i].metric, "seconds")) total += t->metrics.row[i].value;
+    return total;
+}
+
+/* Whatever ended the epochs, the weights left on the device are the best ones, if they are to be restored. */
+static clv_status finish(trainer *t, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    if (clv_config_bool(t->config, "early_stopping.restore_best")) CLV_TRY(clv_session_load(t->session, t->folder.path, err));
+    CLV_TRY(measure_split(t, "test", &t->result->test, err));
+    t->result->epochs = t->state.epoch;
+    t->result->best_epoch = t->stopping.best_epoch;
+    t->result->seconds = total_seconds(t);
+    if (t->train_seconds > 0) t->result->images_per_second = (double)t->images_trained / t->train_seconds;
+    CLV_TRY(clv_results_write(&t->folder, t->config, &t->session->be->info, t->result, err));
+    CLV_TRY(clv_run_pictures(t->config, t->folder.path, err));
+    CLV_TRY(clv_report_write(t->config, t->folder.path, t->result, err));
+done:
+    return status;
+}
+
+static clv_status train_epochs(trainer *t, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    bool stop = t->stopping.patience > 0 && t->stopping.waited >= t->stopping.patience;
+    while (t->state.epoch < t->epochs && !stop) CLV_TRY(run_epoch(t, &stop, err));
+    if (stop)
+        clv_log_line(t->options->log, "stopped early: %s has not improved for %u epochs; the best is epoch %u",
+                     clv_config_string(t->config, "early_stopping.monitor"), t->stopping.waited, t->stopping.best_epoch);
+    CLV_TRY(finish(t, err));
+done:
+    return status;
+}
+
+static clv_status open_session(trainer *t, clv_error *err)
+{
+    clv_phase_request request[] = {{CLV_MODE_TRAIN, CLV_DATASET_TRAIN},
+                                   {CLV_MODE_EVALUATE, CLV_DATASET_TEST},
+                                   {CLV_MODE_EVALUATE, CLV_DATASET_TRAIN}};
+    int requests = clv_config_int(t->config, "data.validation") > 0 ? 3 : 2;
+    clv_status status = clv_session_open(t->config, t->options->log, request, requests, &t->session, err);
+    if (status == CLV_OK) clv_session_device(t->session, t->result->device, sizeof t->result->device);
+    return status;
+}
+
+/* The folder is made when all else stands: what is refused leaves nothing behind. */
+static clv_status open_folder(trainer *t, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    char path[CLV_PATH_SIZE], *text = NULL;
+    if (t->options->resume) {
+        CLV_TRY(clv_run_folder_open(t->options->out, &t->folder, err));
+        CLV_TRY(clv_run_folder_check_same(&t->folder, t->config, err));
+    } else {
+        CLV_TRY(clv_run_folder_create(t->options->out, clv_config_string(t->config, "experiment.name"), &t->folder, err));
+    }
+    CLV_TRY(clv_config_print(t->config, &text, err));
+    CLV_TRY(clv_run_folder_write(&t->folder, CLV_RESOLVED_FILE, text, err));
+    strcpy(t->result->run, t->folder.path);
+    CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, CLV_LOG_FILE, err));
+    if (t->options->log) CLV_TRY(clv_log_open(t->options->log, path, err));
+    clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path, t->result->device);
+done:
+    free(text);
+    return status;
+}
+
+clv_status clv_train(const clv_config *config, const clv_train_options *options, clv_train_result *result, clv_error *err)
+{
+    trainer t = {.config = config, .options = options, .result = result, .folder = {.lock = -1}, .start = clv_seconds()};
+    clv_status status = CLV_OK;
+    *result = (clv_train_result){0};
+    t.epochs = (uint32_t)clv_config_int(config, "train.epochs");
+    CLV_REQUIRE(!options->resume || options->out, CLV_ERR_CONFIG, "--resume needs the run directory: clave train RUN --resume");
+    if (options->out && !options->resume) CLV_TRY(clv_run_folder_check_new(options->out, err));
+    CLV_TRY(open_session(&t, err));
+    CLV_TRY(allocate(&t, err));
+    CLV_TRY(open_folder(&t, err));
+    CLV_TRY(start_state(&t, err));
+    CLV_TRY(train_epochs(&t, err));
+done:
+    clv_metrics_free(&t.metrics);
+    clv_session_close(t.session);
+    clv_run_folder_close(&t.folder);
+    free(t.param);
+    free(t.moment1);
+    free(t.moment2);
+    free(t.order);
+    return status;
+}

@@ -1,0 +1,179 @@
+#!/bin/sh
+# The program end to end, as a user runs it: test_program.sh CLAVE. Each check prints what it saw when it fails.
+set -u
+clave=$1
+folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-program-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+out=$folder/stdout err=$folder/stderr
+select=${CLAVE_TEST_DEVICE:-auto}
+failures=0 checks=0
+
+"$clave" devices >"$out" 2>"$err" || { echo "no OpenCL device"; exit 77; }
+
+complain() {
+    failures=$((failures + 1))
+    echo "FAILED: $*"
+    sed 's/^/  stdout: /' "$out" | head -n 5
+    sed 's/^/  stderr: /' "$err" | head -n 5
+}
+
+# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
+expect() {
+    status=$1 what=$2
+    shift 2
+    checks=$((checks + 1))
+    "$@" >"$out" 2>"$err" </dev/null
+    got=$?
+    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
+}
+
+# refused STATUS PART WHAT COMMAND...: one line on standard error that holds PART
+refused() {
+    status=$1 part=$2 what=$3
+    shift 3
+    expect "$status" "$what" "$@"
+    grep -qF -- "$part" "$err" || complain "$what: the message does not say '$part'"
+    [ "$(grep -c '^clave: ' "$err")" -eq 1 ] || complain "$what: not exactly one line of error"
+}
+
+says() { grep -qF -- "$2" "$out" || complain "$1: standard output does not say '$2'"; }
+exists() { [ -s "$1" ] || complain "$1 is missing or empty"; }
+is_png() { [ "$(head -c 8 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || complain "$1 is no PNG"; }
+json() { python3 -m json.tool <"$out" >/dev/null 2>&1 || complain "$1: standard output is no JSON"; }
+
+# The first COUNT images of a data set: small IDX files made of the shipped ones.
+small_data() {
+    mkdir -p "$1"
+    python3 - "$1" <<'PYTHON'
+import gzip, struct, sys
+for prefix, count in (("train", 600), ("t10k", 200)):
+    for name, size, head in (("images-idx3-ubyte", 784, struct.pack(">IIII", 0x803, count, 28, 28)), ("labels-idx1-ubyte", 1, struct.pack(">II", 0x801, count))):
+        raw = gzip.open(f"assets/mnist/{prefix}-{name}.gz").read()
+        skip = 16 if size > 1 else 8
+        open(f"{sys.argv[1]}/{prefix}-{name}", "wb").write(head + raw[skip:skip + size * count])
+PYTHON
+}
+data=$folder/mnist
+small_data "$data"
+small="data.path=$data data.validation=100 train.epochs=2 device.select=$select report.samples=9 report.manifold=3"
+
+# Usage.
+expect 2 "no arguments" "$clave"
+expect 0 "help" "$clave" --help
+says "help" "train"
+for command in train eval reconstruct sample manifold summary check explain devices bench; do
+    expect 0 "$command --help" "$clave" "$command" --help
+    says "$command --help" "usage: clave $command"
+done
+refused 2 "did you mean 'train'" "misspelt command" "$clave" trian ini/smoke.ini
+refused 2 "did you mean '--resume'" "misspelt option" "$clave" train ini/smoke.ini --resmue
+refused 2 "no section.key=value" "two files" "$clave" train ini/smoke.ini ini/vae.ini
+refused 2 "--seed takes a whole number" "seed" "$clave" sample "$folder" --seed x
+
+# Configuration.
+for file in ini/*.ini; do
+    expect 0 "check $file" "$clave" check "$file"
+done
+printf '[train]\nbach = 3\nlr = fast\n[encoder]\nc = conv chanels=3\n' >"$folder/bad.ini"
+expect 2 "check of a bad file" "$clave" check "$folder/bad.ini"
+says "check" "bad.ini:2"
+says "check" "batch"
+says "check" "bad.ini:3"
+says "check" "bad.ini:5"
+refused 2 "train.lrr" "bad override" "$clave" train ini/smoke.ini train.lrr=1
+refused 2 "no such file" "missing file" "$clave" train "$folder/none.ini"
+expect 0 "explain" "$clave" explain train.batch
+says "explain" "train.batch"
+# shellcheck disable=SC2086 # $small is a list of words
+expect 0 "summary" "$clave" summary ini/smoke.ini $small
+says "summary" "launches"
+expect 0 "devices --json" "$clave" devices --json
+json "devices"
+refused 4 "no-such-device" "unknown device" "$clave" train ini/smoke.ini device.select=no-such-device
+
+# Train, and everything that takes a run.
+run=$folder/run
+# shellcheck disable=SC2086
+expect 0 "train" "$clave" train ini/smoke.ini $small --out "$run"
+[ "$(tail -n 1 "$out")" = "$run" ] || complain "train: the run directory is not the last line"
+for name in resolved.ini log.txt metrics.csv best.safetensors last.safetensors results.json report.html; do exists "$run/$name"; done
+for name in loss reconstructions samples manifold; do is_png "$run/figures/$name.png"; done
+for name in experiment task device epochs best_epoch seconds test; do grep -q "\"$name\"" "$run/results.json" || complain "results.json lacks $name"; done
+[ "$(head -n 1 "$run/metrics.csv")" = "epoch,split,metric,value" ] || complain "metrics.csv has another head"
+ls "$run"/*.tmp* >/dev/null 2>&1 && complain "a temporary file was left in $run"
+# shellcheck disable=SC2086
+refused 2 "holds a run already" "second run in one folder" "$clave" train ini/smoke.ini $small --out "$run"
+expect 0 "eval" "$clave" eval "$run"
+says "eval" "loss"
+expect 0 "eval --json" "$clave" eval "$run" --json --split val
+json "eval"
+refused 2 "no split" "eval of no split" "$clave" eval "$run" --split tset
+refused 2 "no run directory" "eval of no run" "$clave" eval "$data"
+for command in reconstruct sample manifold; do
+    expect 0 "$command" "$clave" "$command" "$run" --count 4 --scale 1 --out "$folder/$command.png"
+    is_png "$folder/$command.png"
+done
+expect 0 "sample again" "$clave" sample "$run" --count 4 --scale 1 --out "$folder/again.png"
+cmp -s "$folder/sample.png" "$folder/again.png" || complain "the same seed drew other samples"
+expect 0 "sample of another seed" "$clave" sample "$run" --count 4 --scale 1 --seed 12 --out "$folder/other.png"
+cmp -s "$folder/sample.png" "$folder/other.png" && complain "another seed drew the same samples"
+# A resolved configuration re-runs the experiment.
+expect 0 "train resolved.ini" "$clave" train "$run/resolved.ini" --out "$folder/second"
+cmp -s "$run/last.safetensors" "$folder/second/last.safetensors" || complain "resolved.ini trains to other weights"
+expect 0 "more epochs" "$clave" train "$run" --resume train.epochs=3 --json
+json "train"
+
+# An interrupt saves a checkpoint; the resumed run ends as one never stopped.
+# shellcheck disable=SC2086
+expect 0 "whole run" "$clave" train ini/smoke.ini $small train.epochs=40 report.samples=0 --out "$folder/whole"
+# shellcheck disable=SC2086
+"$clave" train ini/smoke.ini $small train.epochs=40 report.samples=0 --out "$folder/cut" >"$out" 2>"$err" &
+pid=$!
+while kill -0 $pid 2>/dev/null && ! [ -f "$folder/cut/last.safetensors" ]; do sleep 0.02; done
+kill -INT $pid 2>/dev/null
+wait $pid
+got=$?
+checks=$((checks + 1))
+case $got in
+130) grep -qF -- "--resume" "$err" || complain "interrupt: the message does not say how to go on"
+     expect 0 "resume" "$clave" train "$folder/cut" --resume ;;
+0) ;; # it ended before the signal came
+*) complain "interrupt: exit code $got" ;;
+esac
+cmp -s "$folder/whole/last.safetensors" "$folder/cut/last.safetensors" || complain "an interrupted and resumed run has other weights"
+
+# Divergence.
+# shellcheck disable=SC2086
+refused 5 "at step" "divergence" "$clave" train ini/smoke.ini $small train.optimizer=sgd train.lr=1e30 --out "$folder/nan"
+
+# Data that are not what they claim: one line with the file's name, exit code 3, no run directory.
+spoil() {
+    rm -rf "$folder/spoilt" && cp -r "$data" "$folder/spoilt"
+    file=$folder/spoilt/train-images-idx3-ubyte
+}
+bad_data() {
+    # shellcheck disable=SC2086
+    refused 3 "train-images-idx3-ubyte" "$1" "$clave" train ini/smoke.ini $small data.path="$folder/spoilt" --out "$folder/refused"
+    [ -e "$folder/refused" ] && complain "$1: left a run directory"
+}
+spoil && rm "$file" && bad_data "missing file"
+spoil && : >"$file" && bad_data "empty file"
+spoil && head -c 9 "$data/train-images-idx3-ubyte" >"$file" && bad_data "truncated head"
+spoil && head -c 100000 "$data/train-images-idx3-ubyte" >"$file" && bad_data "truncated file"
+spoil && echo more >>"$file" && bad_data "file too long"
+spoil && head -c 5000 /dev/urandom >"$file" && bad_data "random file"
+spoil && gzip "$file" && head -c 20000 "$file.gz" >"$file.cut" && mv "$file.cut" "$file.gz" && bad_data "truncated gzip"
+spoil && rm "$file" && { printf '\037\213\010\000'; head -c 5000 /dev/urandom; } >"$file.gz" && bad_data "random gzip"
+spoil && rm "$file" && : | gzip >"$file.gz" && bad_data "empty gzip"
+spoil && gzip "$file" && expect 0 "gzip" "$clave" train ini/smoke.ini data.path="$folder/spoilt" data.validation=100 train.epochs=1 device.select="$select" --out "$folder/gzip"
+
+# A run whose weights were spoilt.
+cp -r "$run" "$folder/broken" && head -c 100 "$run/best.safetensors" >"$folder/broken/best.safetensors"
+refused 3 "best.safetensors" "truncated weights" "$clave" eval "$folder/broken"
+
+expect 0 "bench --json" "$clave" bench ini/smoke.ini device.select="$select" --seconds 0.5 --json
+json "bench"
+for name in images_per_second gflops peak_gflops peak_share step_ms launches device_bytes first_step_seconds; do says "bench" "\"$name\""; done
+
+echo "$checks checks, $failures failed"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,16 @@
+#!/bin/sh
+# From a fresh clone to a trained VAE with pictures: installs what is missing, builds, trains ini/vae.ini on the shipped MNIST.
+#   sh tools/quickstart.sh [EPOCHS]    (default 3)
+set -eu
+cd "$(dirname "$0")/.."
+epochs=${1:-3}
+
+sh tools/deps.sh
+[ -f build/build.ninja ] || meson setup build
+ninja -C build clave
+
+echo "quickstart: training ini/vae.ini for $epochs epochs (Ctrl-C saves and stops)"
+run=$(build/clave train ini/vae.ini train.epochs="$epochs" | tail -n 1)
+echo "quickstart: the run is in $run, the pictures are:"
+ls "$run"/figures/*.png
+echo "quickstart: open $run/report.html, or train for longer: build/clave train $run --resume train.epochs=20"

@@ -1,0 +1,87 @@
+#!/bin/sh
+# The whole test suite: installs what is missing, then
+#   gcc        a release build without warnings, every test (OpenCL tests on PoCL)
+#   clang      the same sources without warnings
+#   sanitize   address and undefined-behaviour sanitizers, every test
+#   rusticl    the OpenCL tests on a second implementation, where it is installed
+#   kernels    every kernel file read alone by an OpenCL C 1.2 compiler
+# Ends with "N passed, N failed, N skipped"; a part that fails to build counts as failed. Build folders are kept below build/test
+# (CLAVE_TEST_DIR), so that a second run builds only what changed.
+set -u
+cd "$(dirname "$0")/.."
+root=$(pwd)
+dir=${CLAVE_TEST_DIR:-$root/build/test}
+passed=0 failed=0 skipped=0
+
+sh tools/deps.sh --test || exit 1
+mkdir -p "$dir" || exit 1
+
+# Kernels compiled by one test serve the next; the user's own cache is left alone.
+export XDG_CACHE_HOME="$dir/cache"
+export OCL_ICD_VENDORS="${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}"
+export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99"
+export LSAN_OPTIONS="suppressions=$root/tests/leaks.supp:print_suppressions=0"
+export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:exitcode=99"
+
+fail() {
+    echo "FAILED: $*"
+    failed=$((failed + 1))
+}
+
+# build NAME COMPILER [MESON OPTION ...]
+build() {
+    name=$1 compiler=$2
+    shift 2
+    echo "== $name: build"
+    if [ ! -f "$dir/$name/build.ninja" ]; then
+        CC=$compiler meson setup "$dir/$name" "$root" --werror "$@" >"$dir/$name.setup.log" 2>&1 || {
+            tail -n 20 "$dir/$name.setup.log"
+            return 1
+        }
+    fi
+    ninja -C "$dir/$name" >"$dir/$name.build.log" 2>&1 || {
+        grep -E 'error|warning|FAILED' "$dir/$name.build.log" | head -n 20
+        return 1
+    }
+}
+
+# run NAME [MESON TEST ARGUMENT ...]: counts what meson reports
+run() {
+    name=$1
+    shift
+    echo "== $name: test"
+    meson test -C "$dir/$name" --no-rebuild --num-processes 2 --print-errorlogs --logbase "$name" "$@" 2>&1 |
+        grep -E '^ *[0-9]+/[0-9]+ |^(stdout|stderr|[|]|\[ +(FAILED|ERROR))' | cut -c 1-300
+    count=$(python3 tools/count_tests.py "$dir/$name/meson-logs/$name.json") || { fail "$name: no test log"; return; }
+    # shellcheck disable=SC2086 # three numbers
+    set -- $count
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+if build gcc gcc; then run gcc; else fail "gcc build"; fi
+if build clang clang; then passed=$((passed + 1)); else fail "clang build"; fi
+if build sanitize clang -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized; then
+    run sanitize --timeout-multiplier 4
+else
+    fail "sanitizer build"
+fi
+
+echo "== rusticl"
+if RUSTICL_ENABLE=llvmpipe clinfo -l 2>/dev/null | grep -q llvmpipe && [ -f "$dir/gcc/build.ninja" ]; then
+    RUSTICL_ENABLE=llvmpipe CLAVE_TEST_DEVICE=llvmpipe run gcc --suite opencl --timeout-multiplier 4
+else
+    echo "skipped: Rusticl with llvmpipe (mesa-opencl-icd) is not installed"
+    skipped=$((skipped + 1))
+fi
+
+echo "== kernels"
+for file in cl/*.cl; do
+    if clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -Wall -Wextra -Werror -I cl -fsyntax-only "$file"; then
+        passed=$((passed + 1))
+    else
+        fail "$file: is not OpenCL C 1.2 that a compiler can read alone"
+    fi
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
