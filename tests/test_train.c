@@ -103,7 +103,7 @@ static clv_status tiny_run(const char *out, bool resume, int stop_after, clv_tra
 
 static bool same_run_file(const char *a, const char *b, const char *name)
 {
-    char path_a[600], path_b[600];
+    char path_a[CLV_PATH_SIZE + 64], path_b[CLV_PATH_SIZE + 64];
     snprintf(path_a, sizeof path_a, "%s/%s", a, name);
     snprintf(path_b, sizeof path_b, "%s/%s", b, name);
     return same_bytes(path_a, path_b);

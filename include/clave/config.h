@@ -1,11 +1,12 @@
 /* Configuration: an experiment as INI text, strict. One schema table (src/model/schema.def) drives the parser, `clave
  * explain`, the error messages and the reference in the docs.
  *
- * The language: sections and `key = value` rows; ';' or '#' starts a comment at the start of a line or after a blank; `$name`
- * or `${name}` in a value is replaced from [params]; `include = other.ini` at the top, before any section, inherits that file's rows (paths are relative
- * to the including file; depth at most 16, no cycles), later rows win over included ones, but the same key twice in one file is an error.
- * [encoder], [decoder] and [head] hold layers, one row each, in order: `name = type key=value ...`; an including file that has
- * one of these sections replaces the whole section. */
+ * The language: sections and `key = value` rows; ';' or '#' starts a comment at the start of a line or after a blank;
+ * `$name` or `${name}` in a value is replaced from [params], `$$` is a dollar, and a parameter may refer to those above
+ * it; `include = other.ini` at the top, before any section, inherits that file's rows (paths are relative to the
+ * including file; depth at most 16, no cycles), later rows win over included ones, but the same key twice in one file is
+ * an error. [encoder] and [decoder] hold layers, one row each, in order: `name = type key=value ...`; an including file
+ * that has one of these sections replaces the whole section. Lines are at most 199 bytes, comments not counted. */
 #ifndef CLAVE_CONFIG_H
 #define CLAVE_CONFIG_H
 
@@ -21,7 +22,7 @@ extern "C" {
 
 typedef struct clv_config clv_config;
 
-/* Every error of a file at once: each "file:line: message". */
+/* Every error of a file at once: each "file:line: message". Starts as {0}; filled on failure alone. */
 typedef struct clv_diagnostics {
     char **message;
     int count, capacity;
@@ -39,7 +40,8 @@ clv_status clv_config_parse(const char *name, const char *text, size_t size, con
 void clv_config_destroy(clv_config *config);
 
 /* Values by "section.key", default where the file has none. The key must be in the schema with that type (a caller's
- * mistake otherwise: assert). Strings live as long as the config. */
+ * mistake otherwise: assert). Strings live as long as the config. Two defaults follow other keys: loss.reconstruction is
+ * bce for a vae, early_stopping.monitor is train.loss where data.validation is 0. */
 const char *clv_config_string(const clv_config *config, const char *key); /* strings, paths, choices */
 int64_t clv_config_int(const clv_config *config, const char *key);
 double clv_config_real(const clv_config *config, const char *key);

@@ -37,6 +37,10 @@ typedef struct clv_backend_ops {
     clv_status (*program_run)(clv_backend *be, clv_program *program, const clv_step *step, clv_error *err); /* queues one step */
     clv_status (*finish)(clv_backend *be, clv_error *err); /* waits; a failure of anything queued shows here at the latest */
     void (*destroy)(clv_backend *be);
+    int (*program_launches)(const clv_program *program);        /* kernels (CPU: calls) of one step */
+    uint64_t (*program_bytes)(const clv_program *program);      /* device memory it holds beside its bindings: scratch, step values */
+    clv_status (*program_trace)(clv_backend *be, clv_program *program, const clv_step *step, FILE *out, clv_error *err); /* may be NULL */
+    clv_status (*peak)(clv_backend *be, double *gflops, clv_error *err);                                                 /* may be NULL */
 } clv_backend_ops;
 
 /* The head of every backend's own struct. */
@@ -64,6 +68,13 @@ void clv_program_destroy(clv_backend *be, clv_program *program);
 clv_status clv_program_run(clv_backend *be, clv_program *program, const clv_step *step, clv_error *err);
 clv_status clv_backend_finish(clv_backend *be, clv_error *err);
 void clv_backend_destroy(clv_backend *be);
+int clv_program_launches(const clv_backend *be, const clv_program *program);
+uint64_t clv_program_bytes(const clv_backend *be, const clv_program *program);
+/* Runs one step and lists what each launch took, a line each: microseconds, call, kernel. Nothing where the backend cannot say. */
+clv_status clv_program_trace(clv_backend *be, clv_program *program, const clv_step *step, FILE *out, clv_error *err);
+/* The arithmetic peak, measured now: GFLOP/s of independent fused multiply-adds on all compute units (2 FLOPs each); 0 where the backend
+ * cannot say. */
+clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err);
 
 /* Makers; the caller destroys with clv_backend_destroy. */
 clv_status clv_cpu_backend_create(bool use_double, clv_backend **out, clv_error *err);

@@ -32,7 +32,8 @@ float clv_random_uniform(clv_random *random);
 float clv_random_normal(clv_random *random);
 uint32_t clv_random_below(clv_random *random, uint32_t limit); /* without bias (Lemire 2019); limit > 0 */
 
-/* Fisher-Yates of order[0 .. count - 1], a function of seed and epoch alone. */
+/* Fisher-Yates of order[0 .. count - 1], in place: the permutation is a function of count, seed and epoch alone, so fill order
+ * afresh before each epoch. */
 void clv_shuffle(uint32_t *order, uint32_t count, uint64_t seed, uint32_t epoch);
 
 #endif

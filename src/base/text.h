@@ -10,7 +10,7 @@
 #include "clave/error.h"
 
 /* A growing string; starts as {0}; text is never NULL after the first append. After a failed append `failed` is set and further
- * appends do nothing, so that callers check once. */
+ * appends do nothing, so that callers check once. Numbers are written in the C locale, whatever the program's locale. */
 typedef struct clv_text {
     char *text;
     size_t length, capacity;

@@ -47,6 +47,6 @@ clv_status cli_check(const cli_args *args, clv_error *err)
 
 clv_status cli_explain(const cli_args *args, clv_error *err)
 {
-    if (args->markdown) return clv_config_reference(stdout, err);
+    if (args->markdown) return clv_config_reference(stdout), CLV_OK;
     return clv_config_explain(args->target, stdout, err);
 }

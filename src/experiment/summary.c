@@ -12,7 +12,7 @@ static void print_memory(const clv_session *s, const clv_phase *phase, FILE *out
     for (int i = 0; i < CLV_SPACE_COUNT; i++) {
         uint64_t bytes = (uint64_t)phase->plan->elements[i] * s->be->element_size;
         planned += bytes;
-        if (bytes) fprintf(out, "  %-16s %10.2f MB\n", names[i], (double)bytes / 1e6);
+        if (bytes && names[i]) fprintf(out, "  %-16s %10.2f MB\n", names[i], (double)bytes / 1e6);
     }
     fprintf(out, "  %-16s %10.2f MB\n", "scratch", (double)clv_program_bytes(s->be, phase->program) / 1e6);
     fprintf(out, "  %-16s %10.2f MB\n", "images", (double)(s->device_bytes - planned) / 1e6);

@@ -5,6 +5,8 @@
 
 #include "graph/plan.h"
 
+#define CLV_TRAIN_STATE_SUMS 8
+
 /* What a run needs to go on as if it had never stopped, beside the parameters and moments. */
 typedef struct clv_train_state {
     uint64_t seed;
@@ -13,6 +15,8 @@ typedef struct clv_train_state {
     uint32_t best_epoch; /* 1-based; 0: none yet */
     double best;         /* the monitored value there */
     uint32_t waited;     /* epochs without improvement */
+    uint32_t epoch_batches; /* of an epoch interrupted half-way: batches done, and their losses summed by metric */
+    double epoch_sum[CLV_TRAIN_STATE_SUMS];
 } clv_train_state;
 
 typedef struct clv_checkpoint {

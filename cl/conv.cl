@@ -1,0 +1,101 @@
+/* Convolution: y[oc][oy][ox][n] = sum w[oc][ic][ky][kx] x[ic][oy S - P + ky][ox S - P + kx][n], then the epilogue.
+ * conv_direct, a work-item a register tile, is for GPUs, whose work-items lie side by side along n; conv_packed is for CPUs. Large
+ * weights are first put by conv_panels in the order in which it reads them; where there are few results and many channels (linear
+ * layers), it leaves sums of parts that conv_sum adds. */
+#include "clave.clh"
+
+#ifndef IC
+#define IC 8
+#define OC 16
+#define IH 14
+#define IW 14
+#define OH 7
+#define OW 7
+#define K 3
+#define S 2
+#define P 1
+#endif
+#ifndef WM /* strides of the weights: a transposed linear layer swaps them */
+#define WM (IC * K * K)
+#define WC (K * K)
+#endif
+#ifndef PARTS /* of the sum over channels; more than 1: no epilogue, y is [part][oc][oy][ox][n] */
+#define PARTS 1
+#endif
+#ifndef OT /* conv_direct: result channels and vectors of a work-item */
+#define OT 4
+#define NV 1
+#endif
+
+#define M OC
+#define C IC
+#define PIXELS (OH * OW)
+#define SOURCE (IH * IW)
+#define TAPS (K * K)
+#include "product.clh"
+
+/* global: { N / (NV V), OC / OT rounded up, pixels } */
+kernel void conv_direct(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                        global float *restrict y /* [oc][oy][ox][n] */)
+{
+    const int n = (int)get_global_id(0) * NV * V, oc = min((int)get_global_id(1) * OT, OC - 1);
+    const int pixel = (int)get_global_id(2), y0 = pixel / OW * S - P, x0 = pixel % OW * S - P;
+    const int ky0 = max(0, -y0), ky1 = min(K, IH - y0), kx0 = max(0, -x0), kx1 = min(K, IW - x0);
+    floatv acc[OT][NV];
+    UNROLL for (int r = 0; r < OT; r++)
+        UNROLL for (int v = 0; v < NV; v++) acc[r][v] = (floatv)(0.0f);
+    for (int ic = 0; ic < IC; ic++)
+        for (int ky = ky0; ky < ky1; ky++)
+            for (int kx = kx0; kx < kx1; kx++) {
+                floatv s[NV];
+                UNROLL for (int v = 0; v < NV; v++) s[v] = LOADV(x + ((ic * IH + y0 + ky) * IW + x0 + kx) * N + n + v * V);
+                UNROLL for (int r = 0; r < OT; r++) {
+                    const floatv a = (floatv)(w[min(oc + r, OC - 1) * WM + ic * WC + ky * K + kx]);
+                    UNROLL for (int v = 0; v < NV; v++) acc[r][v] = fma(a, s[v], acc[r][v]);
+                }
+            }
+    UNROLL for (int r = 0; r < OT; r++)
+        if (oc + r < OC)
+            UNROLL for (int v = 0; v < NV; v++) {
+                const int i = ((oc + r) * PIXELS + pixel) * N + n + v * V;
+                STOREV(epilogue(acc[r][v], BIAS_OF(oc + r), U_AT(i)), y + i);
+            }
+}
+
+/* global: { N / CHUNK, OC / MB, pixels * PARTS } */
+kernel void conv_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                        global float *restrict y /* [oc][oy][ox][n] */)
+{
+    const int n = (int)get_global_id(0) * CHUNK, m0 = (int)get_global_id(1) * MB;
+    const int part = (int)get_global_id(2) / PIXELS, at = (int)get_global_id(2) % PIXELS, y0 = at / OW * S - P, x0 = at % OW * S - P;
+    int taps = 0, pixel[TAPS], tap[TAPS];
+    for (int ky = max(0, -y0); ky < min(K, IH - y0); ky++)
+        for (int kx = max(0, -x0); kx < min(K, IW - x0); kx++, taps++) {
+            pixel[taps] = (y0 + ky) * IW + x0 + kx;
+            tap[taps] = ky * K + kx;
+        }
+    packed_product(x, w BIAS_ARGUMENT U_ARGUMENT, y + part * OC * PIXELS * N, taps, pixel, tap, WC, part * CS, min(IC, part * CS + CS),
+                   m0, at * N, n);
+}
+
+/* Puts the weights of channel ic in panels [block][tile][ic][tap][row]; global: { OC / MB, IC } */
+kernel void conv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
+{
+    const int block = (int)get_global_id(0), ic = (int)get_global_id(1);
+    for (int tile = 0; tile < TALLS + LOWS; tile++) {
+        const int rows = TILE_HEIGHT(tile), row = TILE_ROW(tile), m = block * MB + min(row, MB - rows);
+        global float *to = panels + ((block * ROWS + row) * IC + ic * rows) * K * K;
+        for (int r = 0; r < rows; r++)
+            for (int k = 0; k < K * K; k++) to[k * rows + r] = w[(m + r) * WM + ic * WC + k];
+    }
+}
+
+/* y = epilogue of the sum over parts; global: { N / V, OC * pixels } */
+kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
+                     global float *restrict y /* [oc][oy][ox][n] */)
+{
+    const int row = (int)get_global_id(1), i = row * N + (int)get_global_id(0) * V;
+    floatv sum = LOADV(parts + i);
+    for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
+    STOREV(epilogue(sum, BIAS_OF(row / PIXELS), U_AT(i)), y + i);
+}

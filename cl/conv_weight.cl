@@ -1,0 +1,265 @@
+/* The weight gradient of conv: w[oc][ic][ky][kx] = sum over oy, ox, n of y[oc][oy][ox][n] x[ic][oy S - P + ky][ox S - P + kx][n].
+ * Both operands lie side by side along n, which is summed over: a register tile of OT channels of y by COLUMNS of x (channels, or
+ * the taps of a row) holds sums lane by lane, and lanes are added once, at the end of a run. The sum may be split into PARTS,
+ * rows of y, each with its own copy of w, that conv_weight_sum adds in order.
+ * conv_weight_direct, a work-group a tile, is for GPUs; conv_weight_packed, a work-item a block of weights, for CPUs. */
+#include "clave.clh"
+
+#ifndef IC
+#define IC 8
+#define OC 16
+#define IH 14
+#define IW 14
+#define OH 7
+#define OW 7
+#define K 3
+#define S 2
+#define P 1
+#endif
+#ifndef OT
+#define OT 4 /* channels of y of a register tile */
+#define IT 1 /* its channels of x; 1 where KT > 1 */
+#define KT K /* its taps of a row: K or 1 */
+#endif
+#ifndef OB
+#define OB OC /* conv_weight_packed: channels of y of a block, a multiple of OT or all; lanes taken at a time */
+#define NC N
+#endif
+#ifndef PANEL
+#define PANEL 0 /* 1: y was put in panels [oy][chunk][tile][ox][vector][row] */
+#endif
+#ifndef PACK
+#define PACK 1 /* 1: rows of x are copied side by side, with their border; needed where KT > 1 */
+#endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+#ifndef LANES
+#define LANES 16 /* conv_weight_direct: work-items of a group */
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL
+#endif
+
+#define COLUMNS (IT * KT)
+#define SUMS (OT * COLUMNS)
+#define WEIGHTS (OC * IC * K * K)
+
+/* acc += rows of y times columns of x for one vector of lanes. The shorter side of the tile rests in registers while the other
+ * is read, so that with the sums they just fit. */
+#if OT < COLUMNS
+#define ACCUMULATE(acc, y_at, x_at)                                                                \
+    {                                                                                              \
+        floatv held[OT];                                                                           \
+        UNROLL for (int r = 0; r < OT; r++) held[r] = y_at(r);                                     \
+        UNROLL for (int j = 0; j < COLUMNS; j++) {                                                 \
+            const floatv s = x_at(j);                                                              \
+            UNROLL for (int r = 0; r < OT; r++) acc[r * COLUMNS + j] = fma(held[r], s, acc[r * COLUMNS + j]); \
+        }                                                                                          \
+    }
+#else
+#define ACCUMULATE(acc, y_at, x_at)                                                                \
+    {                                                                                              \
+        floatv held[COLUMNS];                                                                      \
+        UNROLL for (int j = 0; j < COLUMNS; j++) held[j] = x_at(j);                                \
+        UNROLL for (int r = 0; r < OT; r++) {                                                      \
+            const floatv s = y_at(r);                                                              \
+            UNROLL for (int j = 0; j < COLUMNS; j++) acc[r * COLUMNS + j] = fma(s, held[j], acc[r * COLUMNS + j]); \
+        }                                                                                          \
+    }
+#endif
+
+#if V >= 4
+static float4 quarter(floatv v)
+{
+#if V == 16
+    const float8 v8 = v.lo + v.hi;
+    return v8.lo + v8.hi;
+#elif V == 8
+    return v.lo + v.hi;
+#else
+    return v;
+#endif
+}
+
+static float sum_lanes(floatv v)
+{
+    const float4 v4 = quarter(v);
+    return (v4.x + v4.z) + (v4.y + v4.w);
+}
+
+/* Four sum_lanes at once, in the same order. */
+static float4 sum_lanes_of_four(floatv a, floatv b, floatv c, floatv d)
+{
+    const float4 a4 = quarter(a), b4 = quarter(b), c4 = quarter(c), d4 = quarter(d);
+    const float4 ab = (float4)(a4.lo, b4.lo) + (float4)(a4.hi, b4.hi), cd = (float4)(c4.lo, d4.lo) + (float4)(c4.hi, d4.hi);
+    return (float4)(ab.even, cd.even) + (float4)(ab.odd, cd.odd);
+}
+#elif V == 2
+static float sum_lanes(floatv v) { return v.x + v.y; }
+#else
+static float sum_lanes(floatv v) { return v; }
+#endif
+
+/* Output columns whose tap kx is inside the image. */
+static int first_inside(int kx) { return kx < P ? (P - kx + S - 1) / S : 0; }
+static int end_inside(int kx) { return IW + P > kx ? min(OW, (IW + P - kx + S - 1) / S) : 0; }
+
+#define VECTORS (NC / V)          /* of a chunk of lanes */
+#define WIDTH ((OW - 1) * S + K)  /* of a row of x with its zero border */
+#define ROW (WIDTH * VECTORS * IT)
+#define OTILES ((OB + OT - 1) / OT)
+
+/* A row of x of IT channels, from ic on: rows [column][vector][channel], the border zero. */
+static void pack_row(global const float *restrict x /* at [ic][iy][0][n] */, int channels, private floatv *row)
+{
+    for (int c = 0; c < WIDTH; c++)
+        for (int v = 0; v < VECTORS; v++)
+            UNROLL for (int j = 0; j < IT; j++)
+                row[(c * VECTORS + v) * IT + j] =
+                    c >= P && c < IW + P ? LOADV(x + (min(j, channels - 1) * IH * IW + c - P) * N + v * V) : (floatv)(0.0f);
+}
+
+#if PANEL
+#define Y_AT(r) LOADV(yp + (v * OT + r) * V)
+#define Y_STRIDE (OT * NC) /* from a column to the next */
+#else
+#define Y_AT(r) LOADV(yp + offset[r] + v * V)
+#define Y_STRIDE N
+#endif
+#if PACK
+#define X_ROW(ky) (row + (ky) * ROW)
+#define X_PARAMETER const private floatv *restrict
+#define X_COLUMN (x + (ox * S + kx) * (VECTORS * IT))
+#define X_AT(j) (KT > 1 ? xp[(j) * VECTORS + v] : xp[v * IT + (j)])
+#else
+#define X_ROW(ky) (xt + (ky) * IW * N)
+#define X_PARAMETER global const float *restrict
+#define X_COLUMN (x + (ox * S - P + kx) * N)
+#define X_AT(j) LOADV(xp + offset[OT + (j)] + v * V)
+#endif
+
+/* sums += one register tile over a row: y at its first column, tap kx of x. */
+static void run(X_PARAMETER x, global const float *restrict y, const private int *offset, int kx, private float *sums)
+{
+    floatv acc[SUMS];
+    UNROLL for (int i = 0; i < SUMS; i++) acc[i] = (floatv)(0.0f);
+    const int end = KT > 1 ? OW : end_inside(kx);
+    for (int ox = KT > 1 ? 0 : first_inside(kx); ox < end; ox++) {
+        global const float *yp = y + ox * Y_STRIDE;
+        X_PARAMETER xp = X_COLUMN;
+        for (int v = 0; v < VECTORS; v++) ACCUMULATE(acc, Y_AT, X_AT)
+    }
+#if V >= 4
+    UNROLL for (int i = 0; i + 4 <= SUMS; i += 4)
+        vstore4(vload4(0, sums + i) + sum_lanes_of_four(acc[i], acc[i + 1], acc[i + 2], acc[i + 3]), 0, sums + i);
+    UNROLL for (int i = SUMS / 4 * 4; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
+#else
+    UNROLL for (int i = 0; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
+#endif
+}
+
+/* A block of weights: IT channels of x by OB of y, all taps. global: { IC / IT, OC / OB, PARTS }, rounded up */
+kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */,
+                               global float *restrict w /* [part][oc][ic][ky][kx] */)
+{
+    const int ic = (int)get_global_id(0) * IT, oc = (int)get_global_id(1) * OB, part = (int)get_global_id(2);
+    const int rows = min(OB, OC - oc), channels = min(IT, IC - ic), tiles = (rows + OT - 1) / OT;
+#if PACK
+    floatv row[K * ROW];
+#endif
+    float sums[OTILES * K * (K / KT) * SUMS]; /* [tile][ky][kx / KT][row][column] */
+    for (int i = 0; i < tiles * K * (K / KT) * SUMS; i++) sums[i] = 0.0f;
+    for (int oy = part * OH / PARTS; oy < (part + 1) * OH / PARTS; oy++)
+        for (int chunk = 0; chunk < N / NC; chunk++) {
+            const int ky0 = max(0, P - oy * S), ky1 = min(K, IH + P - oy * S);
+            global const float *xt = x + (ic * IH + oy * S - P) * IW * N + chunk * NC; /* at tap row 0 */
+#if PACK
+            for (int ky = ky0; ky < ky1; ky++) pack_row(xt + ky * IW * N, channels, row + ky * ROW);
+#endif
+            for (int t = 0; t < tiles; t++) {
+                int offset[OT + IT];
+                UNROLL for (int r = 0; r < OT; r++) offset[r] = min(r, rows - 1 - t * OT) * OH * OW * N;
+                UNROLL for (int j = 0; j < IT; j++) offset[OT + j] = min(j, channels - 1) * IH * IW * N;
+#if PANEL
+                global const float *yt = y + ((oy * (N / NC) + chunk) * ((OC + OT - 1) / OT) + oc / OT + t) * (OW * OT * NC);
+#else
+                global const float *yt = y + ((oc + t * OT) * OH + oy) * OW * N + chunk * NC;
+#endif
+                for (int ky = ky0; ky < ky1; ky++)
+                    for (int first = 0; first < min(S, K / KT); first++)
+                        for (int kx = first; kx < K / KT; kx += S)
+                            run(X_ROW(ky), yt, offset, kx, sums + ((t * K + ky) * (K / KT) + kx) * SUMS);
+            }
+        }
+    w += part * WEIGHTS;
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < channels; j++)
+            for (int k = 0; k < K * K; k++)
+                w[((oc + r) * IC + ic + j) * K * K + k] = sums[(r / OT * (K * K / KT) + k / KT) * SUMS + r % OT * COLUMNS + (KT > 1 ? k % KT : j)];
+}
+
+/* Puts y in panels [oy][chunk][tile][ox][vector][row]; global: { OC / OT rounded up, N / NC, OH } */
+kernel void conv_weight_panels(global const float *restrict y /* [oc][oy][ox][n] */, global float *restrict panels)
+{
+    const int tile = (int)get_global_id(0), chunk = (int)get_global_id(1), oy = (int)get_global_id(2);
+    panels += ((oy * (N / NC) + chunk) * ((OC + OT - 1) / OT) + tile) * (OW * OT * NC);
+    for (int ox = 0; ox < OW; ox++)
+        for (int r = 0; r < OT; r++) {
+            global const float *yp = y + ((min(tile * OT + r, OC - 1) * OH + oy) * OW + ox) * N + chunk * NC;
+            for (int v = 0; v < VECTORS; v++) STOREV(LOADV(yp + v * V), panels + ((ox * VECTORS + v) * OT + r) * V);
+        }
+}
+
+#define DIRECT_Y(r) LOADV(yp + min(r, OC - 1 - oc) * (OH * OW * N))
+#define DIRECT_X(j) (inside ? LOADV(xp + min(j, IC - 1 - ic) * (IH * IW * N)) : (floatv)(0.0f))
+#define DIRECT_TAP(j) (x0 + j >= 0 && x0 + j < IW ? LOADV(xp + (j) * N) : (floatv)(0.0f))
+
+/* A group of LANES work-items, side by side along n, for a tile. global: { LANES * PARTS, OC / OT * IC / IT, K * K / KT } */
+kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */,
+                               global float *restrict w /* [part][oc][ic][ky][kx] */)
+{
+    local float sums[SUMS][LANES];
+    const int lane = (int)get_local_id(0), part = (int)get_group_id(0), itiles = (IC + IT - 1) / IT;
+    const int oc = (int)get_global_id(1) / itiles * OT, ic = (int)get_global_id(1) % itiles * IT;
+    const int ky = (int)get_global_id(2) * KT / K, kx = (int)get_global_id(2) * KT % K;
+    floatv acc[SUMS];
+    UNROLL for (int i = 0; i < SUMS; i++) acc[i] = (floatv)(0.0f);
+    for (int oy = part * OH / PARTS; oy < (part + 1) * OH / PARTS; oy++) {
+        const int iy = oy * S - P + ky;
+        if (iy < 0 || iy >= IH) continue;
+        for (int ox = 0; ox < OW; ox++) {
+            const int x0 = ox * S - P + kx, inside = x0 >= 0 && x0 < IW;
+            for (int n = lane * V; n < N; n += LANES * V) {
+                global const float *yp = y + ((oc * OH + oy) * OW + ox) * N + n, *xp = x + ((ic * IH + iy) * IW + x0) * N + n;
+#if KT > 1
+                ACCUMULATE(acc, DIRECT_Y, DIRECT_TAP)
+#else
+                ACCUMULATE(acc, DIRECT_Y, DIRECT_X)
+#endif
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < SUMS; i++) sums[i][lane] = sum_lanes(acc[i]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = lane; i < SUMS; i += LANES) {
+        const int r = i / COLUMNS, j = i % COLUMNS, c = KT > 1 ? 0 : j;
+        float sum = 0.0f;
+        for (int l = 0; l < LANES; l++) sum += sums[i][l];
+        if (oc + r < OC && ic + c < IC)
+            w[part * WEIGHTS + (((oc + r) * IC + ic + c) * K + ky) * K + kx + (KT > 1 ? j : 0)] = sum;
+    }
+}
+
+/* w = sum of the parts; global: { weights / 16 rounded up } */
+kernel void conv_weight_sum(global const float *restrict parts /* [part][oc][ic][ky][kx] */, global float *restrict w)
+{
+    const int i0 = (int)get_global_id(0) * 16;
+    for (int i = i0; i < min(i0 + 16, WEIGHTS); i++) {
+        float sum = parts[i];
+        for (int part = 1; part < PARTS; part++) sum += parts[part * WEIGHTS + i];
+        w[i] = sum;
+    }
+}

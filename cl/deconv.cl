@@ -1,0 +1,134 @@
+/* Transposed convolution, the data gradient of conv: x[ic][iy][ix][n] = sum w[oc][ic][ky][kx] y[oc][oy][ox][n] over the taps
+ * with oy S - P + ky = iy and ox S - P + kx = ix, then the epilogue. A gather: each result is written once, those that no tap
+ * reaches as well. Results whose iy mod S and ix mod S agree have the same taps, their class.
+ * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels puts large weights in the order that deconv_packed reads.
+ * deconv_gather ends the other way round that few result channels want. */
+#include "clave.clh"
+
+#ifndef IC
+#define IC 8
+#define OC 16
+#define IH 14
+#define IW 14
+#define OH 7
+#define OW 7
+#define K 3
+#define S 2
+#define P 1
+#endif
+#ifndef OT /* deconv_direct: result channels and vectors of a work-item */
+#define OT 4
+#define NV 1
+#endif
+
+#ifndef LANES /* deconv_gather: of a work-item */
+#define LANES V
+#endif
+
+#define M IC
+#define C OC
+#define PIXELS (IH * IW)
+#define SOURCE (OH * OW)
+#define TAPS (((K + S - 1) / S) * ((K + S - 1) / S))
+#define WM (K * K)
+#define WC (IC * K * K)
+#include "product.clh"
+
+/* Taps of a row (column) class r = (i + P) mod S: ky = r, r + S, .. below K; and of all classes before it. */
+#define CLASS_TAPS(r) ((r) < K ? (K - (r) + S - 1) / S : 0)
+
+static int taps_before(int r)
+{
+    int taps = 0;
+    for (int i = 0; i < r; i++) taps += CLASS_TAPS(i);
+    return taps;
+}
+
+/* Where the panels of class (ry, rx) start. */
+#define PANELS_BEFORE(ry, rx) (taps_before(ry) * K + CLASS_TAPS(ry) * taps_before(rx)) * (OC * (IC / MB) * ROWS)
+
+/* global: { N / (NV V), IC / OT rounded up, pixels } */
+kernel void deconv_direct(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                          global float *restrict x /* [ic][iy][ix][n] */)
+{
+    const int n = (int)get_global_id(0) * NV * V, ic = min((int)get_global_id(1) * OT, IC - 1);
+    const int pixel = (int)get_global_id(2), iy = pixel / IW + P, ix = pixel % IW + P;
+    floatv acc[OT][NV];
+    UNROLL for (int r = 0; r < OT; r++)
+        UNROLL for (int v = 0; v < NV; v++) acc[r][v] = (floatv)(0.0f);
+    for (int oc = 0; oc < OC; oc++)
+        for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
+            for (int kx = ix % S; kx < min(K, ix + 1); kx += S) {
+                const int oy = (iy - ky) / S, ox = (ix - kx) / S;
+                if (oy >= OH || ox >= OW) continue;
+                floatv s[NV];
+                UNROLL for (int v = 0; v < NV; v++) s[v] = LOADV(y + ((oc * OH + oy) * OW + ox) * N + n + v * V);
+                UNROLL for (int r = 0; r < OT; r++) {
+                    const floatv a = (floatv)(w[oc * WC + min(ic + r, IC - 1) * WM + ky * K + kx]);
+                    UNROLL for (int v = 0; v < NV; v++) acc[r][v] = fma(a, s[v], acc[r][v]);
+                }
+            }
+    UNROLL for (int r = 0; r < OT; r++)
+        if (ic + r < IC)
+            UNROLL for (int v = 0; v < NV; v++) {
+                const int i = ((ic + r) * PIXELS + pixel) * N + n + v * V;
+                STOREV(epilogue(acc[r][v], BIAS_OF(ic + r), U_AT(i)), x + i);
+            }
+}
+
+/* global: { N / CHUNK, IC / MB, pixels } */
+kernel void deconv_packed(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                          global float *restrict x /* [ic][iy][ix][n] */)
+{
+    const int n = (int)get_global_id(0) * CHUNK, m0 = (int)get_global_id(1) * MB;
+    const int at = (int)get_global_id(2), iy = at / IW + P, ix = at % IW + P, ry = iy % S, rx = ix % S;
+    int taps = 0, pixel[TAPS], tap[TAPS];
+    for (int ky = ry; ky < min(K, iy + 1); ky += S)
+        for (int kx = rx; kx < min(K, ix + 1); kx += S)
+            if ((iy - ky) / S < OH && (ix - kx) / S < OW) {
+                pixel[taps] = (iy - ky) / S * OW + (ix - kx) / S;
+                tap[taps++] = PANEL ? ky / S * CLASS_TAPS(rx) + kx / S : ky * K + kx;
+            }
+#if PANEL
+    const int wc = CLASS_TAPS(ry) * CLASS_TAPS(rx);
+    w += PANELS_BEFORE(ry, rx);
+#else
+    const int wc = WC;
+#endif
+    packed_product(y, w BIAS_ARGUMENT U_ARGUMENT, x, taps, pixel, tap, wc, 0, OC, m0, at * N, n);
+}
+
+/* Puts the weights of channel oc in panels [class][block][tile][oc][tap][row]; global: { IC / MB, OC } */
+kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
+{
+    const int block = (int)get_global_id(0), oc = (int)get_global_id(1);
+    for (int ry = 0; ry < min(S, K); ry++)
+        for (int rx = 0; rx < min(S, K); rx++)
+            for (int tile = 0; tile < TALLS + LOWS; tile++) {
+                const int rows = TILE_HEIGHT(tile), row = TILE_ROW(tile), m = block * MB + min(row, MB - rows);
+                global float *to = panels + PANELS_BEFORE(ry, rx) + ((block * ROWS + row) * OC + oc * rows) * CLASS_TAPS(ry) * CLASS_TAPS(rx);
+                for (int ky = ry; ky < K; ky += S)
+                    for (int kx = rx; kx < K; kx += S, to += rows)
+                        for (int r = 0; r < rows; r++) to[r] = w[oc * WC + (m + r) * WM + ky * K + kx];
+            }
+}
+
+/* Where there are few result channels: a conv left each tap's product in y's place, and this adds what meets in a result.
+ * global: { N / LANES, pixels, IC } */
+kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
+                          global float *restrict x /* [ic][iy][ix][n] */)
+{
+    const int n0 = (int)get_global_id(0) * LANES, pixel = (int)get_global_id(1), ic = (int)get_global_id(2);
+    const int iy = pixel / IW + P, ix = pixel % IW + P;
+    int taps = 0, tap[TAPS];
+    for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
+        for (int kx = ix % S; kx < min(K, ix + 1); kx += S)
+            if ((iy - ky) / S < OH && (ix - kx) / S < OW)
+                tap[taps++] = (((ic * K + ky) * K + kx) * OH + (iy - ky) / S) * OW + (ix - kx) / S;
+    for (int n = n0; n < n0 + LANES; n += V) {
+        floatv sum = (floatv)(0.0f);
+        for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
+        const int i = (ic * PIXELS + pixel) * N + n;
+        STOREV(epilogue(sum, BIAS_OF(ic), U_AT(i)), x + i);
+    }
+}

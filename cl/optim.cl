@@ -1,0 +1,61 @@
+/* The optimisers: one launch over all trained parameters, CHUNK vectors a work-item. */
+#include "clave.clh"
+
+#ifndef TRAINED /* parameters, a multiple of V */
+#define TRAINED 1024
+#endif
+#ifndef CHUNK
+#define CHUNK 1
+#endif
+#ifndef L2
+#define L2 0.0f
+#endif
+#ifndef WEIGHT_DECAY
+#define WEIGHT_DECAY 0.0f
+#endif
+#ifndef BETA1
+#define BETA1 0.9f
+#define REST1 0.1f /* 1 - beta1, as the host rounds it */
+#define BETA2 0.999f
+#define REST2 0.001f
+#define EPS 1e-8f
+#endif
+#ifndef MOMENTUM
+#define MOMENTUM 0.0f
+#endif
+
+#if WANTED(OP_ADAM)
+/* Kingma & Ba 2015, algorithm 1, in PyTorch's order: decoupled decay first, L2 in the gradient.
+ * global: { TRAINED / (V CHUNK) rounded up } */
+kernel void adam(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
+                 global float *restrict moment2, constant step_values *step)
+{
+    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const float lr = step->lr, keep = 1.0f - step->lr * WEIGHT_DECAY, correction1 = step->correction1, correction2 = step->correction2;
+    for (int j = first; j < last; j++) {
+        const int i = j * V;
+        const floatv w = LOADV(param + i) * keep, g = LOADV(grad + i) + L2 * w;
+        const floatv m = BETA1 * LOADV(moment1 + i) + REST1 * g;
+        const floatv v = BETA2 * LOADV(moment2 + i) + REST2 * g * g;
+        STOREV(m, moment1 + i);
+        STOREV(v, moment2 + i);
+        STOREV(w - lr * (m * correction1) / (sqrt(v * correction2) + EPS), param + i);
+    }
+}
+#endif
+
+#if WANTED(OP_SGD)
+/* m = momentum m + g + l2 w; w -= lr (m + weight_decay w); global: { TRAINED / (V CHUNK) rounded up } */
+kernel void sgd(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
+                constant step_values *step)
+{
+    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const float lr = step->lr;
+    for (int j = first; j < last; j++) {
+        const int i = j * V;
+        const floatv w = LOADV(param + i), m = MOMENTUM * LOADV(moment1 + i) + LOADV(grad + i) + L2 * w;
+        STOREV(m, moment1 + i);
+        STOREV(w - lr * (m + WEIGHT_DECAY * w), param + i);
+    }
+}
+#endif

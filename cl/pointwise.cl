@@ -1,0 +1,88 @@
+/* Elementwise ops: one kernel whose formula OP chooses. p, q and r are the inputs in order; AT reads one that has the result's
+ * shape [c][y][x][n], LANE one of a value an image [n], CHANNEL one of a value a channel [c]. A work-item does CHUNK vectors
+ * in a row. A result may lie where its input lay: no pointer is restrict. */
+#include "clave.clh"
+#include "epilogue.clh"
+
+#ifndef F /* features of an image: c y x */
+#define F 64
+#endif
+#ifndef PER_CHANNEL /* of them, those of a channel */
+#define PER_CHANNEL 16
+#endif
+#ifndef CHUNK
+#define CHUNK 1
+#endif
+#ifndef FACTOR /* scale: alpha; mse_grad: 2 / F */
+#define FACTOR 1.0f
+#endif
+
+#define AT(p) LOADV((p) + i)
+#define LANE(p) LOADV((p) + i % N)
+#define CHANNEL(p) (p)[i / (PER_CHANNEL * N)]
+
+#if OP == OP_BIAS
+#define INPUTS 2
+#define RESULT AT(p) + CHANNEL(q)
+#elif OP == OP_ACT
+#define INPUTS 1
+#define RESULT epilogue(AT(p), 0.0f, (floatv)(0.0f))
+#elif OP == OP_ACT_GRAD
+#define INPUTS 2
+#define RESULT epilogue(AT(p), 0.0f, AT(q))
+#elif OP == OP_ADD || OP == 0
+#define INPUTS 2
+#define RESULT AT(p) + AT(q)
+#elif OP == OP_MUL
+#define INPUTS 2
+#define RESULT AT(p) * AT(q)
+#elif OP == OP_SCALE
+#define INPUTS 1
+#define RESULT AT(p) * FACTOR
+#elif OP == OP_BROADCAST
+#define INPUTS 1
+#define RESULT LANE(p)
+#elif OP == OP_MUL_IMAGE
+#define INPUTS 2
+#define RESULT LANE(p) * AT(q)
+#elif OP == OP_KL_GRAD_LOGVAR
+#define INPUTS 2
+#define RESULT LANE(p) * (0.5f * expm1(AT(q)))
+#elif OP == OP_MSE_GRAD
+#define INPUTS 3
+#define RESULT LANE(p) * (FACTOR * (AT(q) - AT(r)))
+#elif OP == OP_BCE_GRAD
+#define INPUTS 3
+#define RESULT LANE(p) * (1.0f / (1.0f + exp(-AT(q))) - AT(r))
+#endif
+
+#if OP != OP_EPILOGUE
+/* global: { F N / (V CHUNK) rounded up } */
+kernel void pointwise(global const float *p
+#if INPUTS >= 2
+                      , global const float *q
+#endif
+#if INPUTS >= 3
+                      , global const float *r
+#endif
+                      , global float *y /* [c][y][x][n] */)
+{
+    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, F * N / V);
+    for (int j = first; j < last; j++) {
+        const int i = j * V;
+        STOREV(RESULT, y + i);
+    }
+}
+#endif
+
+#if WANTED(OP_EPILOGUE)
+/* What follows a product that was done without its epilogue, in place; global: { F N / (V CHUNK) rounded up } */
+kernel void epilogue_in_place(global float *y BIAS_PARAMETER U_PARAMETER)
+{
+    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, F * N / V);
+    for (int j = first; j < last; j++) {
+        const int i = j * V;
+        STOREV(epilogue(AT(y), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
+    }
+}
+#endif

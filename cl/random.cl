@@ -1,0 +1,76 @@
+/* Dropout and the reparameterised Gaussian. A work-item makes QUADS calls of Philox for a vector of images; each gives the
+ * words of four features. */
+#include "clave.clh"
+#include "philox.clh"
+
+#ifndef F /* features of an image: c y x */
+#define F 64
+#endif
+#ifndef QUADS
+#define QUADS 1
+#endif
+#ifndef STREAM
+#define STREAM 4096
+#endif
+#ifndef KEEP /* dropout: the probability of staying, 1 - rate */
+#define KEEP 0.9f
+#endif
+
+#define ALL_QUADS ((F + 3) / 4)
+
+#if WANTED(OP_DROPOUT)
+/* y = u < 1 - rate ? x / (1 - rate) : 0; global: { N / V, quads / QUADS rounded up } */
+kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
+{
+    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const uintv image = philox_images((uint)n);
+    for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
+        uintv word[4];
+        philox(image, (uint)quad, STREAM, step, word);
+        for (int k = 0; k < min(4, F - quad * 4); k++) {
+            const int i = (quad * 4 + k) * N + n;
+            STOREV(select((floatv)(0.0f), LOADV(x + i) / KEEP, uniform(word[k]) < KEEP), y + i);
+        }
+    }
+}
+#endif
+
+#if WANTED(OP_SAMPLE)
+/* z = mu + exp(logvar / 2) eps; global: { N / V, quads / QUADS rounded up } */
+kernel void sample(global const float *mu /* [c][n] */, global const float *logvar /* [c][n] */, global float *z /* [c][n] */,
+                   constant step_values *step)
+{
+    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const uintv image = philox_images((uint)n);
+    for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
+        uintv word[4];
+        floatv eps[4];
+        philox(image, (uint)quad, STREAM, step, word);
+        normal_quad(word, eps);
+        for (int k = 0; k < min(4, F - quad * 4); k++) {
+            const int i = (quad * 4 + k) * N + n;
+            STOREV(LOADV(mu + i) + exp(0.5f * LOADV(logvar + i)) * eps[k], z + i);
+        }
+    }
+}
+#endif
+
+#if WANTED(OP_SAMPLE_GRAD)
+/* dlogvar = dz eps exp(logvar / 2) / 2; global: { N / V, quads / QUADS rounded up } */
+kernel void sample_grad(global const float *dz /* [c][n] */, global const float *logvar /* [c][n] */,
+                        global float *dlogvar /* [c][n] */, constant step_values *step)
+{
+    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const uintv image = philox_images((uint)n);
+    for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
+        uintv word[4];
+        floatv eps[4];
+        philox(image, (uint)quad, STREAM, step, word);
+        normal_quad(word, eps);
+        for (int k = 0; k < min(4, F - quad * 4); k++) {
+            const int i = (quad * 4 + k) * N + n;
+            STOREV(LOADV(dz + i) * eps[k] * (0.5f * exp(0.5f * LOADV(logvar + i))), dlogvar + i);
+        }
+    }
+}
+#endif

@@ -1,0 +1,97 @@
+/* Sums in a fixed order, so that a run repeats to the bit: along rows (a bias gradient: all pixels and images of a channel) and
+ * over the features of each image (sum and the losses). A sum may be split into PARTS that a second launch of the same
+ * kernel adds. */
+#include "clave.clh"
+
+#ifndef LENGTH /* sum_rows: floats of a row, a multiple of V */
+#define LENGTH 256
+#endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+#ifndef ITEMS /* sum_rows: work-items of a group, a power of two */
+#define ITEMS 1
+#endif
+#ifndef F /* per_image: features of an image */
+#define F 64
+#endif
+#ifndef NT /* per_image: vectors of a work-item */
+#define NT 1
+#endif
+#ifndef FACTOR /* per_image: multiplies the sum */
+#define FACTOR 1.0f
+#endif
+
+#if WANTED(OP_BIAS_GRAD)
+#define PART (WHOLE_VECTORS / PARTS + (WHOLE_VECTORS % PARTS != 0))
+#define WHOLE_VECTORS (LENGTH / V)
+
+/* A work-group sums one part of a row; global: { rows PARTS ITEMS }, local: { ITEMS } */
+kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global float *restrict sum /* [row][part] */)
+{
+    const int group = (int)get_group_id(0), item = (int)get_local_id(0);
+    const int part = group % PARTS, last = min((part + 1) * PART, WHOLE_VECTORS);
+    global const float *row = x + (group / PARTS) * LENGTH;
+    floatv a = (floatv)(0.0f), b = a, c = a, d = a; /* four chains of additions hide each other's latency */
+    int j = part * PART + item;
+    for (; j + 3 * ITEMS < last; j += 4 * ITEMS) {
+        a += LOADV(row + j * V);
+        b += LOADV(row + (j + ITEMS) * V);
+        c += LOADV(row + (j + 2 * ITEMS) * V);
+        d += LOADV(row + (j + 3 * ITEMS) * V);
+    }
+    for (; j < last; j += ITEMS) a += LOADV(row + j * V);
+    const float mine = lane_sum((a + b) + (c + d));
+#if ITEMS == 1
+    sum[group] = mine;
+#else
+    local float shared[ITEMS];
+    shared[item] = mine;
+    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < half_way) shared[item] += shared[item + half_way];
+    }
+    if (item == 0) sum[group] = shared[0];
+#endif
+}
+#endif
+
+#if OP == OP_MSE
+#define INPUTS 2
+#define TERM(a, b) (((a) - (b)) * ((a) - (b)))
+#elif OP == OP_BCE
+#define INPUTS 2
+#define TERM(a, b) (fmax((a), 0.0f) - (a) * (b) + log1p(exp(-fabs(a))))
+#elif OP == OP_KL
+#define INPUTS 2
+#define TERM(a, b) (0.5f * ((a) * (a) + expm1(b) - (b)))
+#else
+#define INPUTS 1
+#define TERM(a, b) (a)
+#endif
+
+#if OP != OP_BIAS_GRAD
+#define FEATURES (F / PARTS + (F % PARTS != 0))
+
+/* global: { N / (NT V), PARTS } */
+kernel void per_image(global const float *restrict p /* [c][y][x][n] */
+#if INPUTS >= 2
+                      , global const float *restrict q /* [c][y][x][n] */
+#endif
+                      , global float *restrict sum /* [part][n] */)
+{
+    const int n = (int)get_global_id(0) * NT * V, part = (int)get_global_id(1);
+    const int last = min((part + 1) * FEATURES, F);
+    floatv acc[NT];
+    for (int t = 0; t < NT; t++) acc[t] = (floatv)(0.0f);
+    for (int f = part * FEATURES; f < last; f++)
+        for (int t = 0; t < NT; t++) {
+            const floatv a = LOADV(p + f * N + n + t * V);
+#if INPUTS >= 2
+            const floatv b = LOADV(q + f * N + n + t * V);
+#endif
+            acc[t] += TERM(a, b);
+        }
+    for (int t = 0; t < NT; t++) STOREV(acc[t] * FACTOR, sum + part * N + n + t * V);
+}
+#endif

@@ -1,0 +1,55 @@
+/* The functions of the table, one an op, each of the type that the including file is compiled for. */
+#ifndef CLAVE_CPU_FUNCTIONS_H
+#define CLAVE_CPU_FUNCTIONS_H
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/real.h"
+
+#define FUNCTION(name) void REAL(clv_cpu_##name)(const clv_cpu_call *c)
+
+/* data.c */
+FUNCTION(gather);
+FUNCTION(label);
+FUNCTION(reshape);
+FUNCTION(source);
+/* product.c */
+FUNCTION(conv);
+FUNCTION(deconv);
+FUNCTION(conv_weight);
+/* pointwise.c */
+FUNCTION(bias);
+FUNCTION(act);
+FUNCTION(act_grad);
+FUNCTION(add);
+FUNCTION(mul);
+FUNCTION(scale);
+FUNCTION(broadcast);
+FUNCTION(mul_image);
+/* reduce.c */
+FUNCTION(bias_grad);
+FUNCTION(sum);
+/* random.c */
+FUNCTION(dropout);
+FUNCTION(sample);
+FUNCTION(sample_grad);
+/* loss.c */
+FUNCTION(kl);
+FUNCTION(kl_grad_logvar);
+FUNCTION(mse);
+FUNCTION(mse_grad);
+FUNCTION(bce);
+FUNCTION(bce_grad);
+FUNCTION(xent);
+FUNCTION(xent_grad);
+FUNCTION(mean);
+FUNCTION(mean_grad);
+FUNCTION(record);
+/* optim.c */
+FUNCTION(adam);
+FUNCTION(sgd);
+
+/* pointwise.c: act(x), and act' from the output u = act(x). */
+real REAL(clv_act)(clv_act act, real slope, real x);
+real REAL(clv_act_slope)(clv_act act, real slope, real u);
+
+#endif

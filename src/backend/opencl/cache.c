@@ -1,0 +1,67 @@
+/* The cache of built programs: one file a program, named by its key. A file is a header and the driver's binary; one that is
+ * corrupt, cut short or of another key is as good as none, and a folder that cannot be written only means no cache. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/opencl/opencl.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#define CLV_BINARY_LIMIT ((size_t)256 << 20)
+
+typedef struct binary_header {
+    char magic[8];
+    clv_hash key, payload; /* payload: hash of the binary */
+    uint64_t size;         /* of the binary */
+} binary_header;
+
+static const char magic[8] = "CLVBIN1";
+
+static bool file_of(const char *folder, clv_hash key, char *path, size_t size)
+{
+    char name[33 + 4];
+    if (!*folder) return false;
+    clv_hash_print(key, name);
+    strcat(name, ".bin");
+    return clv_path_join(path, size, folder, name, NULL) == CLV_OK;
+}
+
+bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size)
+{
+    char path[1024];
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    binary_header header;
+    if (!file_of(folder, key, path, sizeof path)) return false;
+    if (clv_file_read(path, CLV_BINARY_LIMIT, CLV_ERR_INTERNAL, &bytes, &length, NULL) != CLV_OK) return false;
+    bool whole = length > sizeof header;
+    if (whole) {
+        memcpy(&header, bytes, sizeof header);
+        const clv_hash hash = clv_hash_bytes(bytes + sizeof header, length - sizeof header);
+        whole = !memcmp(header.magic, magic, sizeof magic) && !memcmp(&header.key, &key, sizeof key) &&
+                header.size == length - sizeof header && !memcmp(&header.payload, &hash, sizeof hash);
+    }
+    if (!whole) {
+        free(bytes);
+        return false;
+    }
+    *size = length - sizeof header;
+    memmove(bytes, bytes + sizeof header, *size);
+    *binary = bytes;
+    return true;
+}
+
+void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size)
+{
+    char path[1024];
+    binary_header header = {.key = key, .payload = clv_hash_bytes(binary, size), .size = size};
+    memcpy(header.magic, magic, sizeof magic);
+    if (!file_of(folder, key, path, sizeof path)) return;
+    unsigned char *bytes = clv_alloc(sizeof header + size, 1, NULL);
+    if (!bytes) return;
+    memcpy(bytes, &header, sizeof header);
+    memcpy(bytes + sizeof header, binary, size);
+    clv_file_write(path, bytes, sizeof header + size, NULL);
+    free(bytes);
+}

@@ -1,0 +1,383 @@
+/* The launch table: a row an op, with its kernel file, kernel and the function that sizes and binds the launch. The three
+ * products have rows of their own in products.c.
+ *
+ * A work-group costs a CPU about as much as a hundred vectors of work, and PoCL compiles each local size anew: there work-items are
+ * few and large, in groups of one. On a GPU they are many and small, side by side along the images. */
+#include "backend/opencl/launch.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/try.h"
+
+#define GROUP 64           /* work-items of a GPU's group */
+#define GPU_ITEMS 4096     /* work-items that keep a GPU busy */
+#define CPU_CHUNK 4096     /* vectors of a CPU's work-item, at most, */
+#define CPU_CHUNK_LEAST 64 /* and at least */
+#define ITEMS_A_UNIT 4     /* work-items that a CPU's core should get, so that cores end together */
+#define ROW_PARTS 16       /* of a split row sum: a whole number of vectors of any width */
+#define BLOCK 16           /* pixels of a work-item of gather */
+
+typedef struct op_row {
+    const char *file, *kernel;
+    void (*write)(const clv_device_info *device, const clv_call *call, const struct op_row *row, clv_launch_list *list);
+} op_row;
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+static int larger(int a, int b) { return a > b ? a : b; }
+static int whole(int a, int b) { return (a + b - 1) / b; }
+static bool is_cpu(const clv_device_info *device) { return device->kind == CLV_DEVICE_CPU; }
+
+/* The largest divisor of n that is at most `limit`. */
+static int divisor(int n, int limit)
+{
+    int d = larger(1, smaller(n, limit));
+    while (n % d != 0) d--;
+    return d;
+}
+
+/* ---- building blocks ---- */
+
+static void define(clv_launch *launch, const char *format, ...) CLV_PRINTF(2, 3);
+static void define(clv_launch *launch, const char *format, ...)
+{
+    const size_t used = strlen(launch->defines);
+    va_list args;
+    va_start(args, format);
+    if (used > 0 && used + 1 < CLV_DEFINES_SIZE) launch->defines[used] = ' ';
+    const size_t at = used + (used > 0);
+    if (at < CLV_DEFINES_SIZE) vsnprintf(launch->defines + at, CLV_DEFINES_SIZE - at, format, args);
+    va_end(args);
+}
+
+/* A float as OpenCL C reads it, to the bit and in any locale: 9 digits, a point or an exponent, and f. */
+static void define_real(clv_launch *launch, const char *name, float value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.9g", (double)value);
+    bool real = false;
+    for (char *c = text; *c; c++) {
+        if (!strchr("0123456789+-e", *c)) *c = '.';
+        real |= *c == '.' || *c == 'e';
+    }
+    define(launch, "-D%s=%s%sf", name, text, real ? "" : ".0");
+}
+
+static clv_launch *add_launch(clv_launch_list *list, const op_row *row, const clv_device_info *device, const clv_call *call, const char *op)
+{
+    clv_launch *launch = &list->launch[list->launches++];
+    *launch = (clv_launch){.file = row->file, .kernel = row->kernel, .dims = 1, .global = {1, 1, 1}, .local = {1, 1, 1}};
+    define(launch, "-DOP=OP_%s -DV=%d -DN=%d", op, device->vector_width, call->lanes);
+    return launch;
+}
+
+/* The op's name in capitals, as the kernels' OP_ constants spell it. */
+static const char *op_name(clv_op op)
+{
+    static const char *const name[CLV_OP_COUNT] = {
+#define X(NAME, name, inputs, family, formula) #NAME,
+#include "clave/op.def"
+#undef X
+    };
+    return name[op];
+}
+
+static void bind(clv_launch *launch, clv_arg arg) { launch->arg[launch->args++] = arg; }
+
+static void bind_inputs(clv_launch *launch, const clv_call *call, clv_arg result)
+{
+    for (int i = 0; i < call->inputs; i++) bind(launch, (clv_arg)(CLV_ARG_IN0 + i));
+    bind(launch, result);
+}
+
+/* `items` along the first axis, in groups that suit the device; kernels guard the end, as the last group may reach beyond. */
+static void size_line(clv_launch *launch, const clv_device_info *device, int items)
+{
+    const int group = is_cpu(device) ? 1 : GROUP;
+    launch->global[0] = (size_t)whole(items, group) * (size_t)group;
+    launch->local[0] = (size_t)group;
+}
+
+/* Exactly x by y work-items. */
+static void size_grid(clv_launch *launch, const clv_device_info *device, int x, int y)
+{
+    launch->dims = 2;
+    launch->global[0] = (size_t)x;
+    launch->global[1] = (size_t)y;
+    launch->local[0] = is_cpu(device) ? 1 : (size_t)divisor(x, GROUP);
+}
+
+/* `vectors` of work in chunks: defines CHUNK and sizes the launch. */
+static void size_chunks(clv_launch *launch, const clv_device_info *device, int vectors)
+{
+    int chunk = 1;
+    if (is_cpu(device)) {
+        chunk = whole(vectors, larger(1, device->compute_units) * ITEMS_A_UNIT);
+        chunk = smaller(CPU_CHUNK, larger(CPU_CHUNK_LEAST, chunk));
+    }
+    define(launch, "-DCHUNK=%d", chunk);
+    size_line(launch, device, whole(vectors, chunk));
+}
+
+static int features_of(const clv_shape *shape) { return shape->dim[0] * shape->dim[1] * shape->dim[2]; }
+static int per_channel_of(const clv_shape *shape) { return shape->dim[1] * shape->dim[2]; }
+
+/* ---- elementwise ---- */
+
+static void define_pointwise(clv_launch *launch, const clv_device_info *device, const clv_call *call)
+{
+    const clv_shape *shape = &call->out.shape;
+    const int features = features_of(shape);
+    define(launch, "-DF=%d -DPER_CHANNEL=%d", features, per_channel_of(shape));
+    size_chunks(launch, device, features * (call->lanes / device->vector_width));
+}
+
+static void define_slope(clv_launch *launch, const clv_attr *attr)
+{
+    if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU) define_real(launch, "SLOPE", attr->slope);
+}
+
+static void pointwise(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const clv_attr *attr = &call->attr;
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define_pointwise(launch, device, call);
+    if (call->op == CLV_OP_ACT) define(launch, "-DACT=%d", (int)attr->act);
+    if (call->op == CLV_OP_ACT_GRAD) define(launch, "-DGRAD_ACT=%d", (int)attr->act);
+    if (call->op == CLV_OP_ACT || call->op == CLV_OP_ACT_GRAD) define_slope(launch, attr);
+    if (call->op == CLV_OP_SCALE) define_real(launch, "FACTOR", attr->alpha);
+    if (call->op == CLV_OP_MSE_GRAD) define_real(launch, "FACTOR", (float)(2.0 / features_of(&call->out.shape)));
+    bind_inputs(launch, call, CLV_ARG_OUT);
+}
+
+void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
+{
+    static const op_row epilogue = {"pointwise.cl", "epilogue_in_place", NULL};
+    const clv_attr *attr = &call->attr;
+    memset(list, 0, sizeof *list);
+    if (!attr->has_bias && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
+    clv_launch *launch = add_launch(list, &epilogue, device, call, "EPILOGUE");
+    int input = CLV_ARG_IN2;
+    define_pointwise(launch, device, call);
+    define(launch, "-DBIAS=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, (int)attr->act, (int)attr->grad_act);
+    define_slope(launch, attr);
+    bind(launch, CLV_ARG_OUT);
+    if (attr->has_bias) bind(launch, (clv_arg)input++);
+    if (attr->grad_act != CLV_ACT_NONE) bind(launch, (clv_arg)input);
+}
+
+/* ---- sums ---- */
+
+/* Rows of a matrix whose length is a whole number of vectors: one group a row and part. */
+static void add_row_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list, int rows, int length, int parts)
+{
+    const int group = is_cpu(device) || length / device->vector_width / parts < GROUP ? 1 : GROUP;
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define(launch, "-DLENGTH=%d -DPARTS=%d -DITEMS=%d", length, parts, group);
+    launch->global[0] = (size_t)rows * (size_t)parts * (size_t)group;
+    launch->local[0] = (size_t)group;
+}
+
+static void bias_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const clv_shape *shape = &call->in[0].shape;
+    const int rows = shape->dim[0], length = per_channel_of(shape) * call->lanes, vectors = length / device->vector_width;
+    const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS / GROUP;
+    const bool split = rows < wanted && vectors >= ROW_PARTS * CPU_CHUNK_LEAST;
+    add_row_sum(device, call, row, list, rows, length, split ? ROW_PARTS : 1);
+    bind(&list->launch[0], CLV_ARG_IN0);
+    bind(&list->launch[0], split ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    if (!split) return;
+    add_row_sum(device, call, row, list, rows, ROW_PARTS, 1);
+    bind(&list->launch[1], CLV_ARG_SCRATCH);
+    bind(&list->launch[1], CLV_ARG_OUT);
+    list->scratch = (size_t)rows * ROW_PARTS;
+}
+
+/* sum, mse, bce, kl: over the features of each image; the second launch adds the parts. */
+static void add_image_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list, const char *op,
+                          int features, int parts, int across)
+{
+    clv_launch *launch = add_launch(list, row, device, call, op);
+    define(launch, "-DF=%d -DPARTS=%d -DNT=%d", features, parts, across);
+    size_grid(launch, device, call->lanes / (device->vector_width * across), parts);
+}
+
+static void per_image(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int features = features_of(&call->in[0].shape), vectors = call->lanes / device->vector_width;
+    const int across = is_cpu(device) ? divisor(vectors, 8) : 1;
+    const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS;
+    const int least = is_cpu(device) ? larger(1, CPU_CHUNK_LEAST / across) : 8; /* features of a part */
+    const int parts = larger(1, smaller(features / least, whole(wanted, vectors / across)));
+    add_image_sum(device, call, row, list, op_name(call->op), features, parts, across);
+    bind_inputs(&list->launch[0], call, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    if (parts > 1) {
+        add_image_sum(device, call, row, list, "SUM", parts, 1, across);
+        bind(&list->launch[1], CLV_ARG_SCRATCH);
+        bind(&list->launch[1], CLV_ARG_OUT);
+        list->scratch = (size_t)parts * (size_t)call->lanes;
+    }
+    if (call->op == CLV_OP_MSE) define_real(&list->launch[list->launches - 1], "FACTOR", (float)(1.0 / features));
+}
+
+/* ---- losses ---- */
+
+static void cross_entropy(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int logits = call->op == CLV_OP_XENT ? 0 : 1;
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define(launch, "-DCLASSES=%d", features_of(&call->in[logits].shape));
+    size_grid(launch, device, call->lanes / device->vector_width, 1);
+    bind_inputs(launch, call, CLV_ARG_OUT);
+}
+
+static void mean(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    bind_inputs(launch, call, CLV_ARG_OUT);
+    bind(launch, CLV_ARG_STEP);
+}
+
+static void mean_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define_real(launch, "ALPHA", call->attr.alpha);
+    size_grid(launch, device, call->lanes, 1);
+    bind(launch, CLV_ARG_OUT);
+    bind(launch, CLV_ARG_STEP);
+}
+
+static void record(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define(launch, "-DSLOTS=%d -DSLOT=%d", call->slots, call->attr.slot);
+    bind_inputs(launch, call, CLV_ARG_TRACE);
+    bind(launch, CLV_ARG_STEP);
+}
+
+/* ---- random numbers, data, optimisers ---- */
+
+static void random_op(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int features = features_of(&call->out.shape), quads = whole(features, 4), vectors = call->lanes / device->vector_width;
+    const int wanted = device->compute_units * ITEMS_A_UNIT;
+    const int each = is_cpu(device) ? smaller(64, larger(1, quads * vectors / larger(1, wanted))) : 1;
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define(launch, "-DF=%d -DSTREAM=%u -DQUADS=%d", features, (unsigned)call->attr.stream, smaller(each, quads));
+    if (call->op == CLV_OP_DROPOUT) define_real(launch, "KEEP", 1.0f - call->attr.rate);
+    size_grid(launch, device, vectors, whole(quads, smaller(each, quads)));
+    bind_inputs(launch, call, CLV_ARG_OUT);
+    bind(launch, CLV_ARG_STEP);
+}
+
+static void gather(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int pixels = features_of(&call->out.shape);
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    define(launch, "-DPIXELS=%d -DBLOCK=%d", pixels, BLOCK);
+    size_grid(launch, device, call->lanes / device->vector_width, whole(pixels, BLOCK));
+    bind(launch, CLV_ARG_IMAGES);
+    bind(launch, CLV_ARG_ORDER);
+    bind(launch, CLV_ARG_OUT);
+    bind(launch, CLV_ARG_STEP);
+}
+
+static void label(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    size_grid(launch, device, call->lanes, 1);
+    bind(launch, CLV_ARG_LABELS);
+    bind(launch, CLV_ARG_ORDER);
+    bind(launch, CLV_ARG_OUT);
+    bind(launch, CLV_ARG_STEP);
+}
+
+/* The trained parameters are a prefix of their space: where no whole number of vectors, they are taken one by one. */
+static void optimiser(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const clv_attr *attr = &call->attr;
+    clv_device_info narrow = *device;
+    if (call->trained % (size_t)device->vector_width != 0) narrow.vector_width = 1;
+    clv_launch *launch = add_launch(list, row, &narrow, call, op_name(call->op));
+    define(launch, "-DTRAINED=%zu", call->trained);
+    define_real(launch, "L2", attr->l2);
+    define_real(launch, "WEIGHT_DECAY", attr->weight_decay);
+    bind(launch, CLV_ARG_PARAM);
+    bind(launch, CLV_ARG_GRAD);
+    bind(launch, CLV_ARG_MOMENT1);
+    if (call->op == CLV_OP_ADAM) {
+        define_real(launch, "BETA1", attr->beta1);
+        define_real(launch, "REST1", (float)(1.0 - (double)attr->beta1));
+        define_real(launch, "BETA2", attr->beta2);
+        define_real(launch, "REST2", (float)(1.0 - (double)attr->beta2));
+        define_real(launch, "EPS", attr->eps);
+        bind(launch, CLV_ARG_MOMENT2);
+    } else {
+        define_real(launch, "MOMENTUM", attr->momentum);
+    }
+    size_chunks(launch, device, (int)(call->trained / (size_t)narrow.vector_width));
+    bind(launch, CLV_ARG_STEP);
+}
+
+/* ---- the table ---- */
+
+static const op_row table[CLV_OP_COUNT] = {
+    [CLV_OP_GATHER] = {"data.cl", "gather", gather},
+    [CLV_OP_LABEL] = {"data.cl", "label", label},
+    [CLV_OP_BIAS] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_BIAS_GRAD] = {"reduce.cl", "sum_rows", bias_grad},
+    [CLV_OP_ACT] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_ACT_GRAD] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_DROPOUT] = {"random.cl", "dropout", random_op},
+    [CLV_OP_ADD] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_MUL] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_SCALE] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_SUM] = {"reduce.cl", "per_image", per_image},
+    [CLV_OP_BROADCAST] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_SAMPLE] = {"random.cl", "sample", random_op},
+    [CLV_OP_SAMPLE_GRAD] = {"random.cl", "sample_grad", random_op},
+    [CLV_OP_KL] = {"reduce.cl", "per_image", per_image},
+    [CLV_OP_KL_GRAD_LOGVAR] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_MUL_IMAGE] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_MSE] = {"reduce.cl", "per_image", per_image},
+    [CLV_OP_MSE_GRAD] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_BCE] = {"reduce.cl", "per_image", per_image},
+    [CLV_OP_BCE_GRAD] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_XENT] = {"loss.cl", "xent", cross_entropy},
+    [CLV_OP_XENT_GRAD] = {"loss.cl", "xent_grad", cross_entropy},
+    [CLV_OP_MEAN] = {"loss.cl", "mean", mean},
+    [CLV_OP_MEAN_GRAD] = {"loss.cl", "mean_grad", mean_grad},
+    [CLV_OP_RECORD] = {"loss.cl", "record", record},
+    [CLV_OP_ADAM] = {"optim.cl", "adam", optimiser},
+    [CLV_OP_SGD] = {"optim.cl", "sgd", optimiser},
+};
+
+/* Kernels count elements in an int. */
+static clv_status check_sizes(const clv_call *call, clv_error *err)
+{
+    size_t most = clv_operand_elements(&call->out, call->lanes);
+    for (int i = 0; i < call->inputs; i++) {
+        const size_t elements = clv_operand_elements(&call->in[i], call->lanes);
+        if (elements > most) most = elements;
+    }
+    if (most <= INT_MAX && call->trained <= INT_MAX) return CLV_OK;
+    return clv_fail(err, CLV_ERR_CONFIG, "%s: a tensor of more than %d elements; reduce train.batch or the layer", call->name, INT_MAX);
+}
+
+clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    memset(list, 0, sizeof *list);
+    CLV_TRY(check_sizes(call, err));
+    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, list, err);
+    CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name, clv_op_table[call->op].name);
+    table[call->op].write(device, call, &table[call->op], list);
+    for (int i = 0; i < list->launches; i++)
+        CLV_REQUIRE(strlen(list->launch[i].defines) < CLV_DEFINES_SIZE - 1, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes",
+                    call->name, list->launch[i].kernel, CLV_DEFINES_SIZE);
+done:
+    return status;
+}

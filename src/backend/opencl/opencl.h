@@ -1,0 +1,197 @@
+/* The OpenCL backend's own types: the device and its queue, buffers with their sub-buffers, built programs shared by
+ * plans, and the steps of a plan made runnable. Every call of the OpenCL API that can fail goes through CLV_CL or CLV_CL_MAKE,
+ * which name the call in the message and let a test make the n-th one fail. */
+#ifndef CLAVE_OPENCL_OPENCL_H
+#define CLAVE_OPENCL_OPENCL_H
+
+#include <CL/cl.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "backend/backend.h"
+#include "backend/opencl/launch.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "base/try.h"
+
+/* ---- errors.c ---- */
+
+/* Fails with the call's name, the error's name and what to do about it; `call` is the text of the expression. */
+clv_status clv_cl_fail(clv_error *err, const char *call, cl_int code);
+const char *clv_cl_error_name(cl_int code);
+
+/* Tests only: the n-th OpenCL call from now on fails (1 is the next) without being made; 0 turns it off. */
+void clv_opencl_fail_call(long nth);
+bool clv_cl_made_to_fail(void);
+
+#define CLV_CL(call)                                                                     \
+    do {                                                                                 \
+        const cl_int code_ = clv_cl_made_to_fail() ? CL_OUT_OF_RESOURCES : (call);       \
+        if (code_ != CL_SUCCESS && (status = clv_cl_fail(err, #call, code_))) goto done; \
+    } while (0)
+
+/* For calls that return an object: `call` writes its error to `code`. */
+#define CLV_CL_MAKE(object, call)                                                      \
+    do {                                                                               \
+        cl_int code = CL_OUT_OF_RESOURCES;                                             \
+        (object) = clv_cl_made_to_fail() ? NULL : (call);                              \
+        if (!(object) && (status = clv_cl_fail(err, #call, code))) goto done;          \
+    } while (0)
+
+/* ---- device.c ---- */
+
+typedef struct clv_cl_device {
+    cl_platform_id platform;
+    cl_device_id device;
+    clv_device_info info;
+    char platform_version[128];
+    size_t alignment; /* bytes, of the origin of a sub-buffer */
+} clv_cl_device;
+
+/* Every usable device in the order of "p:d"; the caller frees *list. None is CLV_OK and 0. */
+clv_status clv_cl_devices(clv_cl_device **list, int *count, clv_error *err);
+
+/* The index of the device that `select` names (see clv_device_options), or -1. */
+int clv_device_choose(const clv_cl_device *list, int count, const char *select);
+
+/* ---- program.c, cache.c ---- */
+
+typedef struct clv_opencl clv_opencl;
+
+/* One built program, shared by every launch with the same file and defines. */
+typedef struct clv_cl_program {
+    struct clv_cl_program *next;
+    clv_hash key;
+    cl_program program;
+    int users;
+    bool unsaved; /* built from source; its binary is not in the cache yet */
+    bool ran;     /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
+} clv_cl_program;
+
+/* The file's text with its includes in place, and the key of its build: source, defines, device, driver. */
+clv_status clv_cl_source(const char *file, clv_text *source, clv_error *err);
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, clv_hash *key, clv_error *err);
+
+/* The program of a launch: shared, from the binary cache, or built; release it with clv_cl_program_release. */
+clv_status clv_cl_program_get(clv_opencl *be, const clv_launch *launch, clv_cl_program **out, clv_error *err);
+/* Its last user writes the binary to the cache. */
+void clv_cl_program_release(clv_opencl *be, clv_cl_program *program);
+
+/* A binary by its key; false where there is none that is whole. The caller frees *binary. */
+bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size);
+void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size);
+
+/* ---- verify.c ---- */
+
+/* What is known of a kind of call on this device and driver. */
+typedef struct clv_cl_verdict {
+    clv_hash call;
+    char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
+} clv_cl_verdict;
+
+/* Self-tests each kind of call of the plan that no verdict is known for; they are kept between runs, beside the binaries. */
+clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err);
+/* Whether the call is done by CLBlast. */
+clv_status clv_cl_uses_clblast(const clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
+
+/* ---- the backend ---- */
+
+typedef struct clv_cl_sub {
+    struct clv_cl_sub *next;
+    size_t offset, bytes;
+    cl_mem mem;
+} clv_cl_sub;
+
+typedef struct clv_cl_buffer {
+    clv_buffer head;
+    cl_mem mem;
+    clv_cl_sub *sub; /* views made so far; they live as long as the buffer */
+} clv_cl_buffer;
+
+struct clv_opencl {
+    clv_backend head;
+    cl_platform_id platform;
+    cl_device_id device;
+    cl_context context;
+    cl_command_queue queue;
+    char platform_version[128];
+    uint64_t allocated; /* bytes of live buffers */
+    clv_gemm_choice gemm;
+    bool selftest;
+    char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested again */
+    clv_cl_program *programs;
+    char cache[512]; /* folder of binaries and verdicts; empty: no cache */
+    clv_cl_verdict *verdict;
+    size_t verdicts, verdict_capacity;
+    bool verdicts_loaded;
+    clv_text notices;
+};
+
+/* A view of a buffer, owned by the buffer; bytes 0: all from offset on. */
+clv_status clv_cl_view(clv_cl_buffer *buffer, size_t offset, size_t bytes, cl_mem *view, clv_error *err);
+
+/* Notices for the user ("CLBlast failed its self-test ..."), a line each; "" where there are none. */
+const char *clv_opencl_notices(const clv_backend *be);
+
+/* ---- launch.c ---- */
+
+/* What follows a product that CLBlast did: bias, activation, gradient of an activation; no launch where it has none. */
+void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
+
+/* ---- gemm.c ---- */
+
+typedef struct clv_cl_gemm {
+    size_t m, n, k;
+    bool transpose_a, transpose_b;
+    int a, b;               /* the call's inputs that are the factors */
+    size_t lda, ldb, ldc;   /* row strides */
+} clv_cl_gemm;
+
+/* Whether a call is one matrix product, row-major, c[m][n] = op(a) op(b), and which. */
+bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm);
+/* Bytes of scratch memory that CLBlast wants for it. */
+clv_status clv_cl_gemm_scratch(clv_opencl *be, const clv_cl_gemm *gemm, size_t *bytes, clv_error *err);
+clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *gemm, cl_mem a, cl_mem b, cl_mem c, cl_mem scratch, cl_event *event,
+                           clv_error *err);
+
+/* ---- run.c, trace.c, peak.c ---- */
+
+typedef struct clv_cl_launch { /* one entry of a step */
+    const char *call;        /* the call's name, in the plan's copy */
+    const char *name;        /* kernel, or "CLBlast" */
+    clv_cl_program *program; /* NULL: CLBlast */
+    cl_kernel kernel;
+    cl_uint dims;
+    size_t global[3], local[3];
+    clv_cl_gemm gemm;
+    cl_mem a, b, c; /* CLBlast's operands; not owned */
+} clv_cl_launch;
+
+#define CLV_CL_RING 16 /* steps that the host may run ahead */
+
+typedef struct clv_cl_plan {
+    clv_call *call; /* a copy, for names in messages and traces */
+    clv_cl_launch *launch;
+    int launches;
+    clv_buffer *step, *scratch; /* scratch: NULL where no launch needs any */
+    clv_step ring[CLV_CL_RING];
+    cl_event written[CLV_CL_RING]; /* when the device has read the slot; NULL: never used */
+    int slot;
+} clv_cl_plan;
+
+clv_status clv_cl_plan_create(clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_program **out, clv_error *err);
+void clv_cl_plan_destroy(clv_backend *be, clv_program *program);
+clv_status clv_cl_plan_run(clv_backend *be, clv_program *program, const clv_step *step, clv_error *err);
+int clv_cl_plan_launches(const clv_program *program);
+uint64_t clv_cl_plan_bytes(const clv_program *program);
+
+/* Queues a plan's launches; event: NULL, or one a launch to fill. */
+clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, clv_error *err);
+
+/* One step on a queue that takes times: a line a launch, microseconds, call, kernel. */
+clv_status clv_cl_plan_trace(clv_backend *be, clv_program *program, const clv_step *step, FILE *out, clv_error *err);
+
+/* GFLOP/s of independent fused multiply-adds. */
+clv_status clv_cl_peak(clv_backend *be, double *gflops, clv_error *err);
+
+#endif

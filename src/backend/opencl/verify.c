@@ -1,0 +1,184 @@
+/* Which kernels may be trusted: each kind of call is checked by the self-test before its first use on a device and driver, and
+ * the verdict is kept beside the binaries, so that a warm start tests nothing. A matrix product has two kernels, clave's own and
+ * CLBlast's: where the preferred one fails, the other is taken if it passes, and the user is told. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/opencl/opencl.h"
+#include "backend/selftest.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#define OWN 'o'
+#define CLBLAST 'b'
+
+/* The kernel that a product gets unless the self-test has found against it. */
+static char preferred(const clv_opencl *be, const clv_call *call)
+{
+    clv_cl_gemm gemm;
+    if (be->gemm == CLV_GEMM_OWN || !clv_cl_gemm_of(call, &gemm)) return OWN;
+    return be->gemm == CLV_GEMM_CLBLAST || be->head.info.kind == CLV_DEVICE_GPU ? CLBLAST : OWN;
+}
+
+/* ---- keys ---- */
+
+/* All that decides how a call runs: its launches, the builds of their programs, and the preference. */
+static clv_status key_of_call(const clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_launch_list list;
+    clv_text text = {0};
+    CLV_TRY(clv_launches_of(&be->head.info, call, &list, err));
+    clv_text_append(&text, "%s %c %d\n", clv_op_table[call->op].name, preferred(be, call), call->lanes);
+    for (int i = 0; i < list.launches; i++) {
+        const clv_launch *l = &list.launch[i];
+        clv_hash program;
+        char print[33];
+        CLV_TRY(clv_cl_program_key(be, l, &program, err));
+        clv_hash_print(program, print);
+        clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0], l->global[1], l->local[1],
+                        l->global[2], l->local[2]);
+        for (int a = 0; a < l->args; a++) clv_text_append(&text, " %d+%zu", (int)l->arg[a], l->scratch_offset[a]);
+        clv_text_append(&text, "\n");
+    }
+    CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
+    *key = clv_hash_bytes(text.text, text.length);
+done:
+    clv_text_free(&text);
+    return status;
+}
+
+static const clv_cl_verdict *find_verdict(const clv_opencl *be, clv_hash key)
+{
+    for (size_t i = 0; i < be->verdicts; i++)
+        if (!memcmp(&be->verdict[i].call, &key, sizeof key)) return &be->verdict[i];
+    return NULL;
+}
+
+static clv_status add_verdict(clv_opencl *be, clv_hash key, char word, clv_error *err)
+{
+    clv_status status = clv_grow(&be->verdict, &be->verdict_capacity, be->verdicts + 1, sizeof *be->verdict, err);
+    if (status == CLV_OK) be->verdict[be->verdicts++] = (clv_cl_verdict){key, word};
+    return status;
+}
+
+/* ---- kept between runs: a line a verdict, 32 hexadecimal digits and a letter ---- */
+
+#define VERDICT_LINE 35
+
+static bool verdict_file(const clv_opencl *be, char *path, size_t size)
+{
+    const clv_device_info *info = &be->head.info;
+    char name[64], print[33];
+    clv_text text = {0};
+    if (!be->cache[0]) return false;
+    clv_text_append(&text, "%s\n%s\n%s\n%s\n%s", CLAVE_VERSION, info->platform, be->platform_version, info->name, info->driver);
+    const bool failed = text.failed;
+    if (!failed) clv_hash_print(clv_hash_bytes(text.text, text.length), print);
+    clv_text_free(&text);
+    if (failed) return false;
+    snprintf(name, sizeof name, "%s.verified", print);
+    return clv_path_join(path, size, be->cache, name, NULL) == CLV_OK;
+}
+
+/* Lines that are no verdict are passed over: what they stood for is tested again. */
+static void load_verdicts(clv_opencl *be)
+{
+    char path[1024];
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    be->verdicts_loaded = true;
+    if (!verdict_file(be, path, sizeof path) || clv_file_read(path, 64 << 20, CLV_ERR_INTERNAL, &bytes, &size, NULL) != CLV_OK) return;
+    for (char *line = (char *)bytes, *end; (end = strchr(line, '\n')); line = end + 1) {
+        unsigned long long a, b;
+        char word;
+        clv_hash key;
+        char print[33];
+        if (end - line != VERDICT_LINE - 1 || sscanf(line, "%16llx%16llx %c", &a, &b, &word) != 3 || !strchr("=ob", word)) continue;
+        key = (clv_hash){{a, b}};
+        clv_hash_print(key, print);
+        if (!strncmp(print, line, 32)) add_verdict(be, key, word, NULL);
+    }
+    free(bytes);
+}
+
+static void save_verdicts(const clv_opencl *be)
+{
+    char path[1024];
+    clv_text text = {0};
+    if (!verdict_file(be, path, sizeof path)) return;
+    for (size_t i = 0; i < be->verdicts; i++) {
+        char print[33];
+        clv_hash_print(be->verdict[i].call, print);
+        clv_text_append(&text, "%s %c\n", print, be->verdict[i].word);
+    }
+    if (!text.failed) clv_file_write(path, text.text, text.length, NULL);
+    clv_text_free(&text);
+}
+
+/* ---- testing ---- */
+
+static clv_status test_with(clv_opencl *be, const clv_call *call, int batch, char kernel, clv_error *err)
+{
+    be->testing = kernel;
+    clv_status status = clv_selftest_call(&be->head, call, batch, err);
+    be->testing = 0;
+    return status;
+}
+
+static const char *kernel_name(char kernel) { return kernel == OWN ? "clave's own kernel" : "CLBlast"; }
+
+static clv_status judge(clv_opencl *be, const clv_call *call, int batch, char *word, clv_error *err)
+{
+    clv_error first = {.status = CLV_OK}, second = {.status = CLV_OK};
+    clv_cl_gemm gemm;
+    const char kernel = preferred(be, call), other = kernel == OWN ? CLBLAST : OWN;
+    clv_status status = test_with(be, call, batch, kernel, &first);
+    *word = '=';
+    if (status == CLV_ERR_DEVICE && clv_cl_gemm_of(call, &gemm) && test_with(be, call, batch, other, &second) == CLV_OK) {
+        clv_text_append(&be->notices, "%s: %s fails its self-test on %s, %s is used instead (%s)\n", call->name, kernel_name(kernel),
+                        be->head.info.name, kernel_name(other), first.message);
+        *word = other;
+        return CLV_OK;
+    }
+    return status == CLV_OK ? CLV_OK : clv_fail(err, status, "%s", first.message);
+}
+
+clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    bool tested = false;
+    if (!be->verdicts_loaded) load_verdicts(be);
+    for (int i = 0; i < plan->calls; i++) {
+        const clv_call *call = &plan->call[i];
+        clv_hash key;
+        char word;
+        CLV_TRY(key_of_call(be, call, &key, err));
+        if (find_verdict(be, key)) continue;
+        CLV_TRY(judge(be, call, plan->batch, &word, err));
+        CLV_TRY(add_verdict(be, key, word, err));
+        tested = true;
+    }
+done:
+    if (tested) save_verdicts(be);
+    return status;
+}
+
+clv_status clv_cl_uses_clblast(const clv_opencl *be, const clv_call *call, bool *uses, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_cl_gemm gemm;
+    char kernel = preferred(be, call);
+    if (be->testing && clv_cl_gemm_of(call, &gemm)) {
+        kernel = be->testing;
+    } else if (be->selftest && clv_cl_gemm_of(call, &gemm)) {
+        clv_hash key;
+        CLV_TRY(key_of_call(be, call, &key, err));
+        const clv_cl_verdict *verdict = find_verdict(be, key);
+        if (verdict && verdict->word != '=') kernel = verdict->word;
+    }
+    *uses = kernel == CLBLAST;
+done:
+    return status;
+}

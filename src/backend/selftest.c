@@ -1,0 +1,72 @@
+/* The self-test: no kernel computes before it has agreed with the reference at its real shapes. Products are of small integers, so
+ * that they must agree to the bit with the float reference, the fast one; everything else is held against the double one. */
+#include "backend/selftest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/trial.h"
+#include "base/memory.h"
+#include "base/try.h"
+
+enum { SELFTEST_SEED = 20220117 };
+
+static clv_status run_both(clv_backend *be, clv_backend *reference, const clv_trial *trial, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    float *wanted = clv_alloc(trial->results, sizeof *wanted, err), *got = clv_alloc(trial->results, sizeof *got, err);
+    CLV_REQUIRE(wanted && got, CLV_ERR_INTERNAL, "out of memory for the self-test of '%s'", trial->call.name);
+    CLV_TRY(clv_trial_run(reference, trial, wanted, err));
+    CLV_TRY(clv_trial_run(be, trial, got, err));
+    CLV_TRY(clv_trial_compare(trial, wanted, got, err));
+done:
+    free(wanted);
+    free(got);
+    return status;
+}
+
+clv_status clv_selftest_call(clv_backend *be, const clv_call *call, int batch, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_backend *reference = NULL;
+    clv_trial trial = {0};
+    if (!clv_trial_applies(call->op)) return CLV_OK;
+    CLV_TRY(clv_cpu_backend_create(clv_op_table[call->op].family != CLV_FAMILY_PRODUCT, &reference, err));
+    CLV_TRY(clv_trial_create(call, batch, CLV_TRIAL_EXACT, SELFTEST_SEED, &trial, err));
+    status = run_both(be, reference, &trial, err);
+    if (status == CLV_ERR_DEVICE)
+        clv_fail_in(err, status, "%s fails its self-test (choose another device by device.select, or update its driver)", be->info.name);
+done:
+    clv_trial_destroy(&trial);
+    clv_backend_destroy(reference);
+    return status;
+}
+
+/* Whether two calls would be compiled and computed alike. Streams, columns and data sets are numbers that kernels only carry. */
+static bool is_repeat(const clv_call *a, const clv_call *b)
+{
+    clv_attr x = a->attr, y = b->attr;
+    x.stream = y.stream;
+    x.slot = y.slot;
+    x.dataset = y.dataset;
+    const bool same_attr = x.kernel == y.kernel && x.stride == y.stride && x.pad == y.pad && x.act == y.act && x.slope == y.slope &&
+                           x.has_bias == y.has_bias && x.grad_act == y.grad_act && x.rate == y.rate && x.alpha == y.alpha &&
+                           x.beta1 == y.beta1 && x.beta2 == y.beta2 && x.eps == y.eps && x.l2 == y.l2 &&
+                           x.weight_decay == y.weight_decay && x.momentum == y.momentum;
+    if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained) return false;
+    for (int i = 0; i < a->inputs; i++)
+        if (!clv_shape_equal(&a->in[i].shape, &b->in[i].shape)) return false;
+    return a->out.space == b->out.space && clv_shape_equal(&a->out.shape, &b->out.shape);
+}
+
+clv_status clv_backend_selftest(clv_backend *be, const clv_plan *plan, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    for (int i = 0; i < plan->calls; i++) {
+        bool repeat = false;
+        for (int j = 0; j < i && !repeat; j++) repeat = is_repeat(&plan->call[i], &plan->call[j]);
+        if (!repeat) CLV_TRY(clv_selftest_call(be, &plan->call[i], plan->batch, err));
+    }
+done:
+    return status;
+}

@@ -1,0 +1,199 @@
+/* How far two correct backends may be apart. Bounds are in units of 2^-23 (an ulp, relative) of a magnitude that belongs to the op,
+ * and follow from the maximum errors of OpenCL 1.2, section 7.4: x + y, x - y, x y, fma 0.5 ulp; x / y and 1 / x 2.5; exp, log,
+ * expm1, sqrt 3; log1p 2; cos, sin 4; tanh 5. Each row derives its number from the longest chain of an obvious implementation and
+ * rounds up; the reference's own error, in double and then rounded to float, is the 0.5 in all of them. */
+#include <math.h>
+
+#include "backend/trial.h"
+
+/* What a bound depends on: the trial, the reference's value, and the place: feature and image of the result. */
+typedef struct result {
+    const clv_trial *t;
+    double reference;
+    size_t f, n;
+} result;
+
+static size_t features_of(const clv_trial *t, int input) { return (size_t)clv_shape_elements(&t->call.in[input].shape); }
+static double input(const result *r, int i, size_t f) { return (double)r->t->in[i][f * (size_t)r->t->batch + r->n]; }
+static double here(const result *r, int i) { return input(r, i, r->f); } /* the element at the result's place */
+static double weight(const result *r) { return fabs(input(r, 0, 0)); }   /* v[n] */
+
+/* The activation's own error, of a result: exp 3, 1 + . and 1 / . 0.5 + 2.5 of 1 / (1 + exp(-x)); slope x 0.5. */
+static double act_ulps(clv_act act)
+{
+    switch (act) {
+    case CLV_ACT_LEAKY_RELU: return 1;
+    case CLV_ACT_SIGMOID: return 7;
+    case CLV_ACT_TANH: return 6;
+    default: return 0;
+    }
+}
+
+/* Sums of integers are exact: what is left is the activation (the reference's too: it is in float here, 2 ulps) and the product
+ * with act'(u), u a multiple of 1/8: 0.5 for each. */
+static double bound_product(const result *r)
+{
+    const clv_attr *a = &r->t->call.attr;
+    const bool bends = a->act == CLV_ACT_SIGMOID || a->act == CLV_ACT_TANH;
+    const bool scaled = a->grad_act != CLV_ACT_NONE && a->grad_act != CLV_ACT_RELU;
+    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0)) * fabs(r->reference);
+}
+
+static double bound_exact(const result *r) { return 0 * r->reference; }
+static double bound_rounded(const result *r) { return fabs(r->reference); } /* one operation */
+static double bound_gather(const result *r) { return 3 * fabs(r->reference); } /* a division, or a product with 1 / 255 */
+static double bound_act(const result *r) { return act_ulps(r->t->call.attr.act) * fabs(r->reference); }
+
+/* dy act'(u): 1 - u u cancels, so that its error counts against 1; three roundings. Relu only chooses. */
+static double bound_act_grad(const result *r)
+{
+    return r->t->call.attr.act == CLV_ACT_RELU ? 0 : 3 * fabs(here(r, 0));
+}
+
+static double bound_dropout(const result *r) { return 3 * fabs(r->reference); } /* a division, or a product with 1 / keep */
+
+/* Sums of integers are exact; else each addition rounds what was added before: terms / 2 of the sum of magnitudes. */
+static double bound_sum(const result *r)
+{
+    if (r->t->values == CLV_TRIAL_EXACT) return 0;
+    double magnitude = 0;
+    for (size_t f = 0; f < features_of(r->t, 0); f++) magnitude += fabs(input(r, 0, f));
+    return ((double)features_of(r->t, 0) / 2 + 1) * magnitude;
+}
+
+static double bound_bias_grad(const result *r)
+{
+    if (r->t->values == CLV_TRIAL_EXACT) return 0;
+    const size_t terms = features_of(r->t, 0) / (size_t)r->t->call.in[0].shape.dim[0] * (size_t)r->t->batch;
+    double magnitude = 0; /* r->f is the channel here */
+    for (size_t i = 0; i < terms; i++) magnitude += fabs((double)r->t->in[0][r->f * terms + i]);
+    return ((double)terms / 2 + 1) * magnitude;
+}
+
+/* Box & Muller: radius sqrt(-2 log a), at most sqrt(48 log 2) = 5.77 of 24 bits, log 3 / 2 and sqrt 3; the angle, up to 2 pi, has the
+ * error of 2 pi's and the product's rounding, 2 pi ulps of 1, and cos 4. With exp 3 and products: 20 of exp(logvar / 2) radius. */
+static const double largest_normal = 5.77;
+static double bound_sample(const result *r) { return 20 * largest_normal * exp(here(r, 1) / 2) + fabs(r->reference); }
+static double bound_sample_grad(const result *r) { return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2; }
+
+/* Each term has exp's 3 and four roundings; each addition half an ulp of what was added before. */
+static double bound_kl(const result *r)
+{
+    double magnitude = 0;
+    for (size_t f = 0; f < features_of(r->t, 0); f++) {
+        const double mu = input(r, 0, f), logvar = input(r, 1, f);
+        magnitude += (1 + fabs(logvar) + mu * mu + exp(logvar)) / 2;
+    }
+    return ((double)features_of(r->t, 0) / 2 + 6) * magnitude;
+}
+
+static double bound_kl_grad(const result *r) { return 6 * weight(r) * (exp(here(r, 1)) + 1) / 2; } /* exp 3, three roundings */
+
+/* All terms are positive; a difference's rounding counts twice in its square; the mean divides, 2.5. */
+static double bound_mse(const result *r) { return ((double)features_of(r->t, 0) / 2 + 5) * fabs(r->reference); }
+static double bound_mse_grad(const result *r) { return 6 * fabs(r->reference); } /* three roundings, a division */
+
+/* A term: exp 3 (halved by log's slope), log or log1p 3, three roundings. */
+static double bound_bce(const result *r)
+{
+    double magnitude = 0;
+    for (size_t f = 0; f < features_of(r->t, 0); f++) magnitude += fabs(input(r, 0, f)) * (1 + fabs(input(r, 1, f))) + 1;
+    return ((double)features_of(r->t, 0) / 2 + 6) * magnitude;
+}
+
+static double bound_bce_grad(const result *r) { return 9 * weight(r) * (1 + fabs(here(r, 2))); } /* sigmoid 7, two roundings */
+
+static double largest_logit(const result *r, int i)
+{
+    double largest = 0;
+    for (size_t f = 0; f < features_of(r->t, i); f++) largest = fmax(largest, fabs(input(r, i, f)));
+    return largest;
+}
+
+/* s - max, up to 2 M for logits within M, is off by M, which the exponential makes M of its value; exp 3, a sum of C terms C / 2, log 3 of
+ * log C (under 7), and two additions to numbers of the size of M: less than (C / 2 + 16) (1 + M). */
+static double bound_xent(const result *r) { return ((double)features_of(r->t, 0) / 2 + 16) * (1 + largest_logit(r, 0)); }
+
+/* The quotient of two such exponentials: 2 (M + 3) + C / 2 + 2.5, and two roundings. */
+static double bound_xent_grad(const result *r)
+{
+    return ((double)features_of(r->t, 1) / 2 + 12) * (1 + largest_logit(r, 1)) * weight(r);
+}
+
+/* A sum over images, in any order, and a division. */
+static double sum_over_images(const result *r)
+{
+    double magnitude = 0;
+    for (size_t n = 0; n < r->t->step.count; n++) magnitude += fabs((double)r->t->in[0][n]);
+    return ((double)r->t->step.count / 2 + 4) * magnitude;
+}
+static double bound_mean(const result *r) { return sum_over_images(r) / r->t->step.count; }
+static double bound_record(const result *r) { return sum_over_images(r); }
+static double bound_mean_grad(const result *r) { return 4 * fabs(r->reference); }
+
+/* Results are parameters, then first, then second moments. The moments: three roundings of sums whose terms may cancel, four of
+ * squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, four roundings. */
+static double bound_adam(const result *r)
+{
+    const clv_attr *a = &r->t->call.attr;
+    const clv_step *step = &r->t->step;
+    const size_t trained = r->t->call.trained, i = r->f % trained;
+    const double w = fabs((double)r->t->state[0][i]), v0 = (double)r->t->state[3][i];
+    const double g = fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
+    const double m = (double)a->beta1 * fabs((double)r->t->state[2][i]) + (1 - (double)a->beta1) * g;
+    if (r->f >= 2 * trained) return 4 * ((double)a->beta2 * v0 + (1 - (double)a->beta2) * g * g);
+    if (r->f >= trained) return 4 * m;
+    const double root = sqrt((double)a->beta2 * v0 * (double)step->correction2); /* without the gradient: no more than the true one */
+    return 3 * w + 16 * (double)step->lr * m * (double)step->correction1 / (root + (double)a->eps);
+}
+
+static double bound_sgd(const result *r)
+{
+    const clv_attr *a = &r->t->call.attr;
+    const size_t trained = r->t->call.trained, i = r->f % trained;
+    const double w = fabs((double)r->t->state[0][i]);
+    const double m = (double)a->momentum * fabs((double)r->t->state[2][i]) + fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
+    return r->f >= trained ? 3 * m : w + 5 * (double)r->t->step.lr * (m + (double)a->weight_decay * w);
+}
+
+static double (*const bounds[CLV_OP_COUNT])(const result *) = {
+    [CLV_OP_GATHER] = bound_gather,
+    [CLV_OP_LABEL] = bound_exact,
+    [CLV_OP_CONV] = bound_product,
+    [CLV_OP_DECONV] = bound_product,
+    [CLV_OP_CONV_WEIGHT] = bound_product,
+    [CLV_OP_BIAS] = bound_rounded,
+    [CLV_OP_BIAS_GRAD] = bound_bias_grad,
+    [CLV_OP_ACT] = bound_act,
+    [CLV_OP_ACT_GRAD] = bound_act_grad,
+    [CLV_OP_DROPOUT] = bound_dropout,
+    [CLV_OP_ADD] = bound_rounded,
+    [CLV_OP_MUL] = bound_rounded,
+    [CLV_OP_SCALE] = bound_rounded,
+    [CLV_OP_SUM] = bound_sum,
+    [CLV_OP_BROADCAST] = bound_exact,
+    [CLV_OP_SAMPLE] = bound_sample,
+    [CLV_OP_SAMPLE_GRAD] = bound_sample_grad,
+    [CLV_OP_KL] = bound_kl,
+    [CLV_OP_KL_GRAD_LOGVAR] = bound_kl_grad,
+    [CLV_OP_MUL_IMAGE] = bound_rounded,
+    [CLV_OP_MSE] = bound_mse,
+    [CLV_OP_MSE_GRAD] = bound_mse_grad,
+    [CLV_OP_BCE] = bound_bce,
+    [CLV_OP_BCE_GRAD] = bound_bce_grad,
+    [CLV_OP_XENT] = bound_xent,
+    [CLV_OP_XENT_GRAD] = bound_xent_grad,
+    [CLV_OP_MEAN] = bound_mean,
+    [CLV_OP_MEAN_GRAD] = bound_mean_grad,
+    [CLV_OP_RECORD] = bound_record,
+    [CLV_OP_ADAM] = bound_adam,
+    [CLV_OP_SGD] = bound_sgd,
+};
+
+double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)
+{
+    const bool batched = trial->call.out.space != CLV_SPACE_NONE && trial->call.out.shape.batched;
+    const size_t batch = (size_t)trial->batch;
+    const result r = {trial, reference, batched ? i / batch : i, batched ? i % batch : 0};
+    return bounds[trial->call.op](&r) * 0x1p-23;
+}

@@ -1,0 +1,342 @@
+/* From graph to plan: drops what no output, gradient or effect needs, orders the calls, finds how long each tensor
+ * lives, and gives each its place. A reshape is no call: its value is its input's memory under another shape. */
+#include "graph/plan.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/try.h"
+#include "graph/place.h"
+
+/* What is known of a node while a plan is made. */
+typedef struct node_state {
+    bool live;
+    bool kept;           /* by the host: an input, an output, a gradient; its place is shown in the plan */
+    clv_node root;       /* whose memory holds the value: the node itself, or the source of a chain of reshapes */
+    int birth, death;    /* of a root: first and last call that touch it; birth -1: not in the arena */
+    clv_operand operand; /* of a root */
+} node_state;
+
+typedef struct planner {
+    const clv_graph *graph;
+    const clv_param_layout *layout;
+    const clv_node *gradient; /* [layout->params], or NULL */
+    const clv_plan_options *options;
+    clv_error *err;
+    clv_plan *plan;
+    node_state *state;
+    clv_interval *interval;
+    const clv_node_info *optimiser;
+} planner;
+
+static clv_family family_of(const clv_node_info *info) { return clv_op_table[info->op].family; }
+static bool is_call(const clv_node_info *info)
+{
+    return family_of(info) != CLV_FAMILY_SOURCE && family_of(info) != CLV_FAMILY_VIEW;
+}
+
+size_t clv_operand_elements(const clv_operand *operand, int lanes)
+{
+    const size_t elements = (size_t)clv_shape_elements(&operand->shape);
+    return operand->shape.batched ? elements * (size_t)lanes : elements;
+}
+
+static clv_status check_options(const clv_plan_options *o, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    CLV_REQUIRE(o->batch >= 1, CLV_ERR_CONFIG, "a batch of %d images: it must be at least 1", o->batch);
+    CLV_REQUIRE(o->lane_width >= 1 && o->lane_width <= 4096, CLV_ERR_INTERNAL, "a lane width of %d", o->lane_width);
+    CLV_REQUIRE(o->batch <= INT_MAX - o->lane_width, CLV_ERR_CONFIG, "a batch of %d images is too large", o->batch);
+    CLV_REQUIRE(o->alignment >= 1, CLV_ERR_INTERNAL, "an alignment of 0 elements");
+done:
+    return status;
+}
+
+/* gradient[i] is a tensor of its own, of the shape of a trained parameter. */
+static clv_status check_gradient(const planner *p, int i)
+{
+    clv_status status = CLV_OK;
+    clv_error *err = p->err;
+    const struct clv_param_place *param = &p->layout->param[i];
+    const clv_node_info *info = clv_graph_node(p->graph, p->gradient[i]);
+    CLV_REQUIRE(info && is_call(info), CLV_ERR_INTERNAL, "node %d cannot be the gradient of '%s'", (int)p->gradient[i],
+                param->name);
+    CLV_REQUIRE(param->trained, CLV_ERR_INTERNAL, "there is a gradient of the frozen parameter '%s'", param->name);
+    CLV_REQUIRE(clv_shape_equal(&info->shape, &param->shape), CLV_ERR_INTERNAL,
+                "the gradient '%s' has not the shape of parameter '%s'", info->name, param->name);
+    for (int k = 0; k < i; k++)
+        CLV_REQUIRE(p->gradient[k] != p->gradient[i], CLV_ERR_INTERNAL, "'%s' and '%s' share one gradient node",
+                    p->layout->param[k].name, param->name);
+done:
+    return status;
+}
+
+/* Marks what is needed, from the last node back: consumers come after what they consume. */
+static void mark_live(planner *p)
+{
+    const int nodes = p->plan->nodes;
+    for (clv_node i = nodes - 1; i >= 0; i--) {
+        const clv_node_info *info = clv_graph_node(p->graph, i);
+        node_state *s = &p->state[i];
+        if (info->output) s->live = s->kept = true;
+        if (!s->live) continue;
+        for (int k = 0; k < info->inputs; k++) p->state[info->input[k]].live = true;
+        if (family_of(info) == CLV_FAMILY_SOURCE) s->kept = true;
+    }
+    for (clv_node i = 0; i < nodes; i++) {
+        const clv_node_info *info = clv_graph_node(p->graph, i);
+        p->state[i].root = info->op == CLV_OP_RESHAPE ? p->state[info->input[0]].root : i;
+        p->state[i].birth = -1;
+    }
+}
+
+static clv_status mark_gradients(planner *p)
+{
+    if (!p->gradient) return CLV_OK;
+    for (int i = 0; i < p->layout->params; i++) {
+        if (p->gradient[i] == CLV_NODE_NONE) continue;
+        const clv_status status = check_gradient(p, i);
+        if (status != CLV_OK) return status;
+        p->state[p->gradient[i]].live = p->state[p->gradient[i]].kept = true;
+    }
+    return CLV_OK;
+}
+
+/* The optimiser moves the whole trained prefix: each of its parameters needs a gradient. */
+static clv_status check_optimiser(const planner *p)
+{
+    if (!p->optimiser) return CLV_OK;
+    const char *op = clv_op_table[p->optimiser->op].name, *name = p->optimiser->name;
+    if (!p->gradient) return clv_fail(p->err, CLV_ERR_INTERNAL, "%s '%s': the plan has no gradients", op, name);
+    for (int i = 0; i < p->layout->params; i++)
+        if (p->layout->param[i].trained && p->gradient[i] == CLV_NODE_NONE)
+            return clv_fail(p->err, CLV_ERR_INTERNAL, "%s '%s': there is no gradient of the trained parameter '%s'", op,
+                            name, p->layout->param[i].name);
+    return CLV_OK;
+}
+
+/* Columns of the trace: each written once. */
+static clv_status take_slot(planner *p, const clv_call *call)
+{
+    for (int i = 0; i < p->plan->calls; i++)
+        if (p->plan->call[i].op == CLV_OP_RECORD && p->plan->call[i].attr.slot == call->attr.slot)
+            return clv_fail(p->err, CLV_ERR_CONFIG, "record '%s' and record '%s' both write column %d of the trace",
+                            p->plan->call[i].name, call->name, call->attr.slot);
+    if (call->attr.slot >= p->plan->slots) p->plan->slots = call->attr.slot + 1;
+    return CLV_OK;
+}
+
+static clv_status append_call(planner *p, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, node);
+    clv_call call = {.op = info->op, .attr = info->attr, .inputs = info->inputs, .lanes = p->plan->lanes, .node = node};
+    memcpy(call.name, info->name, sizeof call.name);
+    if (info->op == CLV_OP_RECORD) {
+        const clv_status status = take_slot(p, &call);
+        if (status != CLV_OK) return status;
+    }
+    if (family_of(info) == CLV_FAMILY_OPTIM) call.trained = p->layout->trained;
+    p->plan->multiply_adds += clv_node_multiply_adds(p->graph, node);
+    p->plan->call[p->plan->calls++] = call;
+    return CLV_OK;
+}
+
+/* The live operations in the graph's order, the optimiser behind them all. */
+static clv_status order_calls(planner *p)
+{
+    clv_status status = CLV_OK;
+    clv_error *err = p->err;
+    clv_node optimiser = CLV_NODE_NONE;
+    for (clv_node i = 0; i < p->plan->nodes; i++) {
+        const clv_node_info *info = clv_graph_node(p->graph, i);
+        if (!p->state[i].live || !is_call(info)) continue;
+        if (family_of(info) != CLV_FAMILY_OPTIM) {
+            CLV_TRY(append_call(p, i));
+            continue;
+        }
+        CLV_REQUIRE(optimiser == CLV_NODE_NONE, CLV_ERR_CONFIG, "'%s' and '%s' are two optimisers: a plan takes one",
+                    p->optimiser->name, info->name);
+        optimiser = i;
+        p->optimiser = info;
+    }
+    if (optimiser != CLV_NODE_NONE) CLV_TRY(append_call(p, optimiser));
+    CLV_TRY(check_optimiser(p));
+done:
+    return status;
+}
+
+/* What lies outside the arena: parameters and their gradients. */
+static clv_status place_params(planner *p)
+{
+    for (clv_node i = 0; i < p->plan->nodes; i++) {
+        const clv_node_info *info = clv_graph_node(p->graph, i);
+        if (!p->state[i].live || info->op != CLV_OP_PARAM) continue;
+        int at = 0;
+        while (at < p->layout->params && strcmp(p->layout->param[at].name, info->name) != 0) at++;
+        if (at == p->layout->params || !clv_shape_equal(&p->layout->param[at].shape, &info->shape)) {
+            char shape[CLV_NAME_SIZE];
+            return clv_fail(p->err, CLV_ERR_INTERNAL, "the layout has no parameter '%s' of shape %s", info->name,
+                            clv_shape_print(&info->shape, shape));
+        }
+        p->state[i].operand = (clv_operand){CLV_SPACE_PARAM, p->layout->param[at].offset, info->shape};
+    }
+    for (int i = 0; p->gradient && i < p->layout->params; i++)
+        if (p->gradient[i] != CLV_NODE_NONE)
+            p->state[p->gradient[i]].operand =
+                (clv_operand){CLV_SPACE_GRAD, p->layout->param[i].offset, p->layout->param[i].shape};
+    return CLV_OK;
+}
+
+static void touch(planner *p, clv_node node, int call)
+{
+    node_state *s = &p->state[p->state[node].root];
+    if (s->birth < 0) s->birth = call;
+    s->death = call;
+}
+
+/* What the host reads or writes between steps lives from the first call to the last. */
+static void find_lifetimes(planner *p)
+{
+    const int last = p->plan->calls;
+    for (int t = 0; t < p->plan->calls; t++) {
+        const clv_node node = p->plan->call[t].node;
+        const clv_node_info *info = clv_graph_node(p->graph, node);
+        touch(p, node, t);
+        for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], t);
+    }
+    for (clv_node i = 0; i < p->plan->nodes; i++) {
+        if (!p->state[i].live || (!p->state[i].kept && p->options->reuse)) continue;
+        node_state *s = &p->state[p->state[i].root];
+        s->birth = 0;
+        s->death = last;
+    }
+}
+
+static bool in_arena(const planner *p, clv_node node)
+{
+    const node_state *s = &p->state[node];
+    const bool tensor = clv_graph_node(p->graph, node)->shape.rank > 0;
+    return s->live && s->root == node && tensor && s->operand.space == CLV_SPACE_NONE;
+}
+
+static clv_status place_arena(planner *p)
+{
+    clv_status status = CLV_OK;
+    clv_error *err = p->err;
+    int intervals = 0;
+    for (clv_node i = 0; i < p->plan->nodes; i++) {
+        if (!in_arena(p, i)) continue;
+        const clv_node_info *info = clv_graph_node(p->graph, i);
+        const clv_operand operand = {.shape = info->shape};
+        char shape[CLV_NAME_SIZE];
+        /* Kernels index a tensor by int. */
+        CLV_REQUIRE(clv_shape_elements(&info->shape) <= INT_MAX / p->plan->lanes, CLV_ERR_CONFIG,
+                    "'%s' %s has over %d elements in a batch of %d: lower the batch", info->name,
+                    clv_shape_print(&info->shape, shape), INT_MAX, p->plan->batch);
+        p->interval[intervals++] = (clv_interval){.size = clv_operand_elements(&operand, p->plan->lanes),
+                                                  .birth = p->state[i].birth,
+                                                  .death = p->state[i].death};
+    }
+    CLV_TRY(
+        clv_place_intervals(p->interval, intervals, p->options->alignment, &p->plan->elements[CLV_SPACE_ARENA], err));
+    intervals = 0;
+    for (clv_node i = 0; i < p->plan->nodes; i++)
+        if (in_arena(p, i))
+            p->state[i].operand =
+                (clv_operand){CLV_SPACE_ARENA, p->interval[intervals++].offset, clv_graph_node(p->graph, i)->shape};
+done:
+    return status;
+}
+
+/* The place of a node's value: its root's memory, its own shape. */
+static clv_operand operand_of(const planner *p, clv_node node)
+{
+    clv_operand operand = p->state[p->state[node].root].operand;
+    operand.shape = clv_graph_node(p->graph, node)->shape;
+    return operand;
+}
+
+static void fill_operands(planner *p)
+{
+    for (int t = 0; t < p->plan->calls; t++) {
+        clv_call *call = &p->plan->call[t];
+        const clv_node_info *info = clv_graph_node(p->graph, call->node);
+        for (int k = 0; k < info->inputs; k++) call->in[k] = operand_of(p, info->input[k]);
+        call->out = operand_of(p, call->node);
+        if (info->op == CLV_OP_RECORD) call->slots = p->plan->slots;
+    }
+    for (clv_node i = 0; i < p->plan->nodes; i++)
+        if (p->state[i].live && p->state[i].kept) p->plan->place[i] = operand_of(p, i);
+}
+
+static clv_status size_spaces(planner *p)
+{
+    clv_status status = CLV_OK;
+    clv_error *err = p->err;
+    size_t *elements = p->plan->elements;
+    const clv_op optimiser = p->optimiser ? p->optimiser->op : CLV_OP_COUNT;
+    elements[CLV_SPACE_PARAM] = p->layout->elements;
+    elements[CLV_SPACE_GRAD] = p->gradient ? p->layout->trained : 0;
+    elements[CLV_SPACE_MOMENT1] = p->optimiser ? p->layout->trained : 0;
+    elements[CLV_SPACE_MOMENT2] = optimiser == CLV_OP_ADAM ? p->layout->trained : 0;
+    CLV_REQUIRE(p->plan->slots == 0 || p->options->trace_rows >= 1, CLV_ERR_INTERNAL,
+                "the plan records, but its trace has %d rows", p->options->trace_rows);
+    elements[CLV_SPACE_TRACE] = (size_t)p->plan->slots * (size_t)(p->plan->slots ? p->options->trace_rows : 0);
+done:
+    return status;
+}
+
+static clv_status make_plan(planner *p)
+{
+    clv_status status = CLV_OK;
+    CLV_TRY(mark_gradients(p));
+    mark_live(p);
+    CLV_TRY(order_calls(p));
+    CLV_TRY(place_params(p));
+    find_lifetimes(p);
+    CLV_TRY(place_arena(p));
+    CLV_TRY(size_spaces(p));
+    fill_operands(p);
+done:
+    return status;
+}
+
+clv_status clv_plan_create(const clv_graph *graph, const clv_param_layout *layout, const clv_node *gradient,
+                           const clv_plan_options *options, clv_plan **plan, clv_error *err)
+{
+    clv_status status = check_options(options, err);
+    if (status != CLV_OK) return status;
+    const clv_param_layout no_params = {0};
+    planner p = {.graph = graph, .options = options, .err = err, .gradient = gradient};
+    p.layout = layout ? layout : &no_params;
+
+    const size_t nodes = (size_t)clv_graph_size(graph);
+    p.plan = clv_alloc(1, sizeof *p.plan, err);
+    if (!p.plan) return CLV_ERR_INTERNAL;
+    p.plan->nodes = (int)nodes;
+    p.plan->batch = options->batch;
+    p.plan->lanes = (int)clv_round_up((size_t)options->batch, (size_t)options->lane_width);
+    p.plan->call = clv_alloc(nodes, sizeof *p.plan->call, err);
+    p.plan->place = p.plan->call ? clv_alloc(nodes, sizeof *p.plan->place, err) : NULL;
+    p.state = p.plan->place ? clv_alloc(nodes, sizeof *p.state, err) : NULL;
+    p.interval = p.state ? clv_alloc(nodes, sizeof *p.interval, err) : NULL;
+    status = p.interval ? make_plan(&p) : CLV_ERR_INTERNAL;
+
+    free(p.interval);
+    free(p.state);
+    if (status == CLV_OK)
+        *plan = p.plan;
+    else
+        clv_plan_destroy(p.plan);
+    return status;
+}
+
+void clv_plan_destroy(clv_plan *plan)
+{
+    if (!plan) return;
+    free(plan->call);
+    free(plan->place);
+    free(plan);
+}

@@ -1,0 +1,248 @@
+/* The cases: odd sizes, all strides and pads, rectangular images, every activation, every fused form; and how a case
+ * becomes a plan. */
+#include "op_cases.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/philox.h"
+#include "base/try.h"
+
+/* clang-format off */
+#define BATCH(c, y, x)     { .rank = 3, .dim = {c, y, x, 1}, .batched = true }
+#define KERNEL(o, i, k)    { .rank = 4, .dim = {o, i, k, k} }
+#define MATRIX(o, i)       { .rank = 2, .dim = {o, i, 1, 1} }
+#define VECTOR(c)          { .rank = 1, .dim = {c, 1, 1, 1} }
+#define ONE                BATCH(1, 1, 1)
+#define CASE(name, images) .op = CLV_OP_##name, .batch = images
+#define WINDOW(k, s, p)    .kernel = k, .stride = s, .pad = p
+/* clang-format on */
+
+const op_case op_cases[] = {
+    {CASE(GATHER, 13), .result = BATCH(1, 7, 5)},
+    {CASE(GATHER, 127), .attr = {.dataset = 1}, .result = BATCH(3, 13, 9)},
+    {CASE(GATHER, 1), .result = BATCH(1, 28, 28)},
+    {CASE(LABEL, 127)},
+    {CASE(LABEL, 7), .attr = {.dataset = 1}},
+
+    /* conv: x, w, then bias, then u */
+    {CASE(CONV, 7), .in = {BATCH(1, 7, 7), KERNEL(1, 1, 1)}, .attr = {WINDOW(1, 1, 0)}},
+    {CASE(CONV, 127), .in = {BATCH(1, 28, 28), KERNEL(7, 1, 3)}, .attr = {WINDOW(3, 2, 1)}},
+    {CASE(CONV, 13), .in = {BATCH(7, 13, 5), KERNEL(13, 7, 3)}, .attr = {WINDOW(3, 1, 1)}},
+    {CASE(CONV, 16), .in = {BATCH(8, 14, 14), KERNEL(16, 8, 4)}, .attr = {WINDOW(4, 2, 1)}},
+    {CASE(CONV, 1), .in = {BATCH(13, 9, 7), KERNEL(7, 13, 5)}, .attr = {WINDOW(5, 3, 2)}},
+    {CASE(CONV, 33), .in = {BATCH(2, 3, 17), KERNEL(127, 2, 2)}, .attr = {WINDOW(2, 3, 0)}},
+    {CASE(CONV, 64), .in = {BATCH(64, 7, 7), KERNEL(33, 64, 3)}, .attr = {WINDOW(3, 2, 0)}},
+    {CASE(CONV, 5), .in = {BATCH(3, 2, 2), KERNEL(5, 3, 4)}, .attr = {WINDOW(4, 2, 1)}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(5, 3, 3), VECTOR(5)}, .attr = {WINDOW(3, 2, 1), .has_bias = true}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(5, 3, 3), VECTOR(5)},
+     .attr = {WINDOW(3, 1, 1), .has_bias = true, .act = CLV_ACT_RELU}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(6, 3, 3), VECTOR(6)},
+     .attr = {WINDOW(3, 1, 0), .has_bias = true, .act = CLV_ACT_LEAKY_RELU, .slope = 0.2f}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(7, 3, 2), VECTOR(7)},
+     .attr = {WINDOW(2, 1, 0), .has_bias = true, .act = CLV_ACT_SIGMOID}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(8, 3, 2)}, .attr = {WINDOW(2, 1, 1), .act = CLV_ACT_TANH}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(9, 3, 3), BATCH(9, 6, 8)},
+     .attr = {WINDOW(3, 1, 1), .grad_act = CLV_ACT_RELU}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(4, 3, 3), BATCH(4, 6, 8)},
+     .attr = {WINDOW(3, 1, 1), .grad_act = CLV_ACT_SIGMOID}},
+    {CASE(CONV, 13), .in = {BATCH(3, 6, 8), KERNEL(4, 3, 3), VECTOR(4), BATCH(4, 3, 4)},
+     .attr = {WINDOW(3, 2, 1), .has_bias = true, .act = CLV_ACT_RELU, .grad_act = CLV_ACT_TANH}},
+    /* linear layers */
+    {CASE(CONV, 127), .in = {BATCH(13, 1, 1), MATRIX(7, 13)}, .attr = {WINDOW(1, 1, 0)}},
+    {CASE(CONV, 128), .in = {BATCH(784, 1, 1), MATRIX(64, 784), VECTOR(64)},
+     .attr = {WINDOW(1, 1, 0), .has_bias = true, .act = CLV_ACT_RELU}},
+    {CASE(CONV, 128), .in = {BATCH(577, 1, 1), MATRIX(2, 577), VECTOR(2)}, .attr = {WINDOW(1, 1, 0), .has_bias = true}},
+    {CASE(CONV, 7), .in = {BATCH(2, 1, 1), MATRIX(577, 2), VECTOR(577)},
+     .attr = {WINDOW(1, 1, 0), .has_bias = true, .act = CLV_ACT_SIGMOID}},
+    {CASE(CONV, 1), .in = {BATCH(1, 1, 1), MATRIX(1, 1)}, .attr = {WINDOW(1, 1, 0)}},
+    {CASE(CONV, 13), .in = {BATCH(3, 5, 4), MATRIX(7, 3)}, .attr = {WINDOW(1, 1, 0)}},
+
+    /* deconv: y, w, then bias, then u */
+    {CASE(DECONV, 7), .in = {BATCH(1, 7, 7), KERNEL(1, 1, 1)}, .attr = {WINDOW(1, 1, 0)}},
+    {CASE(DECONV, 127), .in = {BATCH(7, 7, 7), KERNEL(7, 1, 4)}, .attr = {WINDOW(4, 2, 1)}},
+    {CASE(DECONV, 13), .in = {BATCH(13, 5, 3), KERNEL(13, 7, 3)}, .attr = {WINDOW(3, 2, 1), .out_pad = 1}},
+    {CASE(DECONV, 16), .in = {BATCH(16, 7, 7), KERNEL(16, 8, 4)}, .attr = {WINDOW(4, 2, 1)}},
+    {CASE(DECONV, 1), .in = {BATCH(7, 3, 4), KERNEL(7, 13, 5)}, .attr = {WINDOW(5, 3, 2), .out_pad = 2}},
+    {CASE(DECONV, 33), .in = {BATCH(2, 3, 5), KERNEL(2, 127, 2)}, .attr = {WINDOW(2, 3, 0), .out_pad = 1}},
+    {CASE(DECONV, 64), .in = {BATCH(64, 3, 3), KERNEL(64, 16, 3)}, .attr = {WINDOW(3, 2, 0)}},
+    {CASE(DECONV, 5), .in = {BATCH(3, 4, 4), KERNEL(3, 5, 1)}, .attr = {WINDOW(1, 3, 0), .out_pad = 2}},
+    {CASE(DECONV, 9), .in = {BATCH(5, 3, 4), KERNEL(5, 3, 2)}, .attr = {WINDOW(2, 3, 0)},
+     .result = BATCH(3, 10, 11)}, /* a row and no column unreached */
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 3, 3), VECTOR(3)},
+     .attr = {WINDOW(3, 2, 1), .out_pad = 1, .has_bias = true, .act = CLV_ACT_RELU}},
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 1, 3), VECTOR(1)},
+     .attr = {WINDOW(3, 2, 0), .has_bias = true, .act = CLV_ACT_SIGMOID}},
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 2, 3), VECTOR(2)},
+     .attr = {WINDOW(3, 1, 1), .has_bias = true, .act = CLV_ACT_TANH}},
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 6, 3), BATCH(6, 6, 8)},
+     .attr = {WINDOW(3, 2, 1), .grad_act = CLV_ACT_RELU}, .result = BATCH(6, 6, 8)},
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 6, 3), BATCH(6, 5, 7)},
+     .attr = {WINDOW(3, 2, 1), .grad_act = CLV_ACT_LEAKY_RELU, .slope = 0.2f}},
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 6, 3), BATCH(6, 5, 7)},
+     .attr = {WINDOW(3, 2, 1), .grad_act = CLV_ACT_TANH}},
+    {CASE(DECONV, 127), .in = {BATCH(7, 1, 1), MATRIX(7, 13)}, .attr = {WINDOW(1, 1, 0)}},
+    {CASE(DECONV, 128), .in = {BATCH(64, 1, 1), MATRIX(64, 577), BATCH(577, 1, 1)},
+     .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_RELU}},
+    {CASE(DECONV, 16), .in = {BATCH(2, 1, 1), MATRIX(2, 64), BATCH(64, 1, 1)},
+     .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_SIGMOID}},
+
+    /* conv_weight: x, y */
+    {CASE(CONV_WEIGHT, 7), .in = {BATCH(1, 7, 7), BATCH(1, 7, 7)}, .attr = {WINDOW(1, 1, 0)},
+     .result = KERNEL(1, 1, 1)},
+    {CASE(CONV_WEIGHT, 127), .in = {BATCH(1, 28, 28), BATCH(7, 14, 14)}, .attr = {WINDOW(3, 2, 1)},
+     .result = KERNEL(7, 1, 3)},
+    {CASE(CONV_WEIGHT, 13), .in = {BATCH(7, 13, 5), BATCH(13, 13, 5)}, .attr = {WINDOW(3, 1, 1)},
+     .result = KERNEL(13, 7, 3)},
+    {CASE(CONV_WEIGHT, 16), .in = {BATCH(8, 14, 14), BATCH(16, 7, 7)}, .attr = {WINDOW(4, 2, 1)},
+     .result = KERNEL(16, 8, 4)},
+    {CASE(CONV_WEIGHT, 1), .in = {BATCH(13, 9, 7), BATCH(7, 3, 3)}, .attr = {WINDOW(5, 3, 2)},
+     .result = KERNEL(7, 13, 5)},
+    {CASE(CONV_WEIGHT, 33), .in = {BATCH(2, 3, 17), BATCH(127, 1, 6)}, .attr = {WINDOW(2, 3, 0)},
+     .result = KERNEL(127, 2, 2)},
+    {CASE(CONV_WEIGHT, 64), .in = {BATCH(64, 7, 7), BATCH(33, 3, 3)}, .attr = {WINDOW(3, 2, 0)},
+     .result = KERNEL(33, 64, 3)},
+    {CASE(CONV_WEIGHT, 127), .in = {BATCH(13, 1, 1), BATCH(7, 1, 1)}, .attr = {WINDOW(1, 1, 0)},
+     .result = MATRIX(7, 13)},
+    {CASE(CONV_WEIGHT, 128), .in = {BATCH(577, 1, 1), BATCH(64, 1, 1)}, .attr = {WINDOW(1, 1, 0)},
+     .result = MATRIX(64, 577)},
+    {CASE(CONV_WEIGHT, 128), .in = {BATCH(2, 1, 1), BATCH(64, 1, 1)}, .attr = {WINDOW(1, 1, 0)},
+     .result = MATRIX(64, 2)},
+
+    {CASE(BIAS, 13), .in = {BATCH(7, 3, 5), VECTOR(7)}},
+    {CASE(BIAS, 127), .in = {BATCH(1, 1, 1), VECTOR(1)}},
+    {CASE(BIAS_GRAD, 13), .in = {BATCH(7, 3, 5)}},
+    {CASE(BIAS_GRAD, 127), .in = {BATCH(127, 1, 1)}},
+    {CASE(BIAS_GRAD, 128), .in = {BATCH(1, 28, 28)}},
+    {CASE(BIAS_GRAD, 1), .in = {BATCH(1, 1, 1)}},
+    {CASE(ACT, 13), .in = {BATCH(7, 3, 5)}, .attr = {.act = CLV_ACT_RELU}},
+    {CASE(ACT, 127), .in = {BATCH(1, 1, 1)}, .attr = {.act = CLV_ACT_LEAKY_RELU, .slope = 0.01f}},
+    {CASE(ACT, 127), .in = {BATCH(13, 1, 7)}, .attr = {.act = CLV_ACT_SIGMOID}},
+    {CASE(ACT, 1), .in = {BATCH(3, 7, 13)}, .attr = {.act = CLV_ACT_TANH}},
+    {CASE(ACT_GRAD, 13), .in = {BATCH(7, 3, 5), BATCH(7, 3, 5)}, .attr = {.act = CLV_ACT_RELU}},
+    {CASE(ACT_GRAD, 127), .in = {BATCH(1, 1, 1), BATCH(1, 1, 1)}, .attr = {.act = CLV_ACT_LEAKY_RELU, .slope = 0.01f}},
+    {CASE(ACT_GRAD, 127), .in = {BATCH(13, 1, 7), BATCH(13, 1, 7)}, .attr = {.act = CLV_ACT_SIGMOID}},
+    {CASE(ACT_GRAD, 1), .in = {BATCH(3, 7, 13), BATCH(3, 7, 13)}, .attr = {.act = CLV_ACT_TANH}},
+    {CASE(DROPOUT, 13), .in = {BATCH(7, 3, 5)}, .attr = {.rate = 0.1f, .stream = CLV_STREAM_GRAPH}},
+    {CASE(DROPOUT, 127), .in = {BATCH(1, 1, 1)}, .attr = {.rate = 0.5f, .stream = CLV_STREAM_GRAPH + 1}},
+    {CASE(DROPOUT, 128), .in = {BATCH(64, 1, 1)}, .attr = {.rate = 0}},
+    {CASE(RESHAPE, 13), .in = {BATCH(7, 3, 5)}, .result = BATCH(105, 1, 1)},
+    {CASE(ADD, 13), .in = {BATCH(7, 3, 5), BATCH(7, 3, 5)}},
+    {CASE(ADD, 1), .in = {ONE, ONE}},
+    {CASE(MUL, 127), .in = {BATCH(7, 1, 5), BATCH(7, 1, 5)}},
+    {CASE(SCALE, 13), .in = {BATCH(7, 3, 5)}, .attr = {.alpha = -0.3f}},
+    {CASE(SCALE, 127), .in = {ONE}, .attr = {.alpha = 4}},
+    {CASE(SUM, 13), .in = {BATCH(7, 3, 5)}},
+    {CASE(SUM, 127), .in = {BATCH(1, 28, 28)}},
+    {CASE(SUM, 1), .in = {ONE}},
+    {CASE(BROADCAST, 13), .in = {ONE}, .result = BATCH(7, 3, 5)},
+    {CASE(BROADCAST, 127), .in = {ONE}, .result = ONE},
+
+    {CASE(SAMPLE, 127), .in = {BATCH(2, 1, 1), BATCH(2, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
+    {CASE(SAMPLE, 13), .in = {BATCH(7, 1, 1), BATCH(7, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
+    {CASE(SAMPLE, 1), .in = {BATCH(20, 1, 1), BATCH(20, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
+    {CASE(SAMPLE_GRAD, 127), .in = {BATCH(2, 1, 1), BATCH(2, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
+    {CASE(SAMPLE_GRAD, 13), .in = {BATCH(7, 1, 1), BATCH(7, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
+    {CASE(KL, 127), .in = {BATCH(2, 1, 1), BATCH(2, 1, 1)}},
+    {CASE(KL, 13), .in = {BATCH(20, 1, 1), BATCH(20, 1, 1)}},
+    {CASE(KL_GRAD_LOGVAR, 127), .in = {ONE, BATCH(2, 1, 1)}},
+    {CASE(KL_GRAD_LOGVAR, 13), .in = {ONE, BATCH(13, 1, 1)}},
+    {CASE(MUL_IMAGE, 13), .in = {ONE, BATCH(7, 3, 5)}},
+    {CASE(MUL_IMAGE, 127), .in = {ONE, ONE}},
+
+    {CASE(MSE, 127), .in = {BATCH(1, 28, 28), BATCH(1, 28, 28)}},
+    {CASE(MSE, 13), .in = {BATCH(3, 7, 5), BATCH(3, 7, 5)}},
+    {CASE(MSE_GRAD, 127), .in = {ONE, BATCH(1, 13, 7), BATCH(1, 13, 7)}},
+    {CASE(MSE_GRAD, 1), .in = {ONE, ONE, ONE}},
+    {CASE(BCE, 127), .in = {BATCH(1, 28, 28), BATCH(1, 28, 28)}},
+    {CASE(BCE, 13), .in = {BATCH(3, 7, 5), BATCH(3, 7, 5)}},
+    {CASE(BCE_GRAD, 127), .in = {ONE, BATCH(1, 13, 7), BATCH(1, 13, 7)}},
+    {CASE(BCE_GRAD, 7), .in = {ONE, BATCH(3, 1, 1), BATCH(3, 1, 1)}},
+    {CASE(XENT, 127), .in = {BATCH(10, 1, 1), ONE}},
+    {CASE(XENT, 1), .in = {BATCH(1, 1, 1), ONE}},
+    {CASE(XENT, 13), .in = {BATCH(127, 1, 1), ONE}},
+    {CASE(XENT_GRAD, 127), .in = {ONE, BATCH(10, 1, 1), ONE}},
+    {CASE(XENT_GRAD, 13), .in = {ONE, BATCH(127, 1, 1), ONE}},
+    {CASE(MEAN, 127), .in = {ONE}},
+    {CASE(MEAN, 1), .in = {ONE}},
+    {CASE(MEAN_GRAD, 127), .attr = {.alpha = 1}},
+    {CASE(MEAN_GRAD, 16), .attr = {.alpha = 0.3f}},
+    {CASE(RECORD, 127), .in = {ONE}, .attr = {.slot = 2}},
+    {CASE(RECORD, 1), .in = {ONE}, .attr = {.slot = 0}},
+
+    {CASE(ADAM, 1), .attr = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f}, .trained = 1},
+    {CASE(ADAM, 1), .attr = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .l2 = 0.01f}, .trained = 1000},
+    {CASE(ADAM, 1), .attr = {.beta1 = 0.5f, .beta2 = 0.99f, .eps = 1e-3f, .weight_decay = 0.1f}, .trained = 127},
+    {CASE(SGD, 1), .attr = {.momentum = 0}, .trained = 13},
+    {CASE(SGD, 1), .attr = {.momentum = 0.9f, .l2 = 0.01f, .weight_decay = 0.1f}, .trained = 1000},
+};
+const int op_case_count = (int)(sizeof op_cases / sizeof *op_cases);
+
+/* Inputs and parameters, then the node. */
+static clv_status build(const op_case *c, clv_graph *graph, clv_node *param, int *params, clv_node *node,
+                        clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_node input[CLV_MAX_INPUTS];
+    int inputs = 0;
+    for (; inputs < CLV_MAX_INPUTS && c->in[inputs].rank > 0; inputs++) {
+        char name[CLV_NAME_SIZE];
+        const clv_shape *shape = &c->in[inputs];
+        snprintf(name, sizeof name, "input%d", inputs);
+        if (shape->batched) {
+            CLV_TRY(clv_graph_add(graph, CLV_OP_INPUT, name, NULL, 0, &(clv_attr){0}, shape, &input[inputs], err));
+        } else {
+            CLV_TRY(clv_graph_param(graph, name, shape->rank, shape->dim, &input[inputs], err));
+            param[(*params)++] = input[inputs];
+        }
+    }
+    CLV_TRY(clv_graph_add(graph, c->op, clv_op_table[c->op].name, input, inputs, &c->attr,
+                          c->result.rank ? &c->result : NULL, node, err));
+    clv_graph_mark_output(graph, *node);
+done:
+    return status;
+}
+
+/* A parameter with a gradient, for an optimiser to move: it is a bias, its gradient that of an input. */
+static clv_status add_trained(const op_case *c, clv_graph *graph, clv_node *param, clv_node *gradient, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_shape shape = BATCH(c->trained, 1, 1);
+    clv_node d;
+    CLV_TRY(clv_graph_param(graph, "trained", 1, &c->trained, param, err));
+    CLV_TRY(clv_graph_add(graph, CLV_OP_INPUT, "d", NULL, 0, &(clv_attr){0}, &shape, &d, err));
+    CLV_TRY(clv_graph_add(graph, CLV_OP_BIAS_GRAD, "gradient", &d, 1, &(clv_attr){0}, NULL, gradient, err));
+done:
+    return status;
+}
+
+clv_status op_case_plan(const op_case *c, const clv_backend *be, clv_plan **plan, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_node param[CLV_MAX_INPUTS], gradient[CLV_MAX_INPUTS] = {CLV_NODE_NONE}, node;
+    bool trained[CLV_MAX_INPUTS] = {false};
+    int params = 0;
+    clv_param_layout layout = {0};
+    const clv_plan_options options = {
+        .batch = c->batch, .lane_width = be->lane_width, .alignment = be->alignment, .trace_rows = 3};
+    clv_graph *graph = clv_graph_create();
+    CLV_REQUIRE(graph, CLV_ERR_INTERNAL, "no memory for a graph");
+    if (c->trained) {
+        CLV_TRY(add_trained(c, graph, &param[0], &gradient[0], err));
+        trained[params++] = true;
+    }
+    CLV_TRY(build(c, graph, param, &params, &node, err));
+    CLV_TRY(clv_param_layout_create(graph, param, trained, params, be->alignment, &layout, err));
+    CLV_TRY(clv_plan_create(graph, &layout, c->trained ? gradient : NULL, &options, plan, err));
+done:
+    clv_param_layout_destroy(&layout);
+    clv_graph_destroy(graph);
+    return status;
+}
+
+const clv_call *op_case_call(const op_case *c, const clv_plan *plan)
+{
+    for (int i = 0; i < plan->calls; i++)
+        if (plan->call[i].op == c->op) return &plan->call[i];
+    return NULL;
+}

@@ -1,0 +1,192 @@
+/* Every operation on every backend present against the reference in double: exact where sums are of integers, within
+ * derived bounds elsewhere; results filled with NaN first, guards on both sides, odd sizes, fresh values. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backend/trial.h"
+#include "op_cases.h"
+#include "support.h"
+
+static uint64_t seed;
+static clv_backend *oracle, *tested; /* in double; the backend of the running test */
+
+/* |a| in place of every input, nothing behind the sum: what a product's error is measured by. */
+static clv_trial magnitudes_of(const clv_trial *trial)
+{
+    clv_trial t = *trial;
+    t.call.attr.act = CLV_ACT_NONE;
+    if (t.call.attr.grad_act != CLV_ACT_NONE) t.call.inputs--;
+    t.call.attr.grad_act = CLV_ACT_NONE;
+    for (int i = 0; i < t.call.inputs; i++) {
+        const size_t count =
+            (size_t)clv_shape_elements(&t.call.in[i].shape) * (t.call.in[i].shape.batched ? (size_t)t.batch : 1);
+        t.in[i] = calloc(count, sizeof(float));
+        assert_non_null(t.in[i]);
+        for (size_t j = 0; j < count; j++) t.in[i][j] = fabsf(trial->in[i][j]);
+    }
+    return t;
+}
+
+static double terms_of(const clv_call *call)
+{
+    const int *in = call->in[0].shape.dim, *small = call->in[1].shape.dim;
+    if (call->op == CLV_OP_CONV_WEIGHT) return (double)small[1] * small[2] * call->lanes;
+    return (double)in[0] * call->attr.kernel * call->attr.kernel + 1;
+}
+
+/* Sums of k products of real numbers: 6 sqrt(k) 2^-24 sum |a b| but for one result in 10^8 (Higham & Mary 2019,
+ * theorem 3.1, with lambda 6); activations have slopes of at most 1, and their own error, of at most 16 ulps. */
+static void compare_products(const clv_trial *trial, const float *wanted, const float *got)
+{
+    clv_trial t = magnitudes_of(trial);
+    float *magnitude = calloc(trial->results, sizeof *magnitude);
+    assert_non_null(magnitude);
+    assert_ok(clv_trial_run(oracle, &t, magnitude, err));
+    for (size_t i = 0; i < trial->results; i++) {
+        const double bound =
+            6 * sqrt(terms_of(&trial->call)) * 0x1p-24 * (double)magnitude[i] + 16 * 0x1p-23 * fabs((double)wanted[i]);
+        if (!(fabs((double)got[i] - (double)wanted[i]) <= bound))
+            fail_msg("%s: element %zu is %.9g, the reference says %.9g, allowed %.3g", trial->call.name, i,
+                     (double)got[i], (double)wanted[i], bound);
+    }
+    for (int i = 0; i < t.call.inputs; i++) free(t.in[i]);
+    free(magnitude);
+}
+
+static void run_trial(const op_case *c, const clv_call *call, clv_trial_values values)
+{
+    clv_trial trial;
+    clv_error error = {0};
+    assert_ok(clv_trial_create(call, c->batch, values, seed, &trial, err));
+    float *wanted = calloc(trial.results, sizeof *wanted), *got = calloc(trial.results, sizeof *got);
+    assert_true(wanted && got);
+    assert_ok(clv_trial_run(oracle, &trial, wanted, err));
+    assert_ok(clv_trial_run(tested, &trial, got, err));
+    if (values == CLV_TRIAL_REAL && clv_op_table[c->op].family == CLV_FAMILY_PRODUCT)
+        compare_products(&trial, wanted, got);
+    else if (clv_trial_compare(&trial, wanted, got, &error) != CLV_OK)
+        fail_msg("%s", error.message);
+    free(wanted);
+    free(got);
+    clv_trial_destroy(&trial);
+}
+
+static void run_case(const op_case *c)
+{
+    clv_plan *plan;
+    assert_ok(op_case_plan(c, tested, &plan, err));
+    const clv_call *call = op_case_call(c, plan);
+    if (c->op == CLV_OP_RESHAPE) { /* a view: no call, and the input's place */
+        assert_null(call);
+        assert_int_equal(plan->place[0].offset, plan->place[1].offset);
+    } else {
+        assert_non_null(call);
+        run_trial(c, call, CLV_TRIAL_EXACT);
+        run_trial(c, call, CLV_TRIAL_REAL);
+    }
+    clv_plan_destroy(plan);
+}
+
+static void test_all_ops(void **state)
+{
+    tested = *state;
+    for (int i = 0; i < op_case_count; i++) run_case(&op_cases[i]);
+}
+
+/* Parameters and inputs are what cases are fed with. */
+static void test_every_op_has_a_case(void **state)
+{
+    (void)state;
+    for (int op = 0; op < CLV_OP_COUNT; op++) {
+        bool has_case = op == CLV_OP_PARAM || op == CLV_OP_INPUT;
+        for (int i = 0; i < op_case_count; i++) has_case |= (int)op_cases[i].op == op;
+        if (!has_case) fail_msg("op.def's '%s' has no row in tests/op_cases.c", clv_op_table[op].name);
+    }
+}
+
+/* The trials themselves: a wrong result and a write outside must not pass. A backend that does what the reference does,
+ * and then one thing more. */
+static clv_backend_ops spoiled_ops;
+static size_t spoiled_element;
+static clv_status spoil_read(clv_backend *be, const clv_buffer *buffer, size_t offset, void *to, size_t bytes,
+                             clv_error *err)
+{
+    const clv_status status = oracle->ops->buffer_read(be, buffer, offset, to, bytes, err);
+    double *values = to;
+    if (bytes > spoiled_element * sizeof *values && offset == 0) values[spoiled_element] = 77;
+    return status;
+}
+
+static void test_trials_find_faults(void **state)
+{
+    (void)state;
+    const op_case add = {.op = CLV_OP_ADD, .batch = 8, .in = {{3, {1, 1, 1, 1}, true}, {3, {1, 1, 1, 1}, true}}};
+    clv_backend spoiled = *oracle;
+    spoiled_ops = *oracle->ops;
+    spoiled_ops.buffer_read = spoil_read;
+    spoiled.ops = &spoiled_ops;
+    clv_plan *plan;
+    clv_trial trial;
+    float wanted[8], got[8];
+    assert_ok(op_case_plan(&add, oracle, &plan, err));
+    assert_ok(clv_trial_create(op_case_call(&add, plan), add.batch, CLV_TRIAL_REAL, seed, &trial, err));
+    assert_ok(clv_trial_run(oracle, &trial, wanted, err));
+    const size_t result = 3 * 64 + 2 * 16; /* three guards, two inputs of 8 in places of 16: see trial.c */
+    spoiled_element = result - 64 - 16;
+    assert_refused(clv_trial_run(&spoiled, &trial, got, err), CLV_ERR_DEVICE, "writes outside its result");
+    spoiled_element = result + 8;
+    assert_refused(clv_trial_run(&spoiled, &trial, got, err), CLV_ERR_DEVICE, "writes outside its result");
+    spoiled_element = result + 3;
+    assert_ok(clv_trial_run(&spoiled, &trial, got, err));
+    assert_refused(clv_trial_compare(&trial, wanted, got, err), CLV_ERR_DEVICE, "element 0 of image 3 is 77");
+    clv_trial_destroy(&trial);
+    clv_plan_destroy(plan);
+}
+
+#define MAX_BACKENDS 16
+
+/* The float reference and every OpenCL device. */
+static int make_backends(clv_backend *be[MAX_BACKENDS])
+{
+    int made = 0, count = 0;
+    clv_device_info *devices = NULL;
+    assert_ok(clv_cpu_backend_create(false, &be[made++], err));
+    assert_ok(clv_devices_list(&devices, &count, err));
+    for (int i = 0; i < count && made < MAX_BACKENDS; i++) {
+        char select[32];
+        clv_error error;
+        snprintf(select, sizeof select, "%d:%d", devices[i].platform_index, devices[i].device_index);
+        const clv_device_options options = {.backend = "opencl", .select = select, .gemm = CLV_GEMM_AUTO};
+        if (clv_backend_create(&options, &be[made], &error) == CLV_OK)
+            made++;
+        else
+            printf("device %s is left out: %s\n", select, error.message);
+    }
+    free(devices);
+    if (made == 1) printf("no OpenCL device: the float reference alone is tested\n");
+    return made;
+}
+
+int main(void)
+{
+    clv_backend *be[MAX_BACKENDS];
+    char name[MAX_BACKENDS][320];
+    struct CMUnitTest tests[MAX_BACKENDS + 2] = {cmocka_unit_test(test_every_op_has_a_case),
+                                                 cmocka_unit_test(test_trials_find_faults)};
+    const char *given = getenv("CLAVE_TEST_SEED");
+    seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u;
+    printf("CLAVE_TEST_SEED=%llu repeats these values\n", (unsigned long long)seed);
+    assert_ok(clv_cpu_backend_create(true, &oracle, err));
+    const int made = make_backends(be);
+    for (int i = 0; i < made; i++) {
+        snprintf(name[i], sizeof name[i], "all ops on %s, %s", be[i]->info.platform, be[i]->info.name);
+        tests[i + 2] = (struct CMUnitTest){.name = name[i], .test_func = test_all_ops, .initial_state = be[i]};
+    }
+    int failed = _cmocka_run_group_tests("ops", tests, (size_t)made + 2, NULL, NULL);
+    for (int i = 0; i < made; i++) clv_backend_destroy(be[i]);
+    clv_backend_destroy(oracle);
+    return failed ? 1 : made == 1 ? 77 : 0;
+}
