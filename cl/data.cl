@@ -9,7 +9,6 @@
 #define BLOCK 16
 #endif
 
-#if WANTED(OP_GATHER)
 /* x / 255 to the nearest float without a division: one Newton step from x * (1 / 255). */
 static floatv bytes_to_unit(floatv x)
 {
@@ -37,9 +36,7 @@ kernel void gather(global const uchar *restrict images /* [image][pixel] */, glo
     }
     for (int k = 0; k < pixels; k++) STOREV(bytes_to_unit(LOADV(tile + k * V)), x + (p0 + k) * N + n);
 }
-#endif
 
-#if WANTED(OP_LABEL)
 /* l[n] = labels[order[offset + n]]; 0 where n >= count; global: { N } */
 kernel void label(global const uchar *restrict labels /* [image] */, global const uint *restrict order,
                   global float *restrict l /* [n] */, constant step_values *step)
@@ -47,4 +44,3 @@ kernel void label(global const uchar *restrict labels /* [image] */, global cons
     const int n = (int)get_global_id(0);
     l[n] = n < (int)step->count ? (float)labels[order[step->offset + (uint)n]] : 0.0f;
 }
-#endif

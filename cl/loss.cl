@@ -12,7 +12,6 @@
 #define SLOT 0
 #endif
 
-#if WANTED(OP_XENT) || WANTED(OP_XENT_GRAD)
 /* The largest logit of each image, and the sum of the exponentials of the distances to it. */
 static floatv softmax_parts(global const float *s, private floatv *largest)
 {
@@ -22,9 +21,7 @@ static floatv softmax_parts(global const float *s, private floatv *largest)
     *largest = top;
     return sum;
 }
-#endif
 
-#if WANTED(OP_XENT)
 /* v[n] = log(sum over c of exp(s[c][n])) - s[label[n]][n]; global: { N / V } */
 kernel void xent(global const float *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
                  global float *restrict v /* [n] */)
@@ -36,9 +33,7 @@ kernel void xent(global const float *restrict s /* [c][n] */, global const float
     for (int c = 0; c < CLASSES; c++) own = select(own, LOADV(s + c * N + n), is == (float)c);
     STOREV(log(sum) + (top - own), v + n);
 }
-#endif
 
-#if WANTED(OP_XENT_GRAD)
 /* ds[c][n] = v[n] (softmax(s)[c][n] - (c == label[n])); global: { N / V } */
 kernel void xent_grad(global const float *restrict v /* [n] */, global const float *restrict s /* [c][n] */,
                       global const float *restrict label /* [n] */, global float *restrict ds /* [c][n] */)
@@ -52,9 +47,7 @@ kernel void xent_grad(global const float *restrict v /* [n] */, global const flo
         STOREV(scale * (share - select((floatv)(0.0f), (floatv)(1.0f), is == (float)c)), ds + c * N + n);
     }
 }
-#endif
 
-#if WANTED(OP_MEAN) || WANTED(OP_RECORD)
 /* The sum of the images of the batch, in order, with the rounding of each addition carried on (Kahan 1965). */
 static float sum_of_images(global const float *v, int count)
 {
@@ -66,30 +59,23 @@ static float sum_of_images(global const float *v, int count)
     }
     return sum;
 }
-#endif
 
-#if WANTED(OP_MEAN)
 /* global: { 1 } */
 kernel void mean(global const float *restrict v /* [n] */, global float *restrict m /* [1] */, constant step_values *step)
 {
     *m = sum_of_images(v, (int)step->count) / (float)step->count;
 }
-#endif
 
-#if WANTED(OP_MEAN_GRAD)
 /* v[n] = n < count ? alpha / count : 0; global: { N } */
 kernel void mean_grad(global float *restrict v /* [n] */, constant step_values *step)
 {
     const int n = (int)get_global_id(0);
     v[n] = n < (int)step->count ? ALPHA / (float)step->count : 0.0f;
 }
-#endif
 
-#if WANTED(OP_RECORD)
 /* trace[row][slot] = sum over n < count of v[n]; global: { 1 } */
 kernel void record(global const float *restrict v /* [n] */, global float *restrict trace /* [row][slot] */,
                    constant step_values *step)
 {
     trace[step->row * SLOTS + SLOT] = sum_of_images(v, (int)step->count);
 }
-#endif

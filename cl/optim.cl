@@ -24,7 +24,6 @@
 #define MOMENTUM 0.0f
 #endif
 
-#if WANTED(OP_ADAM)
 /* Kingma & Ba 2015, algorithm 1, in PyTorch's order: decoupled decay first, L2 in the gradient.
  * global: { TRAINED / (V CHUNK) rounded up } */
 kernel void adam(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
@@ -42,9 +41,7 @@ kernel void adam(global float *restrict param, global const float *restrict grad
         STOREV(w - lr * (m * correction1) / (sqrt(v * correction2) + EPS), param + i);
     }
 }
-#endif
 
-#if WANTED(OP_SGD)
 /* m = momentum m + g + l2 w; w -= lr (m + weight_decay w); global: { TRAINED / (V CHUNK) rounded up } */
 kernel void sgd(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
                 constant step_values *step)
@@ -58,4 +55,3 @@ kernel void sgd(global float *restrict param, global const float *restrict grad,
         STOREV(w - lr * (m + WEIGHT_DECAY * w), param + i);
     }
 }
-#endif

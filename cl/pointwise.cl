@@ -30,9 +30,6 @@
 #elif OP == OP_ACT_GRAD
 #define INPUTS 2
 #define RESULT epilogue(AT(p), 0.0f, AT(q))
-#elif OP == OP_ADD || OP == 0
-#define INPUTS 2
-#define RESULT AT(p) + AT(q)
 #elif OP == OP_MUL
 #define INPUTS 2
 #define RESULT AT(p) * AT(q)
@@ -54,9 +51,11 @@
 #elif OP == OP_BCE_GRAD
 #define INPUTS 3
 #define RESULT LANE(p) * (1.0f / (1.0f + exp(-AT(q))) - AT(r))
+#else /* OP_ADD */
+#define INPUTS 2
+#define RESULT AT(p) + AT(q)
 #endif
 
-#if OP != OP_EPILOGUE
 /* global: { F N / (V CHUNK) rounded up } */
 kernel void pointwise(global const float *p
 #if INPUTS >= 2
@@ -73,9 +72,7 @@ kernel void pointwise(global const float *p
         STOREV(RESULT, y + i);
     }
 }
-#endif
 
-#if WANTED(OP_EPILOGUE)
 /* What follows a product that was done without its epilogue, in place; global: { F N / (V CHUNK) rounded up } */
 kernel void epilogue_in_place(global float *y BIAS_PARAMETER U_PARAMETER)
 {
@@ -85,4 +82,3 @@ kernel void epilogue_in_place(global float *y BIAS_PARAMETER U_PARAMETER)
         STOREV(epilogue(AT(y), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
     }
 }
-#endif

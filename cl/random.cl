@@ -18,7 +18,6 @@
 
 #define ALL_QUADS ((F + 3) / 4)
 
-#if WANTED(OP_DROPOUT)
 /* y = u < 1 - rate ? x / (1 - rate) : 0; global: { N / V, quads / QUADS rounded up } */
 kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
 {
@@ -33,9 +32,7 @@ kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, c
         }
     }
 }
-#endif
 
-#if WANTED(OP_SAMPLE)
 /* z = mu + exp(logvar / 2) eps; global: { N / V, quads / QUADS rounded up } */
 kernel void sample(global const float *mu /* [c][n] */, global const float *logvar /* [c][n] */, global float *z /* [c][n] */,
                    constant step_values *step)
@@ -53,9 +50,7 @@ kernel void sample(global const float *mu /* [c][n] */, global const float *logv
         }
     }
 }
-#endif
 
-#if WANTED(OP_SAMPLE_GRAD)
 /* dlogvar = dz eps exp(logvar / 2) / 2; global: { N / V, quads / QUADS rounded up } */
 kernel void sample_grad(global const float *dz /* [c][n] */, global const float *logvar /* [c][n] */,
                         global float *dlogvar /* [c][n] */, constant step_values *step)
@@ -73,4 +68,3 @@ kernel void sample_grad(global const float *dz /* [c][n] */, global const float 
         }
     }
 }
-#endif

@@ -22,16 +22,19 @@
 #define FACTOR 1.0f
 #endif
 
-#if WANTED(OP_BIAS_GRAD)
+#ifndef EACH /* sum_rows: parts of a work-item */
+#define EACH 1
+#endif
+#ifndef ROWS /* sum_rows: all of them */
+#define ROWS 1
+#endif
 #define PART (WHOLE_VECTORS / PARTS + (WHOLE_VECTORS % PARTS != 0))
 #define WHOLE_VECTORS (LENGTH / V)
 
-/* A work-group sums one part of a row; global: { rows PARTS ITEMS }, local: { ITEMS } */
-kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global float *restrict sum /* [row][part] */)
+/* What one work-item of a group sums of a part of a row. */
+static inline float sum_part(global const float *row, int part, int item)
 {
-    const int group = (int)get_group_id(0), item = (int)get_local_id(0);
-    const int part = group % PARTS, last = min((part + 1) * PART, WHOLE_VECTORS);
-    global const float *row = x + (group / PARTS) * LENGTH;
+    const int last = min((part + 1) * PART, WHOLE_VECTORS);
     floatv a = (floatv)(0.0f), b = a, c = a, d = a; /* four chains of additions hide each other's latency */
     int j = part * PART + item;
     for (; j + 3 * ITEMS < last; j += 4 * ITEMS) {
@@ -41,12 +44,21 @@ kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global 
         d += LOADV(row + (j + 3 * ITEMS) * V);
     }
     for (; j < last; j += ITEMS) a += LOADV(row + j * V);
-    const float mine = lane_sum((a + b) + (c + d));
+    return lane_sum((a + b) + (c + d));
+}
+
+/* A work-item sums EACH parts of rows, or a work-group of several one; global: { ROWS PARTS / EACH rounded up, times ITEMS },
+ * local: { ITEMS } */
+kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global float *restrict sum /* [row][part] */)
+{
+    const int group = (int)get_group_id(0);
 #if ITEMS == 1
-    sum[group] = mine;
+    const int first = group * EACH;
+    for (int i = first; i < min(first + EACH, ROWS * PARTS); i++) sum[i] = sum_part(x + (i / PARTS) * LENGTH, i % PARTS, 0);
 #else
+    const int item = (int)get_local_id(0);
     local float shared[ITEMS];
-    shared[item] = mine;
+    shared[item] = sum_part(x + (group / PARTS) * LENGTH, group % PARTS, item);
     for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (item < half_way) shared[item] += shared[item + half_way];
@@ -54,7 +66,6 @@ kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global 
     if (item == 0) sum[group] = shared[0];
 #endif
 }
-#endif
 
 #if OP == OP_MSE
 #define INPUTS 2
@@ -70,7 +81,6 @@ kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global 
 #define TERM(a, b) (a)
 #endif
 
-#if OP != OP_BIAS_GRAD
 #define FEATURES (F / PARTS + (F % PARTS != 0))
 
 /* global: { N / (NT V), PARTS } */
@@ -94,4 +104,3 @@ kernel void per_image(global const float *restrict p /* [c][y][x][n] */
         }
     for (int t = 0; t < NT; t++) STOREV(acc[t] * FACTOR, sum + part * N + n + t * V);
 }
-#endif

@@ -1,6 +1,6 @@
-/* The OpenCL backend itself: device choice, every op's launches for either kind of device and each vector width, matrix products by
- * CLBlast, verdicts and notices of the self-test, the cache of binaries, and clean failure of each OpenCL call. The results
- * are compared with the double-precision reference. */
+/* The OpenCL backend itself: device choice, every op's launches for either kind of device and each vector width, matrix
+ * products by CLBlast, verdicts and notices of the self-test, the cache of binaries, and clean failure of each OpenCL
+ * call. The results are compared with the double-precision reference. */
 #include "support.h"
 
 #include <math.h>
@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/opencl/kernels.h"
 #include "backend/opencl/opencl.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -71,7 +72,7 @@ static void release(memory *m)
 
 static memory random_memory(const clv_plan *plan, const one_call *one)
 {
-    memory m = {{NULL}};
+    memory m = {.space = {NULL}};
     clv_random random = clv_random_start(test_seed, CLV_STREAM_SELFTEST);
     for (int s = 0; s < CLV_SPACE_COUNT; s++) {
         m.space[s] = calloc(plan->elements[s] + 1, sizeof(float));
@@ -83,7 +84,8 @@ static memory random_memory(const clv_plan *plan, const one_call *one)
     }
     const clv_operand *last = &one->call.in[one->call.inputs > 0 ? one->call.inputs - 1 : 0];
     if (one->labels)
-        for (int n = 0; n < LANES; n++) m.space[CLV_SPACE_ARENA][last->offset + (size_t)n] = (float)clv_random_below(&random, 10);
+        for (int n = 0; n < LANES; n++)
+            m.space[CLV_SPACE_ARENA][last->offset + (size_t)n] = (float)clv_random_below(&random, 10);
     return m;
 }
 
@@ -105,13 +107,21 @@ static void bind_dataset(clv_backend *be, const one_call *one, clv_device_datase
     for (size_t i = 0; i < IMAGES * pixels; i++) image[i] = (uint8_t)clv_random_below(&random, 256);
     for (uint32_t i = 0; i < IMAGES; i++) label[i] = (uint8_t)(i % 10), order[i] = i;
     clv_shuffle(order, IMAGES, test_seed, 1);
-    *data = (clv_device_dataset){upload(be, image, IMAGES * pixels), upload(be, label, sizeof label), upload(be, order, sizeof order)};
+    *data = (clv_device_dataset){upload(be, image, IMAGES * pixels), upload(be, label, sizeof label),
+                                 upload(be, order, sizeof order)};
     free(image);
 }
 
 static clv_step a_step(void)
 {
-    return (clv_step){.seed = {(uint32_t)test_seed, 9}, .step = 5, .offset = 7, .count = BATCH - 3, .row = 1, .lr = 0.01f, .correction1 = 1.5f, .correction2 = 2.5f};
+    return (clv_step){.seed = {(uint32_t)test_seed, 9},
+                      .step = 5,
+                      .offset = 7,
+                      .count = BATCH - 3,
+                      .row = 1,
+                      .lr = 0.01f,
+                      .correction1 = 1.5f,
+                      .correction2 = 2.5f};
 }
 
 typedef struct rig {
@@ -150,13 +160,17 @@ static void run_call(clv_backend *be, one_call *one, memory *m)
     assert_ok(clv_program_run(be, program, &step, err));
     assert_ok(clv_backend_finish(be, err));
     for (int s = CLV_SPACE_PARAM; s < CLV_SPACE_COUNT; s++)
-        if (plan.elements[s]) assert_ok(clv_buffer_read_floats(be, r.bindings.space[s], 0, m->space[s], plan.elements[s], err));
+        if (plan.elements[s])
+            assert_ok(clv_buffer_read_floats(be, r.bindings.space[s], 0, m->space[s], plan.elements[s], err));
     clv_program_destroy(be, program);
     unbind(&r);
 }
 
 /* All that may round: sums of up to a few thousand terms of size 4, and OpenCL's elementary functions. */
-static bool near(float a, float b, double scale) { return fabs((double)a - (double)b) <= 2e-6 * scale + 1e-5 * fabs((double)b); }
+static bool near(float a, float b, double scale)
+{
+    return fabs((double)a - (double)b) <= 2e-6 * scale + 1e-5 * fabs((double)b);
+}
 
 static void compare(clv_backend *be, one_call one)
 {
@@ -170,9 +184,10 @@ static void compare(clv_backend *be, one_call one)
     for (int s = CLV_SPACE_PARAM; s < CLV_SPACE_COUNT; s++)
         for (size_t i = 0; i < plan.elements[s]; i++)
             if (!near(got.space[s][i], expected.space[s][i], one.call.inputs ? sqrt((double)terms) * 4 : 1))
-                fail_msg("%s, kind %d, width %d, seed %llu: space %d, element %zu (the result starts at %zu) is %.9g instead of %.9g", one.name,
-                         (int)be->info.kind, be->info.vector_width, (unsigned long long)test_seed, s, i, one.call.out.offset, (double)got.space[s][i],
-                         (double)expected.space[s][i]);
+                fail_msg("%s, kind %d, width %d, seed %llu: space %d, element %zu (the result starts at %zu) is %.9g "
+                         "instead of %.9g",
+                         one.name, (int)be->info.kind, be->info.vector_width, (unsigned long long)test_seed, s, i,
+                         one.call.out.offset, (double)got.space[s][i], (double)expected.space[s][i]);
     release(&expected);
     release(&got);
     clv_backend_destroy(reference);
@@ -180,16 +195,17 @@ static void compare(clv_backend *be, one_call one)
 
 /* ---- the cases ---- */
 
-#define OP(op_name) .op = CLV_OP_##op_name
-#define IN1(a) .inputs = 1, .in = {{.shape = a}}
-#define IN2(a, b) .inputs = 2, .in = {{.shape = a}, {.shape = b}}
-#define IN3(a, b, c) .inputs = 3, .in = {{.shape = a}, {.shape = b}, {.shape = c}}
+#define OP(op_name)     .op = CLV_OP_##op_name
+#define IN1(a)          .inputs = 1, .in = {{.shape = a}}
+#define IN2(a, b)       .inputs = 2, .in = {{.shape = a}, {.shape = b}}
+#define IN3(a, b, c)    .inputs = 3, .in = {{.shape = a}, {.shape = b}, {.shape = c}}
 #define IN4(a, b, c, d) .inputs = 4, .in = {{.shape = a}, {.shape = b}, {.shape = c}, {.shape = d}}
-#define OUT(a) .out = {.shape = a}
+#define OUT(a)          .out = {.shape = a}
 
 static void every_op(clv_backend *be)
 {
-    const clv_shape image = batched(3, 7, 5), large = batched(2, 28, 28), one = batched(1, 1, 1), code = batched(6, 1, 1), logits = batched(10, 1, 1);
+    const clv_shape image = batched(3, 7, 5), large = batched(2, 28, 28), one = batched(1, 1, 1),
+                    code = batched(6, 1, 1), logits = batched(10, 1, 1);
     const one_call cases[] = {
         {"gather", {OP(GATHER), OUT(image)}, false},
         {"gather large", {OP(GATHER), OUT(large)}, false},
@@ -202,7 +218,9 @@ static void every_op(clv_backend *be)
         {"sigmoid", {OP(ACT), .attr = {.act = CLV_ACT_SIGMOID}, IN1(image), OUT(image)}, false},
         {"tanh", {OP(ACT), .attr = {.act = CLV_ACT_TANH}, IN1(image), OUT(image)}, false},
         {"d relu", {OP(ACT_GRAD), .attr = {.act = CLV_ACT_RELU}, IN2(image, image), OUT(image)}, false},
-        {"d leaky_relu", {OP(ACT_GRAD), .attr = {.act = CLV_ACT_LEAKY_RELU, .slope = 0.2f}, IN2(image, image), OUT(image)}, false},
+        {"d leaky_relu",
+         {OP(ACT_GRAD), .attr = {.act = CLV_ACT_LEAKY_RELU, .slope = 0.2f}, IN2(image, image), OUT(image)},
+         false},
         {"d sigmoid", {OP(ACT_GRAD), .attr = {.act = CLV_ACT_SIGMOID}, IN2(image, image), OUT(image)}, false},
         {"d tanh", {OP(ACT_GRAD), .attr = {.act = CLV_ACT_TANH}, IN2(image, image), OUT(image)}, false},
         {"dropout", {OP(DROPOUT), .attr = {.rate = 0.3f, .stream = 4097}, IN1(image), OUT(image)}, false},
@@ -227,12 +245,23 @@ static void every_op(clv_backend *be)
         {"mean", {OP(MEAN), IN1(one), OUT(param(1, 0, 0, 0))}, false},
         {"mean_grad", {OP(MEAN_GRAD), .attr = {.alpha = 0.7f}, OUT(one)}, false},
         {"record", {OP(RECORD), .attr = {.slot = 1}, IN1(one)}, false},
-        {"adam", {OP(ADAM), .attr = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .l2 = 0.1f, .weight_decay = 0.3f}, .trained = 1024}, false},
+        {"adam",
+         {OP(ADAM), .attr = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .l2 = 0.1f, .weight_decay = 0.3f},
+          .trained = 1024},
+         false},
         {"adam odd", {OP(ADAM), .attr = {.beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f}, .trained = 1003}, false},
         {"sgd", {OP(SGD), .attr = {.momentum = 0.9f, .l2 = 0.1f, .weight_decay = 0.3f}, .trained = 1003}, false},
-        {"conv", {OP(CONV), .attr = {.kernel = 3, .stride = 2, .pad = 1}, IN2(image, param(4, 3, 3, 3)), OUT(batched(4, 4, 3))}, false},
-        {"deconv", {OP(DECONV), .attr = {.kernel = 3, .stride = 2, .pad = 1}, IN2(batched(4, 4, 3), param(4, 3, 3, 3)), OUT(image)}, false},
-        {"conv_weight", {OP(CONV_WEIGHT), .attr = {.kernel = 3, .stride = 2, .pad = 1}, IN2(image, batched(4, 4, 3)), OUT(param(4, 3, 3, 3))}, false},
+        {"conv",
+         {OP(CONV), .attr = {.kernel = 3, .stride = 2, .pad = 1}, IN2(image, param(4, 3, 3, 3)), OUT(batched(4, 4, 3))},
+         false},
+        {"deconv",
+         {OP(DECONV), .attr = {.kernel = 3, .stride = 2, .pad = 1}, IN2(batched(4, 4, 3), param(4, 3, 3, 3)),
+          OUT(image)},
+         false},
+        {"conv_weight",
+         {OP(CONV_WEIGHT), .attr = {.kernel = 3, .stride = 2, .pad = 1}, IN2(image, batched(4, 4, 3)),
+          OUT(param(4, 3, 3, 3))},
+         false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) compare(be, cases[i]);
 }
@@ -241,29 +270,459 @@ static void every_op(clv_backend *be)
 
 static clv_backend *open_with(clv_gemm_choice gemm, bool selftest)
 {
-    const clv_device_options options = {.backend = "opencl", .select = test_device(), .gemm = gemm, .selftest = selftest};
+    const clv_device_options options = {
+        .backend = "opencl", .select = test_device(), .gemm = gemm, .selftest = selftest};
     clv_backend *be = NULL;
     assert_ok(clv_opencl_backend_create(&options, &be, err));
     return be;
 }
 
-static void test_ops(void **state)
+/* The launches of other devices, run on this one: a kind and width drawn by the seed, or all where CLAVE_TEST_ALL is
+ * set, as each costs a compilation of all kernels. */
+static void test_ops_as_others(void **state)
 {
     (void)state;
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
-    every_op(be);
+    static const struct {
+        clv_device_kind kind;
+        int vector_width;
+    } others[] = {{CLV_DEVICE_GPU, 1}, {CLV_DEVICE_GPU, 4}, {CLV_DEVICE_CPU, 16}, {CLV_DEVICE_CPU, 4}};
+    const int count = sizeof others / sizeof *others, drawn = (int)(test_seed % (uint64_t)count);
+    for (int i = 0; i < count; i++) {
+        if (i != drawn && !getenv("CLAVE_TEST_ALL")) continue;
+        clv_backend *be = open_with(CLV_GEMM_OWN, false);
+        be->info.kind = others[i].kind;
+        be->info.vector_width = others[i].vector_width;
+        every_op(be);
+        clv_backend_destroy(be);
+    }
+}
+
+/* ---- matrix products ---- */
+
+static const clv_attr no_fusion = {.kernel = 1, .stride = 1};
+
+static one_call linear_case(clv_op op, clv_attr attr)
+{
+    const clv_shape in = batched(37, 1, 1), out = batched(13, 1, 1), weight = param(13, 37, 0, 0);
+    one_call one = {.name = clv_op_table[op].name, .call = {.op = op, .attr = attr, .inputs = 2}};
+    clv_call *call = &one.call;
+    const clv_shape *result = op == CLV_OP_CONV ? &out : op == CLV_OP_DECONV ? &in : &weight;
+    call->in[0].shape = op == CLV_OP_DECONV ? out : in;
+    call->in[1].shape = op == CLV_OP_CONV_WEIGHT ? out : weight;
+    call->out.shape = *result;
+    if (attr.has_bias) call->in[call->inputs++].shape = param(result->dim[0], 0, 0, 0);
+    if (attr.grad_act != CLV_ACT_NONE) call->in[call->inputs++].shape = *result;
+    return one;
+}
+
+/* With and without everything that may be fused behind the product. */
+static void every_gemm(clv_backend *be)
+{
+    clv_attr bias = no_fusion, all = no_fusion;
+    bias.has_bias = true;
+    bias.act = CLV_ACT_TANH;
+    all.has_bias = true;
+    all.act = CLV_ACT_LEAKY_RELU;
+    all.slope = 0.3f;
+    all.grad_act = CLV_ACT_SIGMOID;
+    compare(be, linear_case(CLV_OP_CONV, no_fusion));
+    compare(be, linear_case(CLV_OP_CONV, bias));
+    compare(be, linear_case(CLV_OP_DECONV, all));
+    compare(be, linear_case(CLV_OP_DECONV, no_fusion));
+    compare(be, linear_case(CLV_OP_CONV_WEIGHT, no_fusion));
+}
+
+static void test_gemm(void **state)
+{
+    (void)state;
+    for (clv_gemm_choice gemm = CLV_GEMM_OWN; gemm <= CLV_GEMM_CLBLAST; gemm++) {
+        clv_backend *be = open_with(gemm, false);
+        every_gemm(be);
+        clv_backend_destroy(be);
+    }
+}
+
+static void test_gemm_choice(void **state)
+{
+    (void)state;
+    one_call conv = {"conv",
+                     {OP(CONV), .attr = {.kernel = 3, .stride = 1, .pad = 1}, IN2(batched(1, 4, 4), param(1, 1, 3, 3)),
+                      OUT(batched(1, 4, 4))},
+                     false};
+    one_call linear = linear_case(CLV_OP_CONV, no_fusion);
+    clv_cl_gemm gemm;
+    bool uses;
+    assert_false(clv_cl_gemm_of(&conv.call, &gemm));
+    assert_true(clv_cl_gemm_of(&linear.call, &gemm));
+    clv_backend *be = open_with(CLV_GEMM_AUTO, false);
+    assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &linear.call, &uses, err));
+    assert_int_equal(uses, be->info.kind == CLV_DEVICE_GPU);
+    ((clv_opencl *)be)->gemm = CLV_GEMM_CLBLAST;
+    assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &linear.call, &uses, err));
+    assert_true(uses);
+    assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &conv.call, &uses, err));
+    assert_false(uses);
     clv_backend_destroy(be);
 }
 
-/* The launches of other devices, run on this one. */
-static void test_ops_as_on(clv_device_kind kind, int vector_width)
+/* ---- the cache of binaries ---- */
+
+static one_call add_case(void)
+{
+    return (one_call){"add", {OP(ADD), IN2(batched(3, 5, 5), batched(3, 5, 5)), OUT(batched(3, 5, 5))}, false};
+}
+
+/* Compiles and runs a call afresh; the result is checked. Returns whether its program came from source. */
+static bool built_from_source(void)
 {
     clv_backend *be = open_with(CLV_GEMM_OWN, false);
-    be->info.kind = kind;
-    be->info.vector_width = vector_width;
-    every_op(be);
+    one_call one = add_case();
+    const clv_plan plan = plan_of(&one);
+    memory m = random_memory(&plan, &one);
+    rig r = bind(be, &plan, &one, &m);
+    const clv_step step = a_step();
+    clv_program *program = NULL;
+    assert_ok(clv_program_create(be, &plan, &r.bindings, &program, err));
+    assert_ok(clv_program_run(be, program, &step, err));
+    const bool from_source = ((clv_opencl *)be)->programs->unsaved;
+    clv_program_destroy(be, program);
+    unbind(&r);
+    release(&m);
+    compare(be, one);
+    clv_backend_destroy(be);
+    return from_source;
+}
+
+/* The one binary in the cache: its path, and its bytes to free. */
+static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
+{
+    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    const one_call one = add_case();
+    clv_call call = one.call;
+    clv_launch_list list;
+    clv_hash key;
+    char name[40], print[33];
+    uint8_t *bytes = NULL;
+    call.lanes = LANES;
+    assert_ok(clv_launches_of(&be->info, &call, &list, err));
+    assert_ok(clv_cl_program_key((clv_opencl *)be, &list.launch[0], &key, err));
+    clv_hash_print(key, print);
+    snprintf(name, sizeof name, "%s.bin", print);
+    assert_ok(clv_path_join(path, path_size, ((clv_opencl *)be)->cache, name, err));
+    assert_ok(clv_file_read(path, 1 << 28, CLV_ERR_INTERNAL, &bytes, size, err));
+    clv_backend_destroy(be);
+    return bytes;
+}
+
+static void test_cache(void **state)
+{
+    (void)state;
+    char path[1024];
+    size_t size;
+    assert_ok(clv_make_folders(test_path("cold"), err));
+    setenv("XDG_CACHE_HOME", test_path("cold"), 1);
+    assert_true(built_from_source());
+    assert_false(built_from_source());
+    uint8_t *bytes = cached_binary(path, sizeof path, &size);
+    const size_t places[] = {0, 9, 30, 45, size / 2, size - 1}; /* magic, key, payload's hash, size, payload */
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        bytes[places[i]] ^= 0x10;
+        assert_ok(clv_file_write(path, bytes, size, err));
+        bytes[places[i]] ^= 0x10;
+        assert_true(built_from_source());
+        assert_false(built_from_source());
+    }
+    const size_t lengths[] = {0, 7, 55, 56, size - 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        assert_ok(clv_file_write(path, bytes, lengths[i], err));
+        assert_true(built_from_source());
+        assert_false(built_from_source());
+    }
+    free(bytes);
+}
+
+/* Whole by its header, but no binary of this driver. */
+static void test_cache_stale(void **state)
+{
+    (void)state;
+    char path[1024], folder[512];
+    size_t size;
+    assert_ok(clv_make_folders(test_path("stale"), err));
+    setenv("XDG_CACHE_HOME", test_path("stale"), 1);
+    assert_true(built_from_source());
+    free(cached_binary(path, sizeof path, &size));
+    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    snprintf(folder, sizeof folder, "%s", ((clv_opencl *)be)->cache);
+    clv_backend_destroy(be);
+    unsigned long long a, b;
+    assert_int_equal(sscanf(strrchr(path, '/') + 1, "%16llx%16llx", &a, &b), 2);
+    static const unsigned char junk[] = "no binary of any driver";
+    clv_cl_cache_store(folder, (clv_hash){{a, b}}, junk, sizeof junk);
+    assert_true(built_from_source());
+    assert_false(built_from_source());
+}
+
+/* No cache is no failure: the folders' places are taken by a file. */
+static void test_cache_unwritable(void **state)
+{
+    (void)state;
+    const char *was = getenv("HOME");
+    char home[1024];
+    snprintf(home, sizeof home, "%s", was ? was : "/");
+    assert_ok(clv_file_write(test_path("file"), "x", 1, err));
+    setenv("XDG_CACHE_HOME", test_path("file"), 1);
+    setenv("HOME", test_path("file"), 1);
+    assert_true(built_from_source());
+    assert_true(built_from_source());
+    setenv("XDG_CACHE_HOME", test_folder(), 1);
+    setenv("HOME", home, 1);
+}
+
+/* ---- failing calls ---- */
+
+/* All that a run does, by functions that may fail. */
+static clv_status use_everything(const one_call *cases, int count, clv_gemm_choice gemm, clv_error *err)
+{
+    const clv_device_options options = {.backend = "opencl", .select = test_device(), .gemm = gemm};
+    clv_backend *be = NULL;
+    clv_program *program = NULL;
+    clv_buffer *arena = NULL, *trace = NULL;
+    clv_step step = a_step();
+    clv_status status = clv_opencl_backend_create(&options, &be, err);
+    float value;
+    FILE *sink = tmpfile();
+    assert_non_null(sink);
+    for (int i = 0; i < count && status == CLV_OK; i++) {
+        one_call one = cases[i];
+        const clv_plan plan = plan_of(&one);
+        clv_bindings bindings = {.space = {NULL}};
+        status = clv_buffer_create(be, plan.elements[CLV_SPACE_ARENA] * sizeof(float), &arena, err);
+        if (status == CLV_OK) status = clv_buffer_create(be, ROWS * SLOTS * sizeof(float), &trace, err);
+        bindings.space[CLV_SPACE_ARENA] = arena;
+        bindings.space[CLV_SPACE_TRACE] = trace;
+        if (status == CLV_OK) status = clv_program_create(be, &plan, &bindings, &program, err);
+        for (int s = 0; s < CLV_CL_RING + 1 && status == CLV_OK; s++) status = clv_program_run(be, program, &step, err);
+        if (status == CLV_OK) status = clv_program_trace(be, program, &step, sink, err);
+        if (status == CLV_OK) status = clv_backend_finish(be, err);
+        if (status == CLV_OK) status = clv_buffer_read(be, arena, 0, &value, sizeof value, err);
+        clv_program_destroy(be, program);
+        clv_buffer_destroy(be, arena);
+        clv_buffer_destroy(be, trace);
+        program = NULL;
+        arena = trace = NULL;
+    }
+    clv_backend_destroy(be);
+    fclose(sink);
+    return status;
+}
+
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    const one_call cases[] = {add_case(), linear_case(CLV_OP_CONV, no_fusion)};
+    assert_ok(use_everything(cases, 2, CLV_GEMM_CLBLAST, err)); /* fills the cache */
+    int failures = 0;
+    for (long n = 1;; n++) {
+        clv_error error = {.status = CLV_OK};
+        clv_opencl_fail_call(n);
+        const clv_status status = use_everything(cases, 2, CLV_GEMM_CLBLAST, &error);
+        const bool reached = !clv_opencl_fail_pending();
+        clv_opencl_fail_call(0);
+        if (!reached) {
+            assert_int_equal(status, CLV_OK);
+            break;
+        }
+        /* A binary that cannot be built is built from source: that failure alone is none. */
+        if (status == CLV_OK) continue;
+        assert_int_equal(status, CLV_ERR_DEVICE);
+        assert_true(strlen(error.message) > 0);
+        failures++;
+    }
+    assert_true(failures > 60);
+}
+
+static void test_too_large(void **state)
+{
+    (void)state;
+    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_opencl *cl = (clv_opencl *)be;
+    clv_buffer *buffer = NULL;
+    be->info.max_buffer_bytes = 1 << 20;
+    assert_refused(be->ops->buffer_create(be, (1 << 20) + 1, &buffer, err), CLV_ERR_DEVICE, "reduce train.batch");
+    be->info.global_bytes = 1 << 20;
+    assert_ok(clv_buffer_create(be, 1 << 19, &buffer, err));
+    clv_buffer *second = NULL;
+    assert_refused(clv_buffer_create(be, (1 << 19) + 4, &second, err), CLV_ERR_DEVICE, "reduce train.batch");
+    assert_null(second);
+    assert_int_equal(cl->allocated, 1 << 19);
+    clv_buffer_destroy(be, buffer);
+    assert_int_equal(cl->allocated, 0);
     clv_backend_destroy(be);
 }
-static void test_ops_gpu_1(void **state) { (void)state, test_ops_as_on(CLV_DEVICE_GPU, 1); }
-static void test_ops_gpu_4(void **state) { (void)state, test_ops_as_on(CLV_DEVICE_GPU, 4); }
-static void test_ops_cpu_16(void **state) { (void)state, test_ops_as_on(CLV_DEVICE_CPU, 16); }
+
+/* ---- choice of a device ---- */
+
+static const clv_cl_device some_devices[] = {
+    {.info = {.platform = "Portable Computing Language",
+              .name = "pthread-haswell",
+              .kind = CLV_DEVICE_CPU,
+              .platform_index = 0,
+              .device_index = 0}},
+    {.info = {.platform = "Vendor",
+              .name = "An Accelerator",
+              .kind = CLV_DEVICE_OTHER,
+              .platform_index = 1,
+              .device_index = 0}},
+    {.info = {.platform = "Vendor", .name = "Big GPU", .kind = CLV_DEVICE_GPU, .platform_index = 1, .device_index = 1}},
+    {.info =
+         {.platform = "Vendor", .name = "Small GPU", .kind = CLV_DEVICE_GPU, .platform_index = 1, .device_index = 2}},
+};
+
+static void test_choice(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *select;
+        int count, chosen;
+    } cases[] = {{"auto", 4, 2},     {"auto", 2, 1},      {"auto", 1, 0}, {"auto", 0, -1},  {"gpu", 4, 2},
+                 {"gpu", 2, -1},     {"cpu", 4, 0},       {"1:2", 4, 3},  {"0:0", 4, 0},    {"2:0", 4, -1},
+                 {"0:1", 4, -1},     {"small gpu", 4, 3}, {"GPU", 4, 2},  {"VENDOR", 4, 1}, {"language", 4, 0},
+                 {"nothing", 4, -1}, {"", 4, -1},         {":", 4, -1},   {"1:", 4, -1},    {"1:1x", 4, -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(clv_device_choose(some_devices, cases[i].count, cases[i].select), cases[i].chosen);
+}
+
+static void test_no_such_device(void **state)
+{
+    (void)state;
+    const clv_device_options options = {.backend = "opencl", .select = "no such device"};
+    clv_backend *be = NULL;
+    assert_refused(clv_opencl_backend_create(&options, &be, err), CLV_ERR_DEVICE, "there are: ");
+    assert_null(be);
+}
+
+/* ---- broken kernels ---- */
+
+/* A folder of kernels in which `from` of `file` reads `to`. */
+static void sabotage(const char *folder, const char *file, const char *from, const char *to)
+{
+    assert_ok(clv_make_folders(folder, err));
+    for (int i = 0; i < clv_kernel_file_count; i++) {
+        const clv_kernel_file *k = &clv_kernel_files[i];
+        char path[1024];
+        clv_text text = {0};
+        const char *at = strcmp(k->name, file) ? NULL : strstr(k->text, from);
+        assert_true(at || strcmp(k->name, file));
+        if (at)
+            clv_text_append(&text, "%.*s%s%s", (int)(at - k->text), k->text, to, at + strlen(from));
+        else
+            clv_text_append(&text, "%s", k->text);
+        assert_ok(clv_path_join(path, sizeof path, folder, k->name, err));
+        assert_ok(clv_file_write(path, text.text, text.length, err));
+        clv_text_free(&text);
+    }
+    setenv("CLAVE_KERNELS", folder, 1);
+}
+
+static clv_status create_alone(clv_backend *be, one_call one, clv_error *err)
+{
+    const clv_plan plan = plan_of(&one);
+    memory m = random_memory(&plan, &one);
+    rig r = bind(be, &plan, &one, &m);
+    clv_program *program = NULL;
+    const clv_status status = clv_program_create(be, &plan, &r.bindings, &program, err);
+    clv_program_destroy(be, program);
+    unbind(&r);
+    release(&m);
+    return status;
+}
+
+static void test_wrong_kernel(void **state)
+{
+    (void)state;
+    sabotage(test_path("wrong"), "pointwise.cl", "AT(p) + AT(q)", "AT(p) + AT(q) + 1.0f");
+    clv_backend *be = open_with(CLV_GEMM_OWN, true);
+    assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "add");
+    clv_backend_destroy(be);
+    unsetenv("CLAVE_KERNELS");
+}
+
+static void test_build_error(void **state)
+{
+    (void)state;
+    sabotage(test_path("broken"), "pointwise.cl", "const int first", "const int this is no C; first");
+    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "pointwise");
+    clv_backend_destroy(be);
+    unsetenv("CLAVE_KERNELS");
+}
+
+/* clave's own product is wrong, CLBlast's is right: it is used, the user is told, and the verdict is kept. */
+static void test_notice(void **state)
+{
+    (void)state;
+    sabotage(test_path("product"), "conv.cl", "kernel void conv_packed(", "kernel void conv_packed_gone(");
+    for (int run = 0; run < 2; run++) {
+        clv_backend *be = open_with(CLV_GEMM_OWN, true);
+        assert_string_equal(clv_opencl_notices(be), "");
+        assert_ok(create_alone(be, linear_case(CLV_OP_CONV, no_fusion), err));
+        assert_int_equal(strlen(clv_opencl_notices(be)) > 0, run == 0);
+        if (run == 0) assert_non_null(strstr(clv_opencl_notices(be), "CLBlast is used instead"));
+        bool uses = false;
+        one_call one = linear_case(CLV_OP_CONV, no_fusion);
+        one.call.lanes = LANES;
+        assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &one.call, &uses, err));
+        assert_true(uses);
+        clv_backend_destroy(be);
+    }
+    unsetenv("CLAVE_KERNELS");
+}
+
+/* ---- */
+
+static void test_peak(void **state)
+{
+    (void)state;
+    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    double gflops = 0;
+    assert_ok(clv_backend_peak(be, &gflops, err));
+    assert_true(gflops > 0);
+    clv_backend_destroy(be);
+}
+
+/* Binaries go to a cache of the test's own; what PoCL itself keeps stays where it is, or every run would compile for
+ * minutes. */
+static void private_cache(void)
+{
+    char pocl[1024];
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    snprintf(pocl, sizeof pocl, "%s%s/pocl/kcache", cache ? cache : home ? home : "/tmp", cache ? "" : "/.cache");
+    setenv("POCL_CACHE_DIR", pocl, 0);
+    setenv("XDG_CACHE_HOME", test_folder(), 1);
+}
+
+int main(void)
+{
+    const char *seed = getenv("CLAVE_TEST_SEED");
+    test_seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
+    printf("# CLAVE_TEST_SEED=%llu\n", (unsigned long long)test_seed);
+    private_cache();
+    if (!have_opencl()) return 77;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_no_such_device),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_ops_as_others),
+        cmocka_unit_test(test_gemm_choice),
+        cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_cache_stale),
+        cmocka_unit_test(test_cache_unwritable),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_build_error),
+        cmocka_unit_test(test_wrong_kernel),
+        cmocka_unit_test(test_notice),
+        cmocka_unit_test(test_peak),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

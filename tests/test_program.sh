@@ -80,8 +80,8 @@ says "check" "bad.ini:2"
 says "check" "batch"
 says "check" "bad.ini:3"
 says "check" "bad.ini:5"
-refused 2 "train.lrr" "bad override" "$clave" train ini/smoke.ini train.lrr=1
-refused 2 "no such file" "missing file" "$clave" train "$folder/none.ini"
+refused 2 "did you mean 'lr'" "bad override" "$clave" train ini/smoke.ini train.lrr=1
+refused 2 "No such file" "missing file" "$clave" train "$folder/none.ini"
 expect 0 "explain" "$clave" explain train.batch
 says "explain" "train.batch"
 # shellcheck disable=SC2086 # $small is a list of words

@@ -178,6 +178,19 @@ static void grids_place_their_images(void **state)
     unlink(in_folder("g.png"));
 }
 
+static void grids_draw_no_more_than_their_places(void **state)
+{
+    (void)state;
+    const float value[6] = {0, 1, 0, 1, 0, 1};
+    const clv_grid grid = {1, 1, 1, 2, 2, 6, value, 1, 0};
+    assert_int_equal(clv_png_write_grid(in_folder("g.png"), &grid, NULL), CLV_OK);
+    image g = read_png(in_folder("g.png"));
+    assert_true(g.height == 2 && g.width == 2);
+    assert_memory_equal(g.pixel, ((uint8_t[]){0, 255, 0, 255}), 4);
+    free(g.pixel);
+    unlink(in_folder("g.png"));
+}
+
 static void grids_clamp_and_mark_nan(void **state)
 {
     (void)state;
@@ -277,6 +290,8 @@ static clv_plot fill_plot(clv_series series[3])
     return (clv_plot){"Loss by epoch", "epoch", "mean squared error", series, 3};
 }
 
+static const int border = 20; /* pixels of a page that stay white */
+
 /* Pixels of about this colour. */
 static int pixels_of(const image *i, int red, int green, int blue)
 {
@@ -289,7 +304,7 @@ static int pixels_of(const image *i, int red, int green, int blue)
 }
 
 /* Nothing is drawn within `border` pixels of the edges: no text is cut off. */
-static bool has_clear_border(const image *i, int border)
+static bool has_clear_border(const image *i)
 {
     for (int y = 0; y < i->height; y++)
         for (int x = 0; x < i->width; x++) {
@@ -312,7 +327,7 @@ static void plots_hold_their_lines(void **state)
     assert_true(pixels_of(&i, 0, 114, 178) > 500); /* blue */
     assert_true(pixels_of(&i, 213, 94, 0) > 500);  /* vermillion */
     assert_true(pixels_of(&i, 0, 158, 115) > 500); /* bluish green */
-    assert_true(has_clear_border(&i, 12));
+    assert_true(has_clear_border(&i));
     free(i.pixel);
     unlink(in_folder("p.png"));
 }
@@ -337,11 +352,12 @@ static void odd_plots_are_drawn(void **state)
     (void)state;
     clv_error err = {0};
     static const double x[] = {1, 2, 3, NAN, 5}, y[] = {NAN, 0.5, INFINITY, 1, -INFINITY},
-                        huge[] = {-1e300, 1e300, 1e99, -1e99, 0};
+                        huge[] = {-1e300, 1e300, 1e99, -1e99, 0}, far[] = {0, 200000};
     char long_text[2000], name[12][64];
     memset(long_text, 'W', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
-    clv_series many[40], one = {"one point is left", x, y, 5}, wild = {"\xff\xfe bad \xc3", huge, huge, 5};
+    clv_series many[40], one = {"one point is left", x, y, 5}, wild = {"\xff\xfe bad \xc3", huge, huge, 5},
+                         wide = {"wide", far, far, 2};
     for (int i = 0; i < 40; i++) {
         snprintf(name[i % 12], sizeof name[0], "a rather long name of a series, number %d", i % 12);
         many[i] = (clv_series){name[i % 12], line_x, line_y[i % 3], 60};
@@ -349,6 +365,7 @@ static void odd_plots_are_drawn(void **state)
     const clv_plot plots[] = {{NULL, NULL, NULL, NULL, 0},
                               {"", "", "", &one, 1},
                               {long_text, long_text, long_text, &wild, 1},
+                              {"the last label is wide", "", "", &wide, 1},
                               {"line\nbreak", "\xe2\x82\xac", "\xf0\x9f\x99\x82\xed\xa0\x80", many, 40}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         for (int svg = 0; svg < 2; svg++) {
@@ -356,7 +373,7 @@ static void odd_plots_are_drawn(void **state)
             if (clv_plot_write(path, &plots[i], &err) != CLV_OK) fail_msg("%s", err.message);
             if (!svg) {
                 image drawn = read_png(path);
-                assert_true(has_clear_border(&drawn, 12));
+                assert_true(has_clear_border(&drawn));
                 if (i == 1) assert_true(pixels_of(&drawn, 0, 114, 178) > 100); /* the dot */
                 free(drawn.pixel);
             }
@@ -421,12 +438,19 @@ static void legends_avoid_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pictures_come_back),       cmocka_unit_test(impossible_pictures_are_refused),
-        cmocka_unit_test(same_picture_same_bytes),  cmocka_unit_test(grids_place_their_images),
-        cmocka_unit_test(grids_clamp_and_mark_nan), cmocka_unit_test(every_allocation_may_fail),
-        cmocka_unit_test(ticks_are_nice),           cmocka_unit_test(any_range_has_an_axis),
-        cmocka_unit_test(plots_hold_their_lines),   cmocka_unit_test(svg_is_written_whole),
-        cmocka_unit_test(odd_plots_are_drawn),      cmocka_unit_test(unwritable_plots_are_refused),
+        cmocka_unit_test(pictures_come_back),
+        cmocka_unit_test(impossible_pictures_are_refused),
+        cmocka_unit_test(same_picture_same_bytes),
+        cmocka_unit_test(grids_place_their_images),
+        cmocka_unit_test(grids_draw_no_more_than_their_places),
+        cmocka_unit_test(grids_clamp_and_mark_nan),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(ticks_are_nice),
+        cmocka_unit_test(any_range_has_an_axis),
+        cmocka_unit_test(plots_hold_their_lines),
+        cmocka_unit_test(svg_is_written_whole),
+        cmocka_unit_test(odd_plots_are_drawn),
+        cmocka_unit_test(unwritable_plots_are_refused),
         cmocka_unit_test(legends_avoid_lines),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,5 +1,5 @@
-/* The wrapper around every backend: it checks the arguments of each call once, so that backends need not, converts floats for
- * backends of doubles, and refuses a step that would read or write outside its buffers. */
+/* The wrapper around every backend: it checks the arguments of each call once, so that backends need not, converts
+ * floats for backends of doubles, and refuses a step that would read or write outside its buffers. */
 #include "backend/backend.h"
 
 #include <stdlib.h>
@@ -19,9 +19,8 @@ typedef struct checked_program {
 } checked_program;
 
 static const char *const space_names[CLV_SPACE_COUNT] = {
-    [CLV_SPACE_NONE] = "nothing",           [CLV_SPACE_PARAM] = "parameters",
-    [CLV_SPACE_GRAD] = "gradients",         [CLV_SPACE_MOMENT1] = "first moments",
-    [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_ARENA] = "activations",
+    [CLV_SPACE_NONE] = "nothing",          [CLV_SPACE_PARAM] = "parameters",       [CLV_SPACE_GRAD] = "gradients",
+    [CLV_SPACE_MOMENT1] = "first moments", [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_ARENA] = "activations",
     [CLV_SPACE_TRACE] = "trace",
 };
 
@@ -41,27 +40,32 @@ void clv_buffer_destroy(clv_backend *be, clv_buffer *buffer)
 }
 
 /* Whether `count` units from `offset` on lie in a buffer of `units`. */
-static clv_status check_range(const char *what, const char *unit, size_t offset, size_t count, size_t units, clv_error *err)
+static clv_status check_range(const char *what, const char *unit, size_t offset, size_t count, size_t units,
+                              clv_error *err)
 {
     if (offset <= units && count <= units - offset) return CLV_OK;
-    return clv_fail(err, CLV_ERR_INTERNAL, "%s of %zu %s from %zu on, in a device buffer of %zu", what, count, unit, offset,
-                    units);
+    return clv_fail(err, CLV_ERR_INTERNAL, "%s of %zu %s from %zu on, in a device buffer of %zu", what, count, unit,
+                    offset, units);
 }
 
-clv_status clv_buffer_write(clv_backend *be, clv_buffer *buffer, size_t offset, const void *from, size_t bytes, clv_error *err)
+clv_status clv_buffer_write(clv_backend *be, clv_buffer *buffer, size_t offset, const void *from, size_t bytes,
+                            clv_error *err)
 {
     clv_status status;
-    CLV_REQUIRE(buffer && (from || bytes == 0), CLV_ERR_INTERNAL, "a write to a device buffer that is missing, or from nothing");
+    CLV_REQUIRE(buffer && (from || bytes == 0), CLV_ERR_INTERNAL,
+                "a write to a device buffer that is missing, or from nothing");
     CLV_TRY(check_range("a write", "bytes", offset, bytes, buffer->bytes, err));
     if (bytes) CLV_TRY(be->ops->buffer_write(be, buffer, offset, from, bytes, err));
 done:
     return status;
 }
 
-clv_status clv_buffer_read(clv_backend *be, const clv_buffer *buffer, size_t offset, void *to, size_t bytes, clv_error *err)
+clv_status clv_buffer_read(clv_backend *be, const clv_buffer *buffer, size_t offset, void *to, size_t bytes,
+                           clv_error *err)
 {
     clv_status status;
-    CLV_REQUIRE(buffer && (to || bytes == 0), CLV_ERR_INTERNAL, "a read of a device buffer that is missing, or to nowhere");
+    CLV_REQUIRE(buffer && (to || bytes == 0), CLV_ERR_INTERNAL,
+                "a read of a device buffer that is missing, or to nowhere");
     CLV_TRY(check_range("a read", "bytes", offset, bytes, buffer->bytes, err));
     if (bytes) CLV_TRY(be->ops->buffer_read(be, buffer, offset, to, bytes, err));
 done:
@@ -74,9 +78,11 @@ clv_status clv_buffer_write_floats(clv_backend *be, clv_buffer *buffer, size_t o
                                    clv_error *err)
 {
     clv_status status;
-    CLV_REQUIRE(buffer && (from || count == 0), CLV_ERR_INTERNAL, "a write to a device buffer that is missing, or from nothing");
+    CLV_REQUIRE(buffer && (from || count == 0), CLV_ERR_INTERNAL,
+                "a write to a device buffer that is missing, or from nothing");
     CLV_TRY(check_range("a write", "elements", offset, count, buffer->bytes / be->element_size, err));
-    if (be->element_size == sizeof *from) return clv_buffer_write(be, buffer, offset * sizeof *from, from, count * sizeof *from, err);
+    if (be->element_size == sizeof *from)
+        return clv_buffer_write(be, buffer, offset * sizeof *from, from, count * sizeof *from, err);
     for (size_t i = 0; i < count; i += CONVERTED) {
         double part[CONVERTED];
         const size_t n = count - i < CONVERTED ? count - i : CONVERTED;
@@ -87,12 +93,15 @@ done:
     return status;
 }
 
-clv_status clv_buffer_read_floats(clv_backend *be, const clv_buffer *buffer, size_t offset, float *to, size_t count, clv_error *err)
+clv_status clv_buffer_read_floats(clv_backend *be, const clv_buffer *buffer, size_t offset, float *to, size_t count,
+                                  clv_error *err)
 {
     clv_status status;
-    CLV_REQUIRE(buffer && (to || count == 0), CLV_ERR_INTERNAL, "a read of a device buffer that is missing, or to nowhere");
+    CLV_REQUIRE(buffer && (to || count == 0), CLV_ERR_INTERNAL,
+                "a read of a device buffer that is missing, or to nowhere");
     CLV_TRY(check_range("a read", "elements", offset, count, buffer->bytes / be->element_size, err));
-    if (be->element_size == sizeof *to) return clv_buffer_read(be, buffer, offset * sizeof *to, to, count * sizeof *to, err);
+    if (be->element_size == sizeof *to)
+        return clv_buffer_read(be, buffer, offset * sizeof *to, to, count * sizeof *to, err);
     for (size_t i = 0; i < count; i += CONVERTED) {
         double part[CONVERTED];
         const size_t n = count - i < CONVERTED ? count - i : CONVERTED;
@@ -104,14 +113,15 @@ done:
 }
 
 /* Every space that the plan uses must be bound to a buffer that holds it. */
-static clv_status check_spaces(const clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_error *err)
+static clv_status check_spaces(const clv_backend *be, const clv_plan *plan, const clv_bindings *bindings,
+                               clv_error *err)
 {
     for (int s = 0; s < CLV_SPACE_COUNT; s++) {
         if (plan->elements[s] == 0) continue;
         const clv_buffer *buffer = bindings->space[s];
         if (!buffer)
-            return clv_fail(err, CLV_ERR_INTERNAL, "the plan needs %zu elements of %s and no buffer is bound", plan->elements[s],
-                            space_names[s]);
+            return clv_fail(err, CLV_ERR_INTERNAL, "the plan needs %zu elements of %s and no buffer is bound",
+                            plan->elements[s], space_names[s]);
         if (buffer->bytes / be->element_size < plan->elements[s])
             return clv_fail(err, CLV_ERR_INTERNAL, "the plan needs %zu elements of %s, the buffer bound has %zu",
                             plan->elements[s], space_names[s], buffer->bytes / be->element_size);
@@ -119,14 +129,15 @@ static clv_status check_spaces(const clv_backend *be, const clv_plan *plan, cons
     return CLV_OK;
 }
 
-static clv_status check_operand(const clv_backend *be, const clv_plan *plan, const clv_call *call, const clv_operand *operand,
-                                const char *role, clv_error *err)
+static clv_status check_operand(const clv_backend *be, const clv_plan *plan, const clv_call *call,
+                                const clv_operand *operand, const char *role, clv_error *err)
 {
     clv_status status = CLV_OK;
     CLV_REQUIRE(operand->space > CLV_SPACE_NONE && operand->space < CLV_SPACE_COUNT, CLV_ERR_INTERNAL,
                 "'%s' (%s): its %s lies nowhere", call->name, clv_op_table[call->op].name, role);
-    CLV_REQUIRE(operand->offset % be->alignment == 0, CLV_ERR_INTERNAL, "'%s' (%s): its %s lies at %zu, not a multiple of %zu",
-                call->name, clv_op_table[call->op].name, role, operand->offset, be->alignment);
+    CLV_REQUIRE(operand->offset % be->alignment == 0, CLV_ERR_INTERNAL,
+                "'%s' (%s): its %s lies at %zu, not a multiple of %zu", call->name, clv_op_table[call->op].name, role,
+                operand->offset, be->alignment);
     for (int d = 0; d < CLV_MAX_RANK; d++)
         CLV_REQUIRE(operand->shape.dim[d] > 0, CLV_ERR_INTERNAL, "'%s' (%s): dimension %d of its %s is %d", call->name,
                     clv_op_table[call->op].name, d, role, operand->shape.dim[d]);
@@ -141,7 +152,8 @@ done:
 static int inputs_of(const clv_call *call)
 {
     const bool product = clv_op_table[call->op].family == CLV_FAMILY_PRODUCT;
-    return clv_op_table[call->op].inputs + (product && call->attr.has_bias) + (product && call->attr.grad_act != CLV_ACT_NONE);
+    return clv_op_table[call->op].inputs + (product && call->attr.has_bias) +
+           (product && call->attr.grad_act != CLV_ACT_NONE);
 }
 
 /* Ops without a result among the operands: they write the trace or the parameters. */
@@ -150,57 +162,65 @@ static bool has_result(clv_op op) { return op != CLV_OP_RECORD && op != CLV_OP_A
 static clv_status check_call(const clv_backend *be, const clv_plan *plan, const clv_call *call, clv_error *err)
 {
     clv_status status = CLV_OK;
-    CLV_REQUIRE((int)call->op >= 0 && call->op < CLV_OP_COUNT, CLV_ERR_INTERNAL, "'%s': there is no operation %d", call->name,
-                (int)call->op);
+    CLV_REQUIRE((int)call->op >= 0 && call->op < CLV_OP_COUNT, CLV_ERR_INTERNAL, "'%s': there is no operation %d",
+                call->name, (int)call->op);
     const char *op = clv_op_table[call->op].name;
     CLV_REQUIRE(call->inputs == inputs_of(call), CLV_ERR_INTERNAL, "'%s' (%s): %d inputs instead of %d", call->name, op,
                 call->inputs, inputs_of(call));
-    CLV_REQUIRE(call->lanes == plan->lanes, CLV_ERR_INTERNAL, "'%s' (%s): %d lanes in a plan of %d", call->name, op, call->lanes,
-                plan->lanes);
+    CLV_REQUIRE(call->lanes == plan->lanes, CLV_ERR_INTERNAL, "'%s' (%s): %d lanes in a plan of %d", call->name, op,
+                call->lanes, plan->lanes);
     for (int i = 0; i < call->inputs; i++) CLV_TRY(check_operand(be, plan, call, &call->in[i], "input", err));
     if (has_result(call->op)) CLV_TRY(check_operand(be, plan, call, &call->out, "result", err));
     if (call->op == CLV_OP_RECORD)
-        CLV_REQUIRE(call->slots == plan->slots && call->attr.slot >= 0 && call->attr.slot < plan->slots, CLV_ERR_INTERNAL,
-                    "'%s' (%s): column %d of a trace of %d, in a plan of %d", call->name, op, call->attr.slot, call->slots, plan->slots);
+        CLV_REQUIRE(call->slots == plan->slots && call->attr.slot >= 0 && call->attr.slot < plan->slots,
+                    CLV_ERR_INTERNAL, "'%s' (%s): column %d of a trace of %d, in a plan of %d", call->name, op,
+                    call->attr.slot, call->slots, plan->slots);
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) {
-        CLV_REQUIRE(call->trained <= plan->elements[CLV_SPACE_PARAM] && call->trained <= plan->elements[CLV_SPACE_GRAD] &&
+        CLV_REQUIRE(call->trained <= plan->elements[CLV_SPACE_PARAM] &&
+                        call->trained <= plan->elements[CLV_SPACE_GRAD] &&
                         call->trained <= plan->elements[CLV_SPACE_MOMENT1] &&
                         (call->op != CLV_OP_ADAM || call->trained <= plan->elements[CLV_SPACE_MOMENT2]),
-                    CLV_ERR_INTERNAL, "'%s' (%s): %zu trained elements are more than the plan has of parameters, gradients or moments",
+                    CLV_ERR_INTERNAL,
+                    "'%s' (%s): %zu trained elements are more than the plan has of parameters, gradients or moments",
                     call->name, op, call->trained);
     }
 done:
     return status;
 }
 
-/* The data set that a gather or label reads must be bound and fit the images' size; *places becomes the order's length. */
+/* The data set that a gather or label reads must be bound and fit the images' size; *places becomes the order's length.
+ */
 static clv_status check_dataset(const clv_call *call, const clv_bindings *bindings, uint64_t *places, clv_error *err)
 {
     clv_status status = CLV_OK;
-    CLV_REQUIRE(call->attr.dataset >= 0 && call->attr.dataset < CLV_MAX_DATASETS, CLV_ERR_INTERNAL, "'%s': there is no data set %d",
-                call->name, call->attr.dataset);
+    CLV_REQUIRE(call->attr.dataset >= 0 && call->attr.dataset < CLV_MAX_DATASETS, CLV_ERR_INTERNAL,
+                "'%s': there is no data set %d", call->name, call->attr.dataset);
     const clv_device_dataset *data = &bindings->dataset[call->attr.dataset];
-    CLV_REQUIRE(data->order, CLV_ERR_INTERNAL, "'%s': data set %d has no order of images bound", call->name, call->attr.dataset);
+    CLV_REQUIRE(data->order, CLV_ERR_INTERNAL, "'%s': data set %d has no order of images bound", call->name,
+                call->attr.dataset);
     *places = data->order->bytes / sizeof(uint32_t);
     if (call->op == CLV_OP_LABEL) {
-        CLV_REQUIRE(data->labels, CLV_ERR_INTERNAL, "'%s': data set %d has no labels bound", call->name, call->attr.dataset);
+        CLV_REQUIRE(data->labels, CLV_ERR_INTERNAL, "'%s': data set %d has no labels bound", call->name,
+                    call->attr.dataset);
     } else {
         const size_t pixels = (size_t)clv_shape_elements(&call->out.shape);
-        CLV_REQUIRE(data->images, CLV_ERR_INTERNAL, "'%s': data set %d has no images bound", call->name, call->attr.dataset);
-        CLV_REQUIRE(data->images->bytes % pixels == 0, CLV_ERR_INTERNAL, "'%s': %zu bytes of data set %d are no whole images of %zu pixels",
-                    call->name, data->images->bytes, call->attr.dataset, pixels);
+        CLV_REQUIRE(data->images, CLV_ERR_INTERNAL, "'%s': data set %d has no images bound", call->name,
+                    call->attr.dataset);
+        CLV_REQUIRE(data->images->bytes % pixels == 0, CLV_ERR_INTERNAL,
+                    "'%s': %zu bytes of data set %d are no whole images of %zu pixels", call->name, data->images->bytes,
+                    call->attr.dataset, pixels);
     }
 done:
     return status;
 }
 
-static clv_status check_plan(const clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, checked_program *program,
-                             clv_error *err)
+static clv_status check_plan(const clv_backend *be, const clv_plan *plan, const clv_bindings *bindings,
+                             checked_program *program, clv_error *err)
 {
     clv_status status;
     CLV_REQUIRE(plan->batch > 0 && plan->lanes >= plan->batch && plan->lanes % be->lane_width == 0, CLV_ERR_INTERNAL,
-                "a plan of %d images in %d lanes, on a backend whose lanes are multiples of %d", plan->batch, plan->lanes,
-                be->lane_width);
+                "a plan of %d images in %d lanes, on a backend whose lanes are multiples of %d", plan->batch,
+                plan->lanes, be->lane_width);
     CLV_TRY(check_spaces(be, plan, bindings, err));
     program->batch = (uint32_t)plan->batch;
     program->places = UINT64_MAX;
@@ -219,7 +239,8 @@ done:
     return status;
 }
 
-clv_status clv_program_create(clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_program **out, clv_error *err)
+clv_status clv_program_create(clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_program **out,
+                              clv_error *err)
 {
     clv_status status;
     checked_program *program = clv_alloc(1, sizeof *program, err);
@@ -246,13 +267,13 @@ static clv_status check_step(const clv_program *program, const clv_step *step, c
     clv_status status = CLV_OK;
     CLV_REQUIRE(program && step, CLV_ERR_INTERNAL, "a step without a program, or without its values");
     const checked_program *checked = (const checked_program *)program;
-    CLV_REQUIRE(step->count >= 1 && step->count <= checked->batch, CLV_ERR_INTERNAL, "a step of %u images; the plan takes 1 to %u",
-                (unsigned)step->count, (unsigned)checked->batch);
+    CLV_REQUIRE(step->count >= 1 && step->count <= checked->batch, CLV_ERR_INTERNAL,
+                "a step of %u images; the plan takes 1 to %u", (unsigned)step->count, (unsigned)checked->batch);
     CLV_REQUIRE(!checked->visits || (uint64_t)step->offset + step->count <= checked->places, CLV_ERR_INTERNAL,
-                "a step of %u images from place %u on, in an order of %llu", (unsigned)step->count, (unsigned)step->offset,
-                (unsigned long long)checked->places);
-    CLV_REQUIRE(!checked->records || step->row < checked->rows, CLV_ERR_INTERNAL, "a step into row %u of a trace of %llu",
-                (unsigned)step->row, (unsigned long long)checked->rows);
+                "a step of %u images from place %u on, in an order of %llu", (unsigned)step->count,
+                (unsigned)step->offset, (unsigned long long)checked->places);
+    CLV_REQUIRE(!checked->records || step->row < checked->rows, CLV_ERR_INTERNAL,
+                "a step into row %u of a trace of %llu", (unsigned)step->row, (unsigned long long)checked->rows);
 done:
     return status;
 }
@@ -280,7 +301,8 @@ clv_status clv_program_trace(clv_backend *be, clv_program *program, const clv_st
 {
     clv_status status;
     CLV_TRY(check_step(program, step, err));
-    if (be->ops->program_trace) CLV_TRY(be->ops->program_trace(be, ((checked_program *)program)->inner, step, out, err));
+    if (be->ops->program_trace)
+        CLV_TRY(be->ops->program_trace(be, ((checked_program *)program)->inner, step, out, err));
 done:
     return status;
 }

@@ -1,5 +1,6 @@
-/* The self-test: no kernel computes before it has agreed with the reference at its real shapes. Products are of small integers, so
- * that they must agree to the bit with the float reference, the fast one; everything else is held against the double one. */
+/* The self-test: no kernel computes before it has agreed with the reference at its real shapes. Products are of small
+ * integers, so that they must agree to the bit with the float reference, the fast one; everything else is held against
+ * the double one. */
 #include "backend/selftest.h"
 
 #include <stdlib.h>
@@ -35,25 +36,30 @@ clv_status clv_selftest_call(clv_backend *be, const clv_call *call, int batch, c
     CLV_TRY(clv_trial_create(call, batch, CLV_TRIAL_EXACT, SELFTEST_SEED, &trial, err));
     status = run_both(be, reference, &trial, err);
     if (status == CLV_ERR_DEVICE)
-        clv_fail_in(err, status, "%s fails its self-test (choose another device by device.select, or update its driver)", be->info.name);
+        clv_fail_in(err, status,
+                    "%s fails its self-test (choose another device by device.select, or update its driver)",
+                    be->info.name);
 done:
     clv_trial_destroy(&trial);
     clv_backend_destroy(reference);
     return status;
 }
 
-/* Whether two calls would be compiled and computed alike. Streams, columns and data sets are numbers that kernels only carry. */
+/* Whether two calls would be compiled and computed alike. Streams, columns and data sets are numbers that kernels only
+ * carry. */
 static bool is_repeat(const clv_call *a, const clv_call *b)
 {
     clv_attr x = a->attr, y = b->attr;
     x.stream = y.stream;
     x.slot = y.slot;
     x.dataset = y.dataset;
-    const bool same_attr = x.kernel == y.kernel && x.stride == y.stride && x.pad == y.pad && x.act == y.act && x.slope == y.slope &&
-                           x.has_bias == y.has_bias && x.grad_act == y.grad_act && x.rate == y.rate && x.alpha == y.alpha &&
-                           x.beta1 == y.beta1 && x.beta2 == y.beta2 && x.eps == y.eps && x.l2 == y.l2 &&
-                           x.weight_decay == y.weight_decay && x.momentum == y.momentum;
-    if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained) return false;
+    const bool same_attr = x.kernel == y.kernel && x.stride == y.stride && x.pad == y.pad && x.act == y.act &&
+                           x.slope == y.slope && x.has_bias == y.has_bias && x.grad_act == y.grad_act &&
+                           x.rate == y.rate && x.alpha == y.alpha && x.beta1 == y.beta1 && x.beta2 == y.beta2 &&
+                           x.eps == y.eps && x.l2 == y.l2 && x.weight_decay == y.weight_decay &&
+                           x.momentum == y.momentum;
+    if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained)
+        return false;
     for (int i = 0; i < a->inputs; i++)
         if (!clv_shape_equal(&a->in[i].shape, &b->in[i].shape)) return false;
     return a->out.space == b->out.space && clv_shape_equal(&a->out.shape, &b->out.shape);

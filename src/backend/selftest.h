@@ -4,7 +4,8 @@
 
 #include "backend/backend.h"
 
-/* Runs the call at its real shapes on `be` and on the reference. CLV_ERR_DEVICE names call, place and both values where they differ. */
+/* Runs the call at its real shapes on `be` and on the reference. CLV_ERR_DEVICE names call, place and both values where
+ * they differ. */
 clv_status clv_selftest_call(clv_backend *be, const clv_call *call, int batch, clv_error *err);
 
 #endif

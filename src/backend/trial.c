@@ -1,5 +1,5 @@
-/* Runs a trial on a backend: places the call's operands with guards around them, fills the result with NaN, runs one step, and sees
- * that nothing but the result changed. */
+/* Runs a trial on a backend: places the call's operands with guards around them, fills the result with NaN, runs one
+ * step, and sees that nothing but the result changed. */
 #include "backend/trial.h"
 
 #include <math.h>
@@ -56,18 +56,24 @@ static void place_all(stage *s)
         if (s->plan.elements[i]) s->plan.elements[i] += GUARD;
 }
 
-/* What lies in the lanes beyond the batch: nothing that is used, so NaN where an op must not read it. Gradients are 0 there (their
- * images' losses have no weight) and labels are 0. */
+/* What lies in the lanes beyond the batch: nothing that is used, so NaN where an op must not read it. Gradients are 0
+ * there (their images' losses have no weight) and labels are 0. */
 static float padding_of(const clv_call *call, int input)
 {
     switch (call->op) {
     case CLV_OP_MEAN:
-    case CLV_OP_RECORD: return NAN;
-    case CLV_OP_BIAS_GRAD: return 0;
-    case CLV_OP_CONV_WEIGHT: return input == 1 ? 0 : 3;
-    case CLV_OP_XENT: return input == 1 ? 0 : 3;
-    case CLV_OP_XENT_GRAD: return input != 1 ? 0 : 3;
-    default: return 3;
+    case CLV_OP_RECORD:
+        return NAN;
+    case CLV_OP_BIAS_GRAD:
+        return 0;
+    case CLV_OP_CONV_WEIGHT:
+        return input == 1 ? 0 : 3;
+    case CLV_OP_XENT:
+        return input == 1 ? 0 : 3;
+    case CLV_OP_XENT_GRAD:
+        return input != 1 ? 0 : 3;
+    default:
+        return 3;
     }
 }
 
@@ -75,7 +81,8 @@ static float padding_of(const clv_call *call, int input)
 static void spread(const stage *s, const clv_operand *operand, const float *values, float padding)
 {
     float *to = s->before[operand->space] + operand->offset;
-    const size_t batch = (size_t)s->trial->batch, lanes = (size_t)s->call.lanes, features = (size_t)clv_shape_elements(&operand->shape);
+    const size_t batch = (size_t)s->trial->batch, lanes = (size_t)s->call.lanes,
+                 features = (size_t)clv_shape_elements(&operand->shape);
     if (!operand->shape.batched) {
         memcpy(to, values, features * sizeof *to);
         return;
@@ -100,7 +107,8 @@ static clv_status fill_spaces(stage *s, clv_error *err)
         for (size_t j = 0; j < clv_operand_elements(&s->call.out, s->call.lanes); j++) to[j] = NAN;
     }
     if (is_optimiser(s->call.op))
-        for (int i = 0; i < 4; i++) memcpy(s->before[CLV_SPACE_PARAM + i], s->trial->state[i], s->call.trained * sizeof(float));
+        for (int i = 0; i < 4; i++)
+            memcpy(s->before[CLV_SPACE_PARAM + i], s->trial->state[i], s->call.trained * sizeof(float));
     return CLV_OK;
 }
 
@@ -125,7 +133,8 @@ static clv_status bind(stage *s, clv_error *err)
     if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA) goto done;
     const clv_trial *t = s->trial;
     clv_device_dataset *data = &s->bindings.dataset[t->call.attr.dataset];
-    CLV_TRY(create_bytes(s->be, t->images, t->image_count * (size_t)clv_shape_elements(&t->call.out.shape), &data->images, err));
+    CLV_TRY(create_bytes(s->be, t->images, t->image_count * (size_t)clv_shape_elements(&t->call.out.shape),
+                         &data->images, err));
     CLV_TRY(create_bytes(s->be, t->labels, t->image_count, &data->labels, err));
     CLV_TRY(create_bytes(s->be, t->order, t->places * sizeof *t->order, &data->order, err));
 done:
@@ -140,14 +149,18 @@ static clv_status run_step(stage *s, clv_error *err)
     CLV_TRY(clv_program_run(s->be, program, &s->trial->step, err));
     CLV_TRY(clv_backend_finish(s->be, err));
     for (int i = 0; i < CLV_SPACE_COUNT; i++)
-        if (s->plan.elements[i]) CLV_TRY(clv_buffer_read_floats(s->be, s->bindings.space[i], 0, s->after[i], s->plan.elements[i], err));
+        if (s->plan.elements[i])
+            CLV_TRY(clv_buffer_read_floats(s->be, s->bindings.space[i], 0, s->after[i], s->plan.elements[i], err));
 done:
     clv_program_destroy(s->be, program);
     return status;
 }
 
 /* Element of the trace that a record writes. */
-static size_t traced(const stage *s) { return (size_t)s->trial->step.row * (size_t)s->call.slots + (size_t)s->call.attr.slot; }
+static size_t traced(const stage *s)
+{
+    return (size_t)s->trial->step.row * (size_t)s->call.slots + (size_t)s->call.attr.slot;
+}
 
 /* Whether the call may write this element. */
 static bool may_write(const stage *s, int space, size_t i)
@@ -171,13 +184,15 @@ static clv_status check_guards(const stage *s, clv_error *err)
             char text[256];
             clv_trial_describe(s->trial, text, sizeof text);
             return clv_fail(err, CLV_ERR_DEVICE,
-                            "'%s' (%s) writes outside its result: element %zu of buffer %d is %g and was %g, the result lies at %zu",
+                            "'%s' (%s) writes outside its result: element %zu of buffer %d is %g and was %g, the "
+                            "result lies at %zu",
                             s->call.name, text, i, space, (double)after, (double)before, s->call.out.offset);
         }
     return CLV_OK;
 }
 
-/* Data and the images' weights are 0 in the lanes beyond the step's images: all that makes padding harmless rests on it. */
+/* Data and the images' weights are 0 in the lanes beyond the step's images: all that makes padding harmless rests on
+ * it. */
 static clv_status check_padding(const stage *s, clv_error *err)
 {
     const clv_operand *out = &s->call.out;
@@ -186,8 +201,10 @@ static clv_status check_padding(const stage *s, clv_error *err)
     for (size_t i = 0; i < clv_operand_elements(out, s->call.lanes); i++) {
         const size_t n = i % (size_t)s->call.lanes;
         if (n < s->trial->step.count || values[i] == 0) continue;
-        return clv_fail(err, CLV_ERR_DEVICE, "'%s' (%s): feature %zu of lane %zu is %g instead of 0, the step has %u images", s->call.name,
-                        clv_op_table[s->call.op].name, i / (size_t)s->call.lanes, n, (double)values[i], (unsigned)s->trial->step.count);
+        return clv_fail(err, CLV_ERR_DEVICE,
+                        "'%s' (%s): feature %zu of lane %zu is %g instead of 0, the step has %u images", s->call.name,
+                        clv_op_table[s->call.op].name, i / (size_t)s->call.lanes, n, (double)values[i],
+                        (unsigned)s->trial->step.count);
     }
     return CLV_OK;
 }
@@ -201,10 +218,12 @@ static void collect(const stage *s, float *results)
     } else if (is_optimiser(s->call.op)) {
         memcpy(results, s->after[CLV_SPACE_PARAM], trained * sizeof *results);
         memcpy(results + trained, s->after[CLV_SPACE_MOMENT1], trained * sizeof *results);
-        if (s->call.op == CLV_OP_ADAM) memcpy(results + 2 * trained, s->after[CLV_SPACE_MOMENT2], trained * sizeof *results);
+        if (s->call.op == CLV_OP_ADAM)
+            memcpy(results + 2 * trained, s->after[CLV_SPACE_MOMENT2], trained * sizeof *results);
     } else {
         const float *from = s->after[out->space] + out->offset;
-        for (size_t i = 0; i < s->trial->results; i++) results[i] = out->shape.batched ? from[i / batch * lanes + i % batch] : from[i];
+        for (size_t i = 0; i < s->trial->results; i++)
+            results[i] = out->shape.batched ? from[i / batch * lanes + i % batch] : from[i];
     }
 }
 
@@ -250,7 +269,8 @@ void clv_trial_describe(const clv_trial *trial, char *text, size_t size)
 clv_status clv_trial_compare(const clv_trial *trial, const float *reference, const float *results, clv_error *err)
 {
     for (size_t i = 0; i < trial->results; i++) {
-        const double wanted = (double)reference[i], got = (double)results[i], tolerance = clv_trial_tolerance(trial, wanted, i);
+        const double wanted = (double)reference[i], got = (double)results[i],
+                     tolerance = clv_trial_tolerance(trial, wanted, i);
         if (fabs(got - wanted) <= tolerance) continue;
         char text[256], limit[64] = "";
         clv_trial_describe(trial, text, sizeof text);
@@ -261,7 +281,8 @@ clv_status clv_trial_compare(const clv_trial *trial, const float *reference, con
             snprintf(at, sizeof at, "element %zu of image %zu", i / (size_t)trial->batch, i % (size_t)trial->batch);
         else
             snprintf(at, sizeof at, "element %zu", i);
-        return clv_fail(err, CLV_ERR_DEVICE, "'%s' (%s): %s is %.9g, the reference says %.9g%s", trial->call.name, text, at, got, wanted, limit);
+        return clv_fail(err, CLV_ERR_DEVICE, "'%s' (%s): %s is %.9g, the reference says %.9g%s", trial->call.name, text,
+                        at, got, wanted, limit);
     }
     return CLV_OK;
 }

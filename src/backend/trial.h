@@ -1,5 +1,6 @@
-/* A trial: one call of a plan run alone on a backend, between guards, on values of its own. The self-test and the tests of
- * operations are made of it. Values are kept without padding, [feature][image], so that backends of any lane width compare. */
+/* A trial: one call of a plan run alone on a backend, between guards, on values of its own. The self-test and the tests
+ * of operations are made of it. Values are kept without padding, [feature][image], so that backends of any lane width
+ * compare. */
 #ifndef CLAVE_BACKEND_TRIAL_H
 #define CLAVE_BACKEND_TRIAL_H
 
@@ -20,23 +21,25 @@ typedef struct clv_trial {
     uint8_t *images, *labels;  /* gather, label */
     uint32_t *order;
     size_t image_count, places;
-    size_t results; /* floats of the result: [feature][image]; record: 1; adam, sgd: parameters and moments, one after another */
+    size_t results; /* floats of the result: [feature][image]; record: 1; adam, sgd: parameters and moments, one after
+                       another */
 } clv_trial;
 
-/* Values for a call, a function of `seed` alone; all but the last quarter of the batch are images of the step. For ops that
- * compute (clv_trial_applies). Release with clv_trial_destroy. */
-clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values values, uint64_t seed, clv_trial *trial, clv_error *err);
+/* Values for a call, a function of `seed` alone; all but the last quarter of the batch are images of the step. For ops
+ * that compute (clv_trial_applies). Release with clv_trial_destroy. */
+clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values values, uint64_t seed, clv_trial *trial,
+                            clv_error *err);
 void clv_trial_destroy(clv_trial *trial);
 
 /* False for sources and views, which have no kernel. */
 bool clv_trial_applies(clv_op op);
 
-/* Runs the call and reads trial->results floats. The result's place is filled with NaN before. CLV_ERR_DEVICE where anything
- * outside the result changed, or where padding that must be 0 (gather, label, mean_grad) is not. */
+/* Runs the call and reads trial->results floats. The result's place is filled with NaN before. CLV_ERR_DEVICE where
+ * anything outside the result changed, or where padding that must be 0 (gather, label, mean_grad) is not. */
 clv_status clv_trial_run(clv_backend *be, const clv_trial *trial, float *results, clv_error *err);
 
-/* How far result i may be from `reference`, by the arithmetic that OpenCL 1.2 promises; 0 where it must agree to the bit.
- * Products of real numbers have no bound here: theirs takes the sum of magnitudes. */
+/* How far result i may be from `reference`, by the arithmetic that OpenCL 1.2 promises; 0 where it must agree to the
+ * bit. Products of real numbers have no bound here: theirs takes the sum of magnitudes. */
 double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i);
 
 /* CLV_ERR_DEVICE where a result is further from its reference than the tolerance: op, shapes, place and both values. */

@@ -1,7 +1,8 @@
-/* How far two correct backends may be apart. Bounds are in units of 2^-23 (an ulp, relative) of a magnitude that belongs to the op,
- * and follow from the maximum errors of OpenCL 1.2, section 7.4: x + y, x - y, x y, fma 0.5 ulp; x / y and 1 / x 2.5; exp, log,
- * expm1, sqrt 3; log1p 2; cos, sin 4; tanh 5. Each row derives its number from the longest chain of an obvious implementation and
- * rounds up; the reference's own error, in double and then rounded to float, is the 0.5 in all of them. */
+/* How far two correct backends may be apart. Bounds are in units of 2^-23 (an ulp, relative) of a magnitude that
+ * belongs to the op, and follow from the maximum errors of OpenCL 1.2, section 7.4: x + y, x - y, x y, fma 0.5 ulp; x /
+ * y and 1 / x 2.5; exp, log, expm1, sqrt 3; log1p 2; cos, sin 4; tanh 5. Each row derives its number from the longest
+ * chain of an obvious implementation and rounds up; the reference's own error, in double and then rounded to float, is
+ * the 0.5 in all of them. */
 #include <math.h>
 
 #include "backend/trial.h"
@@ -13,7 +14,10 @@ typedef struct result {
     size_t f, n;
 } result;
 
-static size_t features_of(const clv_trial *t, int input) { return (size_t)clv_shape_elements(&t->call.in[input].shape); }
+static size_t features_of(const clv_trial *t, int input)
+{
+    return (size_t)clv_shape_elements(&t->call.in[input].shape);
+}
 static double input(const result *r, int i, size_t f) { return (double)r->t->in[i][f * (size_t)r->t->batch + r->n]; }
 static double here(const result *r, int i) { return input(r, i, r->f); } /* the element at the result's place */
 static double weight(const result *r) { return fabs(input(r, 0, 0)); }   /* v[n] */
@@ -22,15 +26,19 @@ static double weight(const result *r) { return fabs(input(r, 0, 0)); }   /* v[n]
 static double act_ulps(clv_act act)
 {
     switch (act) {
-    case CLV_ACT_LEAKY_RELU: return 1;
-    case CLV_ACT_SIGMOID: return 7;
-    case CLV_ACT_TANH: return 6;
-    default: return 0;
+    case CLV_ACT_LEAKY_RELU:
+        return 1;
+    case CLV_ACT_SIGMOID:
+        return 7;
+    case CLV_ACT_TANH:
+        return 6;
+    default:
+        return 0;
     }
 }
 
-/* Sums of integers are exact: what is left is the activation (the reference's too: it is in float here, 2 ulps) and the product
- * with act'(u), u a multiple of 1/8: 0.5 for each. */
+/* Sums of integers are exact: what is left is the activation (the reference's too: it is in float here, 2 ulps) and the
+ * product with act'(u), u a multiple of 1/8: 0.5 for each. */
 static double bound_product(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
@@ -41,16 +49,19 @@ static double bound_product(const result *r)
 
 static double bound_exact(const result *r) { return 0 * r->reference; }
 static double bound_rounded(const result *r) { return fabs(r->reference); } /* one operation */
-static double bound_gather(const result *r) { return 3 * fabs(r->reference); } /* a division, or a product with 1 / 255 */
+static double bound_gather(const result *r)
+{
+    return 3 * fabs(r->reference);
+} /* a division, or a product with 1 / 255 */
 static double bound_act(const result *r) { return act_ulps(r->t->call.attr.act) * fabs(r->reference); }
 
 /* dy act'(u): 1 - u u cancels, so that its error counts against 1; three roundings. Relu only chooses. */
-static double bound_act_grad(const result *r)
-{
-    return r->t->call.attr.act == CLV_ACT_RELU ? 0 : 3 * fabs(here(r, 0));
-}
+static double bound_act_grad(const result *r) { return r->t->call.attr.act == CLV_ACT_RELU ? 0 : 3 * fabs(here(r, 0)); }
 
-static double bound_dropout(const result *r) { return 3 * fabs(r->reference); } /* a division, or a product with 1 / keep */
+static double bound_dropout(const result *r)
+{
+    return 3 * fabs(r->reference);
+} /* a division, or a product with 1 / keep */
 
 /* Sums of integers are exact; else each addition rounds what was added before: terms / 2 of the sum of magnitudes. */
 static double bound_sum(const result *r)
@@ -70,11 +81,15 @@ static double bound_bias_grad(const result *r)
     return ((double)terms / 2 + 1) * magnitude;
 }
 
-/* Box & Muller: radius sqrt(-2 log a), at most sqrt(48 log 2) = 5.77 of 24 bits, log 3 / 2 and sqrt 3; the angle, up to 2 pi, has the
- * error of 2 pi's and the product's rounding, 2 pi ulps of 1, and cos 4. With exp 3 and products: 20 of exp(logvar / 2) radius. */
+/* Box & Muller: radius sqrt(-2 log a), at most sqrt(48 log 2) = 5.77 of 24 bits, log 3 / 2 and sqrt 3; the angle, up to
+ * 2 pi, has the error of 2 pi's and the product's rounding, 2 pi ulps of 1, and cos 4. With exp 3 and products: 20 of
+ * exp(logvar / 2) radius. */
 static const double largest_normal = 5.77;
 static double bound_sample(const result *r) { return 20 * largest_normal * exp(here(r, 1) / 2) + fabs(r->reference); }
-static double bound_sample_grad(const result *r) { return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2; }
+static double bound_sample_grad(const result *r)
+{
+    return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2;
+}
 
 /* Each term has exp's 3 and four roundings; each addition half an ulp of what was added before. */
 static double bound_kl(const result *r)
@@ -87,7 +102,10 @@ static double bound_kl(const result *r)
     return ((double)features_of(r->t, 0) / 2 + 6) * magnitude;
 }
 
-static double bound_kl_grad(const result *r) { return 6 * weight(r) * (exp(here(r, 1)) + 1) / 2; } /* exp 3, three roundings */
+static double bound_kl_grad(const result *r)
+{
+    return 6 * weight(r) * (exp(here(r, 1)) + 1) / 2;
+} /* exp 3, three roundings */
 
 /* All terms are positive; a difference's rounding counts twice in its square; the mean divides, 2.5. */
 static double bound_mse(const result *r) { return ((double)features_of(r->t, 0) / 2 + 5) * fabs(r->reference); }
@@ -97,11 +115,15 @@ static double bound_mse_grad(const result *r) { return 6 * fabs(r->reference); }
 static double bound_bce(const result *r)
 {
     double magnitude = 0;
-    for (size_t f = 0; f < features_of(r->t, 0); f++) magnitude += fabs(input(r, 0, f)) * (1 + fabs(input(r, 1, f))) + 1;
+    for (size_t f = 0; f < features_of(r->t, 0); f++)
+        magnitude += fabs(input(r, 0, f)) * (1 + fabs(input(r, 1, f))) + 1;
     return ((double)features_of(r->t, 0) / 2 + 6) * magnitude;
 }
 
-static double bound_bce_grad(const result *r) { return 9 * weight(r) * (1 + fabs(here(r, 2))); } /* sigmoid 7, two roundings */
+static double bound_bce_grad(const result *r)
+{
+    return 9 * weight(r) * (1 + fabs(here(r, 2)));
+} /* sigmoid 7, two roundings */
 
 static double largest_logit(const result *r, int i)
 {
@@ -110,9 +132,13 @@ static double largest_logit(const result *r, int i)
     return largest;
 }
 
-/* s - max, up to 2 M for logits within M, is off by M, which the exponential makes M of its value; exp 3, a sum of C terms C / 2, log 3 of
- * log C (under 7), and two additions to numbers of the size of M: less than (C / 2 + 16) (1 + M). */
-static double bound_xent(const result *r) { return ((double)features_of(r->t, 0) / 2 + 16) * (1 + largest_logit(r, 0)); }
+/* s - max, up to 2 M for logits within M, is off by M, which the exponential makes M of its value; exp 3, a sum of C
+ * terms C / 2, log 3 of log C (under 7), and two additions to numbers of the size of M: less than (C / 2 + 16) (1 + M).
+ */
+static double bound_xent(const result *r)
+{
+    return ((double)features_of(r->t, 0) / 2 + 16) * (1 + largest_logit(r, 0));
+}
 
 /* The quotient of two such exponentials: 2 (M + 3) + C / 2 + 2.5, and two roundings. */
 static double bound_xent_grad(const result *r)
@@ -131,8 +157,8 @@ static double bound_mean(const result *r) { return sum_over_images(r) / r->t->st
 static double bound_record(const result *r) { return sum_over_images(r); }
 static double bound_mean_grad(const result *r) { return 4 * fabs(r->reference); }
 
-/* Results are parameters, then first, then second moments. The moments: three roundings of sums whose terms may cancel, four of
- * squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, four roundings. */
+/* Results are parameters, then first, then second moments. The moments: three roundings of sums whose terms may cancel,
+ * four of squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, four roundings. */
 static double bound_adam(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
@@ -143,7 +169,8 @@ static double bound_adam(const result *r)
     const double m = (double)a->beta1 * fabs((double)r->t->state[2][i]) + (1 - (double)a->beta1) * g;
     if (r->f >= 2 * trained) return 4 * ((double)a->beta2 * v0 + (1 - (double)a->beta2) * g * g);
     if (r->f >= trained) return 4 * m;
-    const double root = sqrt((double)a->beta2 * v0 * (double)step->correction2); /* without the gradient: no more than the true one */
+    const double root =
+        sqrt((double)a->beta2 * v0 * (double)step->correction2); /* without the gradient: no more than the true one */
     return 3 * w + 16 * (double)step->lr * m * (double)step->correction1 / (root + (double)a->eps);
 }
 
@@ -152,7 +179,8 @@ static double bound_sgd(const result *r)
     const clv_attr *a = &r->t->call.attr;
     const size_t trained = r->t->call.trained, i = r->f % trained;
     const double w = fabs((double)r->t->state[0][i]);
-    const double m = (double)a->momentum * fabs((double)r->t->state[2][i]) + fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
+    const double m =
+        (double)a->momentum * fabs((double)r->t->state[2][i]) + fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
     return r->f >= trained ? 3 * m : w + 5 * (double)r->t->step.lr * (m + (double)a->weight_decay * w);
 }
 

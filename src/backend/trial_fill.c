@@ -70,10 +70,14 @@ static double terms_of(const clv_trial *t)
     const clv_shape *in = &call->in[0].shape;
     switch (call->op) {
     case CLV_OP_CONV:
-    case CLV_OP_DECONV: return (call->in[1].shape.rank == 2 ? (double)features_of(in) : in->dim[0] * taps) + 1;
-    case CLV_OP_CONV_WEIGHT: return (double)call->in[1].shape.dim[1] * call->in[1].shape.dim[2] * t->batch;
-    case CLV_OP_BIAS_GRAD: return (double)in->dim[1] * in->dim[2] * t->batch;
-    default: return (double)features_of(in);
+    case CLV_OP_DECONV:
+        return (call->in[1].shape.rank == 2 ? (double)features_of(in) : in->dim[0] * taps) + 1;
+    case CLV_OP_CONV_WEIGHT:
+        return (double)call->in[1].shape.dim[1] * call->in[1].shape.dim[2] * t->batch;
+    case CLV_OP_BIAS_GRAD:
+        return (double)in->dim[1] * in->dim[2] * t->batch;
+    default:
+        return (double)features_of(in);
     }
 }
 
@@ -83,8 +87,9 @@ typedef struct integers {
     float unit;
 } integers;
 
-/* The largest of a few integers with which no sum of `terms` leaves the 2^24 that float holds exactly. Beyond 2^24 terms sums
- * are of -1, 0 and 1 and random signs keep them there. Where a sigmoid or tanh follows, sums are brought near 1. */
+/* The largest of a few integers with which no sum of `terms` leaves the 2^24 that float holds exactly. Beyond 2^24
+ * terms sums are of -1, 0 and 1 and random signs keep them there. Where a sigmoid or tanh follows, sums are brought
+ * near 1. */
 static integers integers_of(const clv_trial *t, fill kind, int input)
 {
     const double terms = terms_of(t);
@@ -118,9 +123,12 @@ static float active(source *s, clv_act act, bool exact)
 {
     const float eighth = (float)whole(s, 7) / 8, x = exact ? eighth : 2 * clv_random_uniform(&s->random) - 1;
     switch (act) {
-    case CLV_ACT_RELU: return x > 0 ? x : 0;
-    case CLV_ACT_SIGMOID: return (x + 1) / 2;
-    default: return x;
+    case CLV_ACT_RELU:
+        return x > 0 ? x : 0;
+    case CLV_ACT_SIGMOID:
+        return (x + 1) / 2;
+    default:
+        return x;
     }
 }
 
@@ -129,17 +137,23 @@ static float value(source *s, const clv_trial *t, fill kind, const integers *z, 
     const bool exact = t->values == CLV_TRIAL_EXACT;
     const clv_attr *a = &t->call.attr;
     switch (kind) {
-    case CLASS: return (float)clv_random_below(&s->random, (uint32_t)features_of(&t->call.in[t->call.op == CLV_OP_XENT_GRAD].shape));
-    case ACTIVE: return active(s, t->call.op == CLV_OP_ACT_GRAD ? a->act : a->grad_act, exact);
-    case UNIT: return clv_random_uniform(&s->random);
-    case ANY: return 4 * clv_random_uniform(&s->random) - 2;
+    case CLASS:
+        return (float)clv_random_below(&s->random,
+                                       (uint32_t)features_of(&t->call.in[t->call.op == CLV_OP_XENT_GRAD].shape));
+    case ACTIVE:
+        return active(s, t->call.op == CLV_OP_ACT_GRAD ? a->act : a->grad_act, exact);
+    case UNIT:
+        return clv_random_uniform(&s->random);
+    case ANY:
+        return 4 * clv_random_uniform(&s->random) - 2;
     case FACTOR:
     case GRADIENT:
     case TERM:
     case ADDEND:
         if (exact) return (float)whole(s, z->limit) * (kind == ADDEND || shape->batched ? 1 : z->unit);
         break;
-    default: break;
+    default:
+        break;
     }
     return 2 * clv_random_uniform(&s->random) - 1;
 }
@@ -189,7 +203,8 @@ static clv_status fill_dataset(clv_trial *t, source *s, clv_error *err)
     t->images = clv_alloc(t->image_count, pixels, err);
     t->labels = clv_alloc(t->image_count, 1, err);
     t->order = clv_alloc(t->places, sizeof *t->order, err);
-    CLV_REQUIRE(t->images && t->labels && t->order, CLV_ERR_INTERNAL, "out of memory for a trial of '%s'", t->call.name);
+    CLV_REQUIRE(t->images && t->labels && t->order, CLV_ERR_INTERNAL, "out of memory for a trial of '%s'",
+                t->call.name);
     for (size_t i = 0; i < t->image_count * pixels; i++) t->images[i] = (uint8_t)(whole(s, 127) + 128);
     for (size_t i = 0; i < t->image_count; i++) t->labels[i] = (uint8_t)clv_random_below(&s->random, 10);
     for (size_t i = 0; i < t->places; i++) t->order[i] = clv_random_below(&s->random, (uint32_t)t->image_count);
@@ -202,20 +217,30 @@ done:
 static size_t results_of(const clv_trial *t)
 {
     switch (t->call.op) {
-    case CLV_OP_RECORD: return 1;
-    case CLV_OP_ADAM: return 3 * t->call.trained;
-    case CLV_OP_SGD: return 2 * t->call.trained;
-    default: return values_of(t, &t->call.out.shape);
+    case CLV_OP_RECORD:
+        return 1;
+    case CLV_OP_ADAM:
+        return 3 * t->call.trained;
+    case CLV_OP_SGD:
+        return 2 * t->call.trained;
+    default:
+        return values_of(t, &t->call.out.shape);
     }
 }
 
-clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values values, uint64_t seed, clv_trial *trial, clv_error *err)
+clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values values, uint64_t seed, clv_trial *trial,
+                            clv_error *err)
 {
     clv_status status = CLV_OK;
     source s = {.random = clv_random_start(seed, CLV_STREAM_SELFTEST)};
     clv_trial t = {.call = *call, .batch = batch, .values = values};
-    t.step = (clv_step){.seed = {(uint32_t)seed, (uint32_t)(seed >> 32)}, .step = 11, .count = (uint32_t)(batch - batch / 4), .row = 1,
-                        .lr = 0.01f, .correction1 = 1.5f, .correction2 = 40};
+    t.step = (clv_step){.seed = {(uint32_t)seed, (uint32_t)(seed >> 32)},
+                        .step = 11,
+                        .count = (uint32_t)(batch - batch / 4),
+                        .row = 1,
+                        .lr = 0.01f,
+                        .correction1 = 1.5f,
+                        .correction2 = 40};
     t.results = results_of(&t);
     for (int i = 0; i < call->inputs; i++) CLV_TRY(fill_input(&t, i, &s, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) CLV_TRY(fill_state(&t, &s, err));

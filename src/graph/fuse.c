@@ -136,7 +136,8 @@ static void fuse_scale(clv_graph *graph, clv_node at)
     if (uses(graph, from) == 1) graph->entry[from]->fused_away = true;
     scale->op = CLV_OP_MEAN_GRAD;
     scale->attr.alpha *= mean_grad->attr.alpha;
-    set_inputs(scale, 0, NULL);
+    scale->input[0] = CLV_NODE_NONE;
+    scale->inputs = 0;
 }
 
 static void (*const rules[CLV_OP_COUNT])(clv_graph *graph, clv_node at) = {

@@ -61,7 +61,7 @@ typedef struct shape_text {
 
 static shape_text print(const clv_shape *shape)
 {
-    shape_text out;
+    shape_text out = {{0}};
     clv_shape_print(shape, out.text);
     return out;
 }

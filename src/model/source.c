@@ -268,8 +268,9 @@ static void override_parts(clv_source *source, char *part[3], int parts, const c
     int section = clv_section_find(part[0]);
     if (section < 0) {
         clv_section_names(names);
+        const char *hint = clv_hint(source->problems, part[0], names, CLV_SECTIONS);
         clv_problem_add(source->problems, command_line, "unknown section '%s'%s", part[0],
-                        clv_hint(source->problems, part[0], names, CLV_SECTIONS));
+                        *hint ? hint : "; 'clave explain' lists them");
         return;
     }
     if (parts == 3 && clv_section_table[section].kind != CLV_SECTION_LAYERS) {

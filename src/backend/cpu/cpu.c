@@ -1,5 +1,5 @@
-/* The reference backend: buffers are memory, a program is the plan's calls with their operands' addresses, and a step runs them
- * one after another by the table of either type. */
+/* The reference backend: buffers are memory, a program is the plan's calls with their operands' addresses, and a step
+ * runs them one after another by the table of either type. */
 #include "backend/cpu/cpu.h"
 
 #include <stdio.h>
@@ -43,14 +43,16 @@ static clv_status create_buffer(clv_backend *be, size_t bytes, clv_buffer **out,
     return CLV_OK;
 }
 
-static clv_status write_buffer(clv_backend *be, clv_buffer *buffer, size_t offset, const void *from, size_t bytes, clv_error *err)
+static clv_status write_buffer(clv_backend *be, clv_buffer *buffer, size_t offset, const void *from, size_t bytes,
+                               clv_error *err)
 {
     (void)be, (void)err;
     memcpy(((cpu_buffer *)buffer)->memory + offset, from, bytes);
     return CLV_OK;
 }
 
-static clv_status read_buffer(clv_backend *be, const clv_buffer *buffer, size_t offset, void *to, size_t bytes, clv_error *err)
+static clv_status read_buffer(clv_backend *be, const clv_buffer *buffer, size_t offset, void *to, size_t bytes,
+                              clv_error *err)
 {
     (void)be, (void)err;
     memcpy(to, ((const cpu_buffer *)buffer)->memory + offset, bytes);
@@ -65,7 +67,8 @@ static void *address_of(const clv_backend *be, const clv_bindings *bindings, con
     return space ? space + operand->offset * be->element_size : NULL;
 }
 
-static clv_cpu_call bind_call(const clv_backend *be, const clv_call *call, const clv_step *step, const clv_bindings *bindings)
+static clv_cpu_call bind_call(const clv_backend *be, const clv_call *call, const clv_step *step,
+                              const clv_bindings *bindings)
 {
     clv_cpu_call c = {.call = call, .step = step};
     for (int i = 0; i < call->inputs; i++) c.in[i] = address_of(be, bindings, &call->in[i]);

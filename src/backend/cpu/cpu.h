@@ -1,10 +1,12 @@
-/* The reference's inside: a call with its operands' addresses, and the table of functions, one an op, of either type. */
+/* The reference's inside: a call with its operands' addresses, and the table of functions, one an op, of either type.
+ */
 #ifndef CLAVE_CPU_H
 #define CLAVE_CPU_H
 
 #include "backend/backend.h"
 
-/* Lanes of a batch are a multiple of it. The loops work on LANES images at a time; and padding is met, as on devices. */
+/* Lanes of a batch are a multiple of it. The loops work on LANES images at a time; and padding is met, as on devices.
+ */
 #define CLV_CPU_LANES 8
 
 /* A call whose operands were found in the buffers. Pointers are to `real`s of the table's type. */

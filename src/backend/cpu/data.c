@@ -20,7 +20,7 @@ FUNCTION(gather)
         uint32_t image = 0;
         const bool real_image = image_of(c, n, &image);
         for (size_t f = 0; f < features; f++)
-            x[f * lanes + n] = !real_image             ? 0
+            x[f * lanes + n] = !real_image              ? 0
                                : image < c->image_count ? (real)c->images[image * features + f] / 255
                                                         : (real)NAN;
     }

@@ -1,4 +1,5 @@
-/* Losses of each image, v[n], and their gradients. In the gradients v[n] is what an image's loss counts for: 0 in padding. */
+/* Losses of each image, v[n], and their gradients. In the gradients v[n] is what an image's loss counts for: 0 in
+ * padding. */
 #include "backend/cpu/functions.h"
 
 static size_t lanes_of(const clv_cpu_call *c) { return (size_t)c->call->lanes; }
@@ -8,11 +9,10 @@ static real softplus_of_negative(real magnitude) { return log(1 + exp(-magnitude
 FUNCTION(kl)
 {
     const real *restrict mu = c->in[0], *restrict logvar = c->in[1]; /* [f][n] */
-    real *restrict v = c->out;                                      /* [n] */
+    real *restrict v = c->out;                                       /* [n] */
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->in[0].shape);
     for (size_t n = 0; n < lanes; n++) v[n] = 0;
-    for (size_t i = 0; i < features * lanes; i++)
-        v[i % lanes] -= (1 + logvar[i] - mu[i] * mu[i] - exp(logvar[i])) / 2;
+    for (size_t i = 0; i < features * lanes; i++) v[i % lanes] -= (1 + logvar[i] - mu[i] * mu[i] - exp(logvar[i])) / 2;
 }
 
 FUNCTION(kl_grad_logvar)
@@ -62,7 +62,8 @@ FUNCTION(bce_grad)
     const real *v = c->in[0], *s = c->in[1], *t = c->in[2];
     real *ds = c->out;
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->out.shape);
-    for (size_t i = 0; i < features * lanes; i++) ds[i] = v[i % lanes] * (REAL(clv_act)(CLV_ACT_SIGMOID, 0, s[i]) - t[i]);
+    for (size_t i = 0; i < features * lanes; i++)
+        ds[i] = v[i % lanes] * (REAL(clv_act)(CLV_ACT_SIGMOID, 0, s[i]) - t[i]);
 }
 
 /* The largest logit of lane n and the sum of exp(s - largest): their logarithms add up without overflow. */
@@ -116,7 +117,8 @@ FUNCTION(mean) { *(real *)c->out = (real)(sum_of_images(c) / c->step->count); }
 FUNCTION(mean_grad)
 {
     real *v = c->out;
-    for (size_t n = 0; n < lanes_of(c); n++) v[n] = n < c->step->count ? (real)c->call->attr.alpha / (real)c->step->count : 0;
+    for (size_t n = 0; n < lanes_of(c); n++)
+        v[n] = n < c->step->count ? (real)c->call->attr.alpha / (real)c->step->count : 0;
 }
 
 FUNCTION(record)

@@ -1,8 +1,8 @@
 /* The optimisers: one pass over the trained parameters, a prefix of their buffer. */
 #include "backend/cpu/functions.h"
 
-/* Kingma & Ba 2015, algorithm 1; weight_decay shrinks the weights first (Loshchilov & Hutter 2019, algorithm 2, in PyTorch's
- * order), then l2 joins the gradient. */
+/* Kingma & Ba 2015, algorithm 1; weight_decay shrinks the weights first (Loshchilov & Hutter 2019, algorithm 2, in
+ * PyTorch's order), then l2 joins the gradient. */
 FUNCTION(adam)
 {
     const clv_attr *a = &c->call->attr;

@@ -1,5 +1,5 @@
-/* Elementwise operations: plain loops over features f = (c H + y) W + x and lanes n. A result may lie where an input of its
- * shape lay: no pointer is restrict. */
+/* Elementwise operations: plain loops over features f = (c H + y) W + x and lanes n. A result may lie where an input of
+ * its shape lay: no pointer is restrict. */
 #include "backend/cpu/functions.h"
 
 /* The logistic function without overflow of the exponential (which would be harmless: 1 / inf is 0). */
@@ -8,22 +8,32 @@ static real sigmoid(real x) { return 1 / (1 + exp(-x)); }
 real REAL(clv_act)(clv_act act, real slope, real x)
 {
     switch (act) {
-    case CLV_ACT_RELU: return x > 0 ? x : 0;
-    case CLV_ACT_LEAKY_RELU: return x > 0 ? x : slope * x;
-    case CLV_ACT_SIGMOID: return sigmoid(x);
-    case CLV_ACT_TANH: return tanh(x);
-    default: return x;
+    case CLV_ACT_RELU:
+        return x > 0 ? x : 0;
+    case CLV_ACT_LEAKY_RELU:
+        return x > 0 ? x : slope * x;
+    case CLV_ACT_SIGMOID:
+        return sigmoid(x);
+    case CLV_ACT_TANH:
+        return tanh(x);
+    default:
+        return x;
     }
 }
 
 real REAL(clv_act_slope)(clv_act act, real slope, real u)
 {
     switch (act) {
-    case CLV_ACT_RELU: return u > 0 ? 1 : 0;
-    case CLV_ACT_LEAKY_RELU: return u > 0 ? 1 : slope;
-    case CLV_ACT_SIGMOID: return u * (1 - u);
-    case CLV_ACT_TANH: return 1 - u * u;
-    default: return 1;
+    case CLV_ACT_RELU:
+        return u > 0 ? 1 : 0;
+    case CLV_ACT_LEAKY_RELU:
+        return u > 0 ? 1 : slope;
+    case CLV_ACT_SIGMOID:
+        return u * (1 - u);
+    case CLV_ACT_TANH:
+        return 1 - u * u;
+    default:
+        return 1;
     }
 }
 
@@ -52,7 +62,8 @@ FUNCTION(act_grad)
     const real *dy = c->in[0], *y = c->in[1];
     real *dx = c->out;
     const size_t elements = elements_of(c);
-    for (size_t i = 0; i < elements; i++) dx[i] = dy[i] * REAL(clv_act_slope)(c->call->attr.act, (real)c->call->attr.slope, y[i]);
+    for (size_t i = 0; i < elements; i++)
+        dx[i] = dy[i] * REAL(clv_act_slope)(c->call->attr.act, (real)c->call->attr.slope, y[i]);
 }
 
 FUNCTION(add)

@@ -1,6 +1,6 @@
-/* The three products. Convolution and its data gradient, the transposed convolution, are one sum: at each pixel of the result
- * taps along either axis, each a pixel of the source and a place among the weights, are added row by row of images. The weight
- * gradient sums over pixels and images instead. */
+/* The three products. Convolution and its data gradient, the transposed convolution, are one sum: at each pixel of the
+ * result taps along either axis, each a pixel of the source and a place among the weights, are added row by row of
+ * images. The weight gradient sums over pixels and images instead. */
 #include "backend/cpu/functions.h"
 
 static int smaller(int a, int b) { return a < b ? a : b; }
@@ -13,7 +13,8 @@ typedef struct product {
     size_t lanes;
 } product;
 
-/* What one row (column) of the result reads: tap t is row at + t at_step of the source, row k + t k_step of the kernel. */
+/* What one row (column) of the result reads: tap t is row at + t at_step of the source, row k + t k_step of the kernel.
+ */
 typedef struct axis {
     int taps, at, at_step, k, k_step;
 } axis;
@@ -22,9 +23,15 @@ typedef struct axis {
 static product product_of(const clv_call *call, const clv_shape *big, const clv_shape *small)
 {
     return (product){
-        .ic = (size_t)big->dim[0], .ih = big->dim[1], .iw = big->dim[2],
-        .oc = (size_t)small->dim[0], .oh = small->dim[1], .ow = small->dim[2],
-        .kernel = larger(1, call->attr.kernel), .stride = larger(1, call->attr.stride), .pad = call->attr.pad,
+        .ic = (size_t)big->dim[0],
+        .ih = big->dim[1],
+        .iw = big->dim[2],
+        .oc = (size_t)small->dim[0],
+        .oh = small->dim[1],
+        .ow = small->dim[2],
+        .kernel = larger(1, call->attr.kernel),
+        .stride = larger(1, call->attr.stride),
+        .pad = call->attr.pad,
         .lanes = (size_t)call->lanes,
     };
 }
@@ -45,8 +52,8 @@ static axis axis_of_deconv(const product *p, int i, int size)
     return (axis){.taps = taps, .at = o, .at_step = -1, .k = k, .k_step = p->stride};
 }
 
-/* The sizes of one sum: channels of the source and its pixels, results' channels and pixels, and the weights' strides from channel
- * to channel of either. */
+/* The sizes of one sum: channels of the source and its pixels, results' channels and pixels, and the weights' strides
+ * from channel to channel of either. */
 typedef struct sum_shape {
     size_t channels, pixels, results, result_pixels, channel_stride, result_stride, lanes;
     int width, kernel; /* of the source and of the weights: their row strides */
@@ -59,7 +66,8 @@ static void add_row(size_t lanes, real w, const real *restrict x, real *restrict
 }
 
 /* The same of four channels, `x_stride` and `w_stride` apart: y is loaded and stored once for all. */
-static void add_four_rows(size_t lanes, const real *w, size_t w_stride, const real *restrict x, size_t x_stride, real *restrict y)
+static void add_four_rows(size_t lanes, const real *w, size_t w_stride, const real *restrict x, size_t x_stride,
+                          real *restrict y)
 {
     const real w0 = w[0], w1 = w[w_stride], w2 = w[2 * w_stride], w3 = w[3 * w_stride];
     const real *restrict x1 = x + x_stride, *restrict x2 = x1 + x_stride, *restrict x3 = x2 + x_stride;
@@ -78,7 +86,8 @@ static void sum_row(const sum_shape *s, const axis *ay, const axis *ax, const re
             const real *from = x + (size_t)at * s->lanes, *weight = w + k;
             size_t c = 0;
             for (; c + 4 <= s->channels; c += 4)
-                add_four_rows(s->lanes, weight + c * s->channel_stride, s->channel_stride, from + c * stride, stride, y);
+                add_four_rows(s->lanes, weight + c * s->channel_stride, s->channel_stride, from + c * stride, stride,
+                              y);
             for (; c < s->channels; c++) add_row(s->lanes, weight[c * s->channel_stride], from + c * stride, y);
         }
 }
@@ -111,7 +120,8 @@ FUNCTION(conv) /* inputs x, w */
 {
     const product p = product_of(c->call, &c->call->in[0].shape, &c->call->out.shape);
     const size_t kk = (size_t)(p.kernel * p.kernel);
-    const sum_shape s = {p.ic, (size_t)(p.ih * p.iw), p.oc, (size_t)(p.oh * p.ow), kk, p.ic * kk, p.lanes, p.iw, p.kernel};
+    const sum_shape s = {p.ic,    (size_t)(p.ih * p.iw), p.oc, (size_t)(p.oh * p.ow), kk, p.ic * kk, p.lanes, p.iw,
+                         p.kernel};
     for (int oy = 0; oy < p.oh; oy++)
         for (int ox = 0; ox < p.ow; ox++) {
             const axis ay = axis_of_conv(&p, oy, p.ih), ax = axis_of_conv(&p, ox, p.iw);
@@ -123,7 +133,8 @@ FUNCTION(deconv) /* inputs y, w */
 {
     const product p = product_of(c->call, &c->call->out.shape, &c->call->in[0].shape);
     const size_t kk = (size_t)(p.kernel * p.kernel);
-    const sum_shape s = {p.oc, (size_t)(p.oh * p.ow), p.ic, (size_t)(p.ih * p.iw), p.ic * kk, kk, p.lanes, p.ow, p.kernel};
+    const sum_shape s = {p.oc,    (size_t)(p.oh * p.ow), p.ic, (size_t)(p.ih * p.iw), p.ic * kk, kk, p.lanes, p.ow,
+                         p.kernel};
     for (int iy = 0; iy < p.ih; iy++)
         for (int ix = 0; ix < p.iw; ix++) {
             const axis ay = axis_of_deconv(&p, iy, p.oh), ax = axis_of_deconv(&p, ix, p.ow);
@@ -149,7 +160,8 @@ static real sum_weight(const product *p, const real *y, const real *x, int ky, i
         for (int ox = 0; ox < p->ow; ox++) {
             const int iy = oy * p->stride - p->pad + ky, ix = ox * p->stride - p->pad + kx;
             if (iy < 0 || iy >= p->ih || ix < 0 || ix >= p->iw) continue;
-            add_products(p->lanes, y + (size_t)(oy * p->ow + ox) * p->lanes, x + (size_t)(iy * p->iw + ix) * p->lanes, acc);
+            add_products(p->lanes, y + (size_t)(oy * p->ow + ox) * p->lanes, x + (size_t)(iy * p->iw + ix) * p->lanes,
+                         acc);
         }
     for (size_t l = 0; l < CLV_CPU_LANES; l++) sum += acc[l];
     return sum;

@@ -1,5 +1,5 @@
-/* `real`: the files of the reference are compiled twice, as float and as double, with their symbols told apart by REAL(name).
- * <tgmath.h> takes the functions of the right type; constants are written (real)0.5. */
+/* `real`: the files of the reference are compiled twice, as float and as double, with their symbols told apart by
+ * REAL(name). <tgmath.h> takes the functions of the right type; constants are written (real)0.5. */
 #ifndef CLAVE_CPU_REAL_H
 #define CLAVE_CPU_REAL_H
 

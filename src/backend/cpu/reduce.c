@@ -5,7 +5,8 @@ FUNCTION(bias_grad)
 {
     const real *restrict d = c->in[0]; /* [c][y][x][n], 0 in the lanes that are padding */
     real *restrict b = c->out;         /* [c] */
-    const size_t rows = (size_t)c->call->in[0].shape.dim[0], row = clv_operand_elements(&c->call->in[0], c->call->lanes) / rows;
+    const size_t rows = (size_t)c->call->in[0].shape.dim[0],
+                 row = clv_operand_elements(&c->call->in[0], c->call->lanes) / rows;
     for (size_t r = 0; r < rows; r++) {
         real sum[CLV_CPU_LANES] = {0}; /* side by side, so that the compiler may use vectors */
         for (size_t i = r * row; i < (r + 1) * row; i += CLV_CPU_LANES)

@@ -1,5 +1,6 @@
-/* The cache of built programs: one file a program, named by its key. A file is a header and the driver's binary; one that is
- * corrupt, cut short or of another key is as good as none, and a folder that cannot be written only means no cache. */
+/* The cache of built programs: one file a program, named by its key. A file is a header and the driver's binary; one
+ * that is corrupt, cut short or of another key is as good as none, and a folder that cannot be written only means no
+ * cache. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Devices: the list of those that OpenCL offers, in the order of "p:d", and the choice of one by kind, place or name. */
+/* Devices: the list of those that OpenCL offers, in the order of "p:d", and the choice of one by kind, place or name.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,12 +87,14 @@ done:
 }
 
 /* Appends the usable devices of one platform. A platform without devices is fine. */
-static clv_status add_platform(cl_platform_id platform, int index, clv_cl_device **list, size_t *capacity, int *count, clv_error *err)
+static clv_status add_platform(cl_platform_id platform, int index, clv_cl_device **list, size_t *capacity, int *count,
+                               clv_error *err)
 {
     clv_status status = CLV_OK;
     cl_uint devices = 0;
     cl_device_id *id = NULL;
-    const cl_int found = clv_cl_made_to_fail() ? CL_OUT_OF_RESOURCES : clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &devices);
+    const cl_int found =
+        clv_cl_made_to_fail() ? CL_OUT_OF_RESOURCES : clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &devices);
     if (found == CL_DEVICE_NOT_FOUND || (found == CL_SUCCESS && devices == 0)) return CLV_OK;
     if (found != CL_SUCCESS) return clv_cl_fail(err, "clGetDeviceIDs", found);
     id = clv_alloc(devices, sizeof *id, err);
@@ -101,7 +104,8 @@ static clv_status add_platform(cl_platform_id platform, int index, clv_cl_device
         bool usable = false;
         CLV_TRY(clv_grow(list, capacity, (size_t)*count + 1, sizeof **list, err));
         clv_cl_device *d = &(*list)[*count];
-        *d = (clv_cl_device){.platform = platform, .device = id[i], .info = {.platform_index = index, .device_index = (int)i}};
+        *d = (clv_cl_device){
+            .platform = platform, .device = id[i], .info = {.platform_index = index, .device_index = (int)i}};
         CLV_TRY(describe(d, &usable, err));
         *count += usable;
     }
@@ -124,7 +128,8 @@ clv_status clv_cl_devices(clv_cl_device **list, int *count, clv_error *err)
         id = clv_alloc(platforms, sizeof *id, err);
         if (!id) return CLV_ERR_INTERNAL;
         CLV_CL(clGetPlatformIDs(platforms, id, NULL));
-        for (cl_uint i = 0; i < platforms; i++) CLV_TRY(add_platform(id[i], (int)i, &made, &capacity, &made_count, err));
+        for (cl_uint i = 0; i < platforms; i++)
+            CLV_TRY(add_platform(id[i], (int)i, &made, &capacity, &made_count, err));
     }
     *list = made;
     *count = made_count;
@@ -187,7 +192,8 @@ int clv_device_choose(const clv_cl_device *list, int count, const char *select)
     for (int i = 0; i < count; i++) {
         const clv_device_info *info = &list[i].info;
         const bool same = by_place ? info->platform_index == platform && info->device_index == device
-                                   : *select && (clv_contains_ignoring_case(info->name, select) || clv_contains_ignoring_case(info->platform, select));
+                                   : *select && (clv_contains_ignoring_case(info->name, select) ||
+                                                 clv_contains_ignoring_case(info->platform, select));
         if (same) return i;
     }
     return -1;

@@ -1,5 +1,5 @@
-/* OpenCL's errors in words: the name of each code and, where there is one, the remedy; and the switch that makes the n-th
- * call fail for tests. */
+/* OpenCL's errors in words: the name of each code and, where there is one, the remedy; and the switch that makes the
+ * n-th call fail for tests. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -9,9 +9,11 @@ static atomic_long countdown; /* calls until one fails; 0 or less: off */
 
 void clv_opencl_fail_call(long nth) { atomic_store(&countdown, nth); }
 
+bool clv_opencl_fail_pending(void) { return atomic_load(&countdown) > 0; }
+
 bool clv_cl_made_to_fail(void) { return atomic_load(&countdown) > 0 && atomic_fetch_sub(&countdown, 1) == 1; }
 
-#define CLV_LESS_MEMORY "reduce train.batch, or choose a device with more memory"
+#define CLV_LESS_MEMORY  "reduce train.batch, or choose a device with more memory"
 #define CLV_DRIVER_FAULT "run `clave doctor`; a newer driver or another device (device.select) may help"
 
 static const struct error_row {
@@ -20,7 +22,8 @@ static const struct error_row {
 } error_table[] = {
     {CL_DEVICE_NOT_FOUND, "CL_DEVICE_NOT_FOUND", "`clave devices` lists the devices there are"},
     {CL_DEVICE_NOT_AVAILABLE, "CL_DEVICE_NOT_AVAILABLE", "another program may hold the device"},
-    {CL_COMPILER_NOT_AVAILABLE, "CL_COMPILER_NOT_AVAILABLE", "install the driver's compiler, or choose another device (device.select)"},
+    {CL_COMPILER_NOT_AVAILABLE, "CL_COMPILER_NOT_AVAILABLE",
+     "install the driver's compiler, or choose another device (device.select)"},
     {CL_MEM_OBJECT_ALLOCATION_FAILURE, "CL_MEM_OBJECT_ALLOCATION_FAILURE", CLV_LESS_MEMORY},
     {CL_OUT_OF_RESOURCES, "CL_OUT_OF_RESOURCES", CLV_LESS_MEMORY},
     {CL_OUT_OF_HOST_MEMORY, "CL_OUT_OF_HOST_MEMORY", "free memory of the computer, or reduce train.batch"},
@@ -84,6 +87,6 @@ const char *clv_cl_error_name(cl_int code)
 clv_status clv_cl_fail(clv_error *err, const char *call, cl_int code)
 {
     const struct error_row *row = row_of(code);
-    return clv_fail(err, CLV_ERR_DEVICE, "%.*s: %s (%d); %s", (int)strcspn(call, "("), call, clv_cl_error_name(code), code,
-                    row && row->remedy ? row->remedy : CLV_DRIVER_FAULT);
+    return clv_fail(err, CLV_ERR_DEVICE, "%.*s: %s (%d); %s", (int)strcspn(call, "("), call, clv_cl_error_name(code),
+                    code, row && row->remedy ? row->remedy : CLV_DRIVER_FAULT);
 }

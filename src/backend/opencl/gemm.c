@@ -1,5 +1,5 @@
-/* Products that are one matrix multiplication (images and kernels of 1x1: linear layers), and CLBlast, which may do them. The
- * lanes of the batch are the columns: conv is W x, deconv W^T y, conv_weight y x^T. */
+/* Products that are one matrix multiplication (images and kernels of 1x1: linear layers), and CLBlast, which may do
+ * them. The lanes of the batch are the columns: conv is W x, deconv W^T y, conv_weight y x^T. */
 #include <clblast_c.h>
 
 #include "backend/opencl/opencl.h"
@@ -8,8 +8,10 @@ static bool one_pixel(const clv_shape *shape) { return shape->dim[1] == 1 && sha
 
 bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm)
 {
-    if (clv_op_table[call->op].family != CLV_FAMILY_PRODUCT || call->attr.kernel > 1 || call->attr.pad != 0) return false;
-    const clv_shape *first = &call->in[0].shape, *second = call->op == CLV_OP_CONV_WEIGHT ? &call->in[1].shape : &call->out.shape;
+    if (clv_op_table[call->op].family != CLV_FAMILY_PRODUCT || call->attr.kernel > 1 || call->attr.pad != 0)
+        return false;
+    const clv_shape *first = &call->in[0].shape,
+                    *second = call->op == CLV_OP_CONV_WEIGHT ? &call->in[1].shape : &call->out.shape;
     if (!one_pixel(first) || !one_pixel(second)) return false;
     const size_t x = (size_t)first->dim[0], y = (size_t)second->dim[0], lanes = (size_t)call->lanes;
     switch (call->op) {
@@ -17,10 +19,12 @@ bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm)
         *gemm = (clv_cl_gemm){.m = y, .n = lanes, .k = x, .a = 1, .b = 0, .lda = x, .ldb = lanes, .ldc = lanes};
         return true;
     case CLV_OP_DECONV: /* x[ic][n] = w[oc][ic]^T y[oc][n]; here `first` is y */
-        *gemm = (clv_cl_gemm){.m = y, .n = lanes, .k = x, .transpose_a = true, .a = 1, .b = 0, .lda = y, .ldb = lanes, .ldc = lanes};
+        *gemm = (clv_cl_gemm){
+            .m = y, .n = lanes, .k = x, .transpose_a = true, .a = 1, .b = 0, .lda = y, .ldb = lanes, .ldc = lanes};
         return true;
     default: /* w[oc][ic] = y[oc][n] x[ic][n]^T */
-        *gemm = (clv_cl_gemm){.m = y, .n = x, .k = lanes, .transpose_b = true, .a = 1, .b = 0, .lda = lanes, .ldb = lanes, .ldc = x};
+        *gemm = (clv_cl_gemm){
+            .m = y, .n = x, .k = lanes, .transpose_b = true, .a = 1, .b = 0, .lda = lanes, .ldb = lanes, .ldc = x};
         return true;
     }
 }
@@ -40,18 +44,19 @@ clv_status clv_cl_gemm_scratch(clv_opencl *be, const clv_cl_gemm *g, size_t *byt
     const CLBlastStatusCode code =
         clv_cl_made_to_fail()
             ? CLBlastOpenCLOutOfResources
-            : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transposed(g->transpose_a), transposed(g->transpose_b), g->m, g->n, g->k, 0,
-                                         g->lda, 0, g->ldb, 0, g->ldc, &be->queue, bytes);
+            : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transposed(g->transpose_a), transposed(g->transpose_b),
+                                         g->m, g->n, g->k, 0, g->lda, 0, g->ldb, 0, g->ldc, &be->queue, bytes);
     return check(code, "CLBlastSGemmTempBufferSize", err);
 }
 
-clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *g, cl_mem a, cl_mem b, cl_mem c, cl_mem scratch, cl_event *event,
-                           clv_error *err)
+clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *g, cl_mem a, cl_mem b, cl_mem c, cl_mem scratch,
+                           cl_event *event, clv_error *err)
 {
     const CLBlastStatusCode code =
         clv_cl_made_to_fail()
             ? CLBlastOpenCLOutOfResources
-            : CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transposed(g->transpose_a), transposed(g->transpose_b), g->m, g->n, g->k, 1.0f,
-                                         a, 0, g->lda, b, 0, g->ldb, 0.0f, c, 0, g->ldc, &queue, event, scratch);
+            : CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transposed(g->transpose_a), transposed(g->transpose_b),
+                                         g->m, g->n, g->k, 1.0f, a, 0, g->lda, b, 0, g->ldb, 0.0f, c, 0, g->ldc, &queue,
+                                         event, scratch);
     return check(code, "CLBlastSgemm", err);
 }

@@ -1,8 +1,8 @@
-/* The launch table: a row an op, with its kernel file, kernel and the function that sizes and binds the launch. The three
- * products have rows of their own in products.c.
+/* The launch table: a row an op, with its kernel file, kernel and the function that sizes and binds the launch. The
+ * three products have rows of their own in products.c.
  *
- * A work-group costs a CPU about as much as a hundred vectors of work, and PoCL compiles each local size anew: there work-items are
- * few and large, in groups of one. On a GPU they are many and small, side by side along the images. */
+ * A work-group costs a CPU about as much as a hundred vectors of work, and PoCL compiles each local size anew: there
+ * work-items are few and large, in groups of one. On a GPU they are many and small, side by side along the images. */
 #include "backend/opencl/launch.h"
 
 #include <limits.h>
@@ -12,13 +12,13 @@
 
 #include "base/try.h"
 
-#define GROUP 64           /* work-items of a GPU's group */
-#define GPU_ITEMS 4096     /* work-items that keep a GPU busy */
-#define CPU_CHUNK 4096     /* vectors of a CPU's work-item, at most, */
-#define CPU_CHUNK_LEAST 64 /* and at least */
-#define ITEMS_A_UNIT 4     /* work-items that a CPU's core should get, so that cores end together */
-#define ROW_PARTS 16       /* of a split row sum: a whole number of vectors of any width */
-#define BLOCK 16           /* pixels of a work-item of gather */
+#define GROUP           64   /* work-items of a GPU's group */
+#define GPU_ITEMS       4096 /* work-items that keep a GPU busy */
+#define CPU_CHUNK       4096 /* vectors of a CPU's work-item, at most, */
+#define CPU_CHUNK_LEAST 64   /* and at least */
+#define ITEMS_A_UNIT    4    /* work-items that a CPU's core should get, so that cores end together */
+#define ROW_PARTS       16   /* of a split row sum: a whole number of vectors of any width */
+#define BLOCK           16   /* pixels of a work-item of gather */
 
 typedef struct op_row {
     const char *file, *kernel;
@@ -65,11 +65,15 @@ static void define_real(clv_launch *launch, const char *name, float value)
     define(launch, "-D%s=%s%sf", name, text, real ? "" : ".0");
 }
 
-static clv_launch *add_launch(clv_launch_list *list, const op_row *row, const clv_device_info *device, const clv_call *call, const char *op)
+/* `op`: the formula of a kernel that has several, or NULL. */
+static clv_launch *add_launch(clv_launch_list *list, const op_row *row, const clv_device_info *device,
+                              const clv_call *call, const char *op)
 {
     clv_launch *launch = &list->launch[list->launches++];
-    *launch = (clv_launch){.file = row->file, .kernel = row->kernel, .dims = 1, .global = {1, 1, 1}, .local = {1, 1, 1}};
-    define(launch, "-DOP=OP_%s -DV=%d -DN=%d", op, device->vector_width, call->lanes);
+    *launch =
+        (clv_launch){.file = row->file, .kernel = row->kernel, .dims = 1, .global = {1, 1, 1}, .local = {1, 1, 1}};
+    if (op) define(launch, "-DOP=OP_%s", op);
+    define(launch, "-DV=%d -DN=%d", device->vector_width, call->lanes);
     return launch;
 }
 
@@ -92,7 +96,8 @@ static void bind_inputs(clv_launch *launch, const clv_call *call, clv_arg result
     bind(launch, result);
 }
 
-/* `items` along the first axis, in groups that suit the device; kernels guard the end, as the last group may reach beyond. */
+/* `items` along the first axis, in groups that suit the device; kernels guard the end, as the last group may reach
+ * beyond. */
 static void size_line(clv_launch *launch, const clv_device_info *device, int items)
 {
     const int group = is_cpu(device) ? 1 : GROUP;
@@ -136,7 +141,8 @@ static void define_pointwise(clv_launch *launch, const clv_device_info *device, 
 
 static void define_slope(clv_launch *launch, const clv_attr *attr)
 {
-    if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU) define_real(launch, "SLOPE", attr->slope);
+    if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU)
+        define_real(launch, "SLOPE", attr->slope);
 }
 
 static void pointwise(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
@@ -158,7 +164,7 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
     const clv_attr *attr = &call->attr;
     memset(list, 0, sizeof *list);
     if (!attr->has_bias && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
-    clv_launch *launch = add_launch(list, &epilogue, device, call, "EPILOGUE");
+    clv_launch *launch = add_launch(list, &epilogue, device, call, NULL);
     int input = CLV_ARG_IN2;
     define_pointwise(launch, device, call);
     define(launch, "-DBIAS=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, (int)attr->act, (int)attr->grad_act);
@@ -170,20 +176,23 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
 
 /* ---- sums ---- */
 
-/* Rows of a matrix whose length is a whole number of vectors: one group a row and part. */
-static void add_row_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list, int rows, int length, int parts)
+/* Rows of a matrix whose length is a whole number of vectors. */
+static void add_row_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list,
+                        int rows, int length, int parts)
 {
     const int group = is_cpu(device) || length / device->vector_width / parts < GROUP ? 1 : GROUP;
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
-    define(launch, "-DLENGTH=%d -DPARTS=%d -DITEMS=%d", length, parts, group);
-    launch->global[0] = (size_t)rows * (size_t)parts * (size_t)group;
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
+    const int each = is_cpu(device) ? larger(1, rows * parts / (device->compute_units * ITEMS_A_UNIT)) : 1;
+    define(launch, "-DROWS=%d -DLENGTH=%d -DPARTS=%d -DITEMS=%d -DEACH=%d", rows, length, parts, group, each);
+    launch->global[0] = (size_t)whole(rows * parts, each) * (size_t)group;
     launch->local[0] = (size_t)group;
 }
 
 static void bias_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     const clv_shape *shape = &call->in[0].shape;
-    const int rows = shape->dim[0], length = per_channel_of(shape) * call->lanes, vectors = length / device->vector_width;
+    const int rows = shape->dim[0], length = per_channel_of(shape) * call->lanes,
+              vectors = length / device->vector_width;
     const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS / GROUP;
     const bool split = rows < wanted && vectors >= ROW_PARTS * CPU_CHUNK_LEAST;
     add_row_sum(device, call, row, list, rows, length, split ? ROW_PARTS : 1);
@@ -197,8 +206,8 @@ static void bias_grad(const clv_device_info *device, const clv_call *call, const
 }
 
 /* sum, mse, bce, kl: over the features of each image; the second launch adds the parts. */
-static void add_image_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list, const char *op,
-                          int features, int parts, int across)
+static void add_image_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list,
+                          const char *op, int features, int parts, int across)
 {
     clv_launch *launch = add_launch(list, row, device, call, op);
     define(launch, "-DF=%d -DPARTS=%d -DNT=%d", features, parts, across);
@@ -228,7 +237,7 @@ static void per_image(const clv_device_info *device, const clv_call *call, const
 static void cross_entropy(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     const int logits = call->op == CLV_OP_XENT ? 0 : 1;
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DCLASSES=%d", features_of(&call->in[logits].shape));
     size_grid(launch, device, call->lanes / device->vector_width, 1);
     bind_inputs(launch, call, CLV_ARG_OUT);
@@ -236,14 +245,14 @@ static void cross_entropy(const clv_device_info *device, const clv_call *call, c
 
 static void mean(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     bind_inputs(launch, call, CLV_ARG_OUT);
     bind(launch, CLV_ARG_STEP);
 }
 
 static void mean_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     define_real(launch, "ALPHA", call->attr.alpha);
     size_grid(launch, device, call->lanes, 1);
     bind(launch, CLV_ARG_OUT);
@@ -252,7 +261,7 @@ static void mean_grad(const clv_device_info *device, const clv_call *call, const
 
 static void record(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DSLOTS=%d -DSLOT=%d", call->slots, call->attr.slot);
     bind_inputs(launch, call, CLV_ARG_TRACE);
     bind(launch, CLV_ARG_STEP);
@@ -262,10 +271,11 @@ static void record(const clv_device_info *device, const clv_call *call, const op
 
 static void random_op(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    const int features = features_of(&call->out.shape), quads = whole(features, 4), vectors = call->lanes / device->vector_width;
+    const int features = features_of(&call->out.shape), quads = whole(features, 4),
+              vectors = call->lanes / device->vector_width;
     const int wanted = device->compute_units * ITEMS_A_UNIT;
     const int each = is_cpu(device) ? smaller(64, larger(1, quads * vectors / larger(1, wanted))) : 1;
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DF=%d -DSTREAM=%u -DQUADS=%d", features, (unsigned)call->attr.stream, smaller(each, quads));
     if (call->op == CLV_OP_DROPOUT) define_real(launch, "KEEP", 1.0f - call->attr.rate);
     size_grid(launch, device, vectors, whole(quads, smaller(each, quads)));
@@ -276,7 +286,7 @@ static void random_op(const clv_device_info *device, const clv_call *call, const
 static void gather(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     const int pixels = features_of(&call->out.shape);
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DPIXELS=%d -DBLOCK=%d", pixels, BLOCK);
     size_grid(launch, device, call->lanes / device->vector_width, whole(pixels, BLOCK));
     bind(launch, CLV_ARG_IMAGES);
@@ -287,7 +297,7 @@ static void gather(const clv_device_info *device, const clv_call *call, const op
 
 static void label(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
     size_grid(launch, device, call->lanes, 1);
     bind(launch, CLV_ARG_LABELS);
     bind(launch, CLV_ARG_ORDER);
@@ -301,7 +311,7 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
     const clv_attr *attr = &call->attr;
     clv_device_info narrow = *device;
     if (call->trained % (size_t)device->vector_width != 0) narrow.vector_width = 1;
-    clv_launch *launch = add_launch(list, row, &narrow, call, op_name(call->op));
+    clv_launch *launch = add_launch(list, row, &narrow, call, NULL);
     define(launch, "-DTRAINED=%zu", call->trained);
     define_real(launch, "L2", attr->l2);
     define_real(launch, "WEIGHT_DECAY", attr->weight_decay);
@@ -364,7 +374,8 @@ static clv_status check_sizes(const clv_call *call, clv_error *err)
         if (elements > most) most = elements;
     }
     if (most <= INT_MAX && call->trained <= INT_MAX) return CLV_OK;
-    return clv_fail(err, CLV_ERR_CONFIG, "%s: a tensor of more than %d elements; reduce train.batch or the layer", call->name, INT_MAX);
+    return clv_fail(err, CLV_ERR_CONFIG, "%s: a tensor of more than %d elements; reduce train.batch or the layer",
+                    call->name, INT_MAX);
 }
 
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
@@ -373,11 +384,13 @@ clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, 
     memset(list, 0, sizeof *list);
     CLV_TRY(check_sizes(call, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, list, err);
-    CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name, clv_op_table[call->op].name);
+    CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name,
+                clv_op_table[call->op].name);
     table[call->op].write(device, call, &table[call->op], list);
     for (int i = 0; i < list->launches; i++)
-        CLV_REQUIRE(strlen(list->launch[i].defines) < CLV_DEFINES_SIZE - 1, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes",
-                    call->name, list->launch[i].kernel, CLV_DEFINES_SIZE);
+        CLV_REQUIRE(strlen(list->launch[i].defines) < CLV_DEFINES_SIZE - 1, CLV_ERR_INTERNAL,
+                    "%s: the defines of %s take more than %d bytes", call->name, list->launch[i].kernel,
+                    CLV_DEFINES_SIZE);
 done:
     return status;
 }

@@ -19,10 +19,14 @@ static clv_status check_size(const clv_opencl *be, size_t bytes, clv_error *err)
     const clv_device_info *info = &be->head.info;
     const double mib = 1.0 / (1 << 20);
     if (bytes > info->max_buffer_bytes)
-        return clv_fail(err, CLV_ERR_DEVICE, "a buffer of %.0f MiB is needed, %s allows at most %.0f MiB in one; reduce train.batch or the model",
-                        (double)bytes * mib, info->name, (double)info->max_buffer_bytes * mib);
+        return clv_fail(
+            err, CLV_ERR_DEVICE,
+            "a buffer of %.0f MiB is needed, %s allows at most %.0f MiB in one; reduce train.batch or the model",
+            (double)bytes * mib, info->name, (double)info->max_buffer_bytes * mib);
     if (bytes > info->global_bytes || be->allocated > info->global_bytes - bytes)
-        return clv_fail(err, CLV_ERR_DEVICE, "%.0f MiB of device memory are needed beside %.0f MiB in use, %s has %.0f MiB; reduce train.batch or the model",
+        return clv_fail(err, CLV_ERR_DEVICE,
+                        "%.0f MiB of device memory are needed beside %.0f MiB in use, %s has %.0f MiB; reduce "
+                        "train.batch or the model",
                         (double)bytes * mib, (double)be->allocated * mib, info->name, (double)info->global_bytes * mib);
     return CLV_OK;
 }
@@ -60,15 +64,18 @@ static void buffer_destroy(clv_backend *head, clv_buffer *base)
     free(buffer);
 }
 
-static clv_status buffer_write(clv_backend *head, clv_buffer *buffer, size_t offset, const void *from, size_t bytes, clv_error *err)
+static clv_status buffer_write(clv_backend *head, clv_buffer *buffer, size_t offset, const void *from, size_t bytes,
+                               clv_error *err)
 {
     clv_status status = CLV_OK;
-    CLV_CL(clEnqueueWriteBuffer(opencl_of(head)->queue, buffer_of(buffer)->mem, CL_TRUE, offset, bytes, from, 0, NULL, NULL));
+    CLV_CL(clEnqueueWriteBuffer(opencl_of(head)->queue, buffer_of(buffer)->mem, CL_TRUE, offset, bytes, from, 0, NULL,
+                                NULL));
 done:
     return status;
 }
 
-static clv_status buffer_read(clv_backend *head, const clv_buffer *buffer, size_t offset, void *to, size_t bytes, clv_error *err)
+static clv_status buffer_read(clv_backend *head, const clv_buffer *buffer, size_t offset, void *to, size_t bytes,
+                              clv_error *err)
 {
     clv_status status = CLV_OK;
     const cl_mem mem = ((const clv_cl_buffer *)buffer)->mem;
@@ -150,12 +157,18 @@ static clv_status no_such_device(const clv_cl_device *list, int count, const cha
 {
     clv_text devices = {0};
     for (int i = 0; i < count; i++)
-        clv_text_append(&devices, "%s%d:%d %s", i ? ", " : "", list[i].info.platform_index, list[i].info.device_index, list[i].info.name);
+        clv_text_append(&devices, "%s%d:%d %s", i ? ", " : "", list[i].info.platform_index, list[i].info.device_index,
+                        list[i].info.name);
     clv_status status =
-        count == 0 ? clv_fail(err, CLV_ERR_DEVICE, "there is no OpenCL device; install a driver (on Debian, pocl-opencl-icd runs on the CPU), or set "
-                                                   "device.backend = cpu (slow)")
-                   : clv_fail(err, CLV_ERR_DEVICE, "no OpenCL device is '%s'; there are: %s; set device.select to auto, gpu, cpu, P:D or part of a name",
-                              select, devices.text ? devices.text : "");
+        count == 0
+            ? clv_fail(
+                  err, CLV_ERR_DEVICE,
+                  "there is no OpenCL device; install a driver (on Debian, pocl-opencl-icd runs on the CPU), or set "
+                  "device.backend = cpu (slow)")
+            : clv_fail(
+                  err, CLV_ERR_DEVICE,
+                  "no OpenCL device is '%s'; there are: %s; set device.select to auto, gpu, cpu, P:D or part of a name",
+                  select, devices.text ? devices.text : "");
     clv_text_free(&devices);
     return status;
 }

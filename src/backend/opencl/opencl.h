@@ -1,6 +1,6 @@
 /* The OpenCL backend's own types: the device and its queue, buffers with their sub-buffers, built programs shared by
- * plans, and the steps of a plan made runnable. Every call of the OpenCL API that can fail goes through CLV_CL or CLV_CL_MAKE,
- * which name the call in the message and let a test make the n-th one fail. */
+ * plans, and the steps of a plan made runnable. Every call of the OpenCL API that can fail goes through CLV_CL or
+ * CLV_CL_MAKE, which name the call in the message and let a test make the n-th one fail. */
 #ifndef CLAVE_OPENCL_OPENCL_H
 #define CLAVE_OPENCL_OPENCL_H
 
@@ -22,20 +22,21 @@ const char *clv_cl_error_name(cl_int code);
 
 /* Tests only: the n-th OpenCL call from now on fails (1 is the next) without being made; 0 turns it off. */
 void clv_opencl_fail_call(long nth);
+bool clv_opencl_fail_pending(void); /* it has not failed yet */
 bool clv_cl_made_to_fail(void);
 
-#define CLV_CL(call)                                                                     \
-    do {                                                                                 \
-        const cl_int code_ = clv_cl_made_to_fail() ? CL_OUT_OF_RESOURCES : (call);       \
-        if (code_ != CL_SUCCESS && (status = clv_cl_fail(err, #call, code_))) goto done; \
+#define CLV_CL(call)                                                                                                   \
+    do {                                                                                                               \
+        const cl_int code_ = clv_cl_made_to_fail() ? CL_OUT_OF_RESOURCES : (call);                                     \
+        if (code_ != CL_SUCCESS && (status = clv_cl_fail(err, #call, code_))) goto done;                               \
     } while (0)
 
 /* For calls that return an object: `call` writes its error to `code`. */
-#define CLV_CL_MAKE(object, call)                                                      \
-    do {                                                                               \
-        cl_int code = CL_OUT_OF_RESOURCES;                                             \
-        (object) = clv_cl_made_to_fail() ? NULL : (call);                              \
-        if (!(object) && (status = clv_cl_fail(err, #call, code))) goto done;          \
+#define CLV_CL_MAKE(object, call)                                                                                      \
+    do {                                                                                                               \
+        cl_int code = CL_OUT_OF_RESOURCES;                                                                             \
+        (object) = clv_cl_made_to_fail() ? NULL : (call);                                                              \
+        if (!(object) && (status = clv_cl_fail(err, #call, code))) goto done;                                          \
     } while (0)
 
 /* ---- device.c ---- */
@@ -58,18 +59,19 @@ int clv_device_choose(const clv_cl_device *list, int count, const char *select);
 
 typedef struct clv_opencl clv_opencl;
 
-/* One built program, shared by every launch with the same file and defines. */
+/* One built program, shared by every launch with the same file, kernel and defines. */
 typedef struct clv_cl_program {
     struct clv_cl_program *next;
     clv_hash key;
     cl_program program;
     int users;
     bool unsaved; /* built from source; its binary is not in the cache yet */
-    bool ran;     /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
+    bool ran; /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
 } clv_cl_program;
 
-/* The file's text with its includes in place, and the key of its build: source, defines, device, driver. */
-clv_status clv_cl_source(const char *file, clv_text *source, clv_error *err);
+/* The file's text with its includes in place and no kernel but one, and the key of its build: source, defines, device,
+ * driver. */
+clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err);
 clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, clv_hash *key, clv_error *err);
 
 /* The program of a launch: shared, from the binary cache, or built; release it with clv_cl_program_release. */
@@ -89,7 +91,8 @@ typedef struct clv_cl_verdict {
     char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
 } clv_cl_verdict;
 
-/* Self-tests each kind of call of the plan that no verdict is known for; they are kept between runs, beside the binaries. */
+/* Self-tests each kind of call of the plan that no verdict is known for; they are kept between runs, beside the
+ * binaries. */
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err);
 /* Whether the call is done by CLBlast. */
 clv_status clv_cl_uses_clblast(const clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
@@ -118,7 +121,8 @@ struct clv_opencl {
     uint64_t allocated; /* bytes of live buffers */
     clv_gemm_choice gemm;
     bool selftest;
-    char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested again */
+    char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested
+                     again */
     clv_cl_program *programs;
     char cache[512]; /* folder of binaries and verdicts; empty: no cache */
     clv_cl_verdict *verdict;
@@ -143,23 +147,23 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
 typedef struct clv_cl_gemm {
     size_t m, n, k;
     bool transpose_a, transpose_b;
-    int a, b;               /* the call's inputs that are the factors */
-    size_t lda, ldb, ldc;   /* row strides */
+    int a, b;             /* the call's inputs that are the factors */
+    size_t lda, ldb, ldc; /* row strides */
 } clv_cl_gemm;
 
 /* Whether a call is one matrix product, row-major, c[m][n] = op(a) op(b), and which. */
 bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm);
 /* Bytes of scratch memory that CLBlast wants for it. */
 clv_status clv_cl_gemm_scratch(clv_opencl *be, const clv_cl_gemm *gemm, size_t *bytes, clv_error *err);
-clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *gemm, cl_mem a, cl_mem b, cl_mem c, cl_mem scratch, cl_event *event,
-                           clv_error *err);
+clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *gemm, cl_mem a, cl_mem b, cl_mem c,
+                           cl_mem scratch, cl_event *event, clv_error *err);
 
 /* ---- run.c, trace.c, peak.c ---- */
 
 typedef struct clv_cl_launch { /* one entry of a step */
-    const char *call;        /* the call's name, in the plan's copy */
-    const char *name;        /* kernel, or "CLBlast" */
-    clv_cl_program *program; /* NULL: CLBlast */
+    const char *call;          /* the call's name, in the plan's copy */
+    const char *name;          /* kernel, or "CLBlast" */
+    clv_cl_program *program;   /* NULL: CLBlast */
     cl_kernel kernel;
     cl_uint dims;
     size_t global[3], local[3];
@@ -179,7 +183,8 @@ typedef struct clv_cl_plan {
     int slot;
 } clv_cl_plan;
 
-clv_status clv_cl_plan_create(clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_program **out, clv_error *err);
+clv_status clv_cl_plan_create(clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_program **out,
+                              clv_error *err);
 void clv_cl_plan_destroy(clv_backend *be, clv_program *program);
 clv_status clv_cl_plan_run(clv_backend *be, clv_program *program, const clv_step *step, clv_error *err);
 int clv_cl_plan_launches(const clv_program *program);

@@ -2,11 +2,11 @@
 #include "backend/opencl/opencl.h"
 #include "base/log.h"
 
-#define CHAINS 12          /* independent sums of a work-item, as peak.cl has them */
-#define ROUNDS 20000       /* multiply-adds of a chain in a launch of a CPU's */
-#define GPU_ROUNDS 4096    /* and of a GPU's */
+#define CHAINS           12    /* independent sums of a work-item, as peak.cl has them */
+#define ROUNDS           20000 /* multiply-adds of a chain in a launch on a CPU */
+#define GPU_ROUNDS       4096  /* and on a GPU */
 #define GPU_ITEMS_A_UNIT 4096
-#define TRIES 5
+#define TRIES            5
 
 /* Chains of multiply-adds at full rate: vectors on a CPU, as many work-items as it can hold on a GPU. */
 static clv_launch peak_launch(const clv_device_info *info)
@@ -14,7 +14,8 @@ static clv_launch peak_launch(const clv_device_info *info)
     const bool cpu = info->kind == CLV_DEVICE_CPU;
     const size_t units = info->compute_units > 0 ? (size_t)info->compute_units : 1;
     clv_launch launch = {.file = "peak.cl", .kernel = "peak", .dims = 1, .global = {1, 1, 1}, .local = {1, 1, 1}};
-    snprintf(launch.defines, sizeof launch.defines, "-DV=%d -DROUNDS=%d", info->vector_width, cpu ? ROUNDS : GPU_ROUNDS);
+    snprintf(launch.defines, sizeof launch.defines, "-DV=%d -DROUNDS=%d", info->vector_width,
+             cpu ? ROUNDS : GPU_ROUNDS);
     launch.global[0] = cpu ? units * 8 : units * GPU_ITEMS_A_UNIT;
     launch.local[0] = cpu ? 1 : 64;
     return launch;
@@ -25,12 +26,14 @@ clv_status clv_cl_peak(clv_backend *head, double *gflops, clv_error *err)
     clv_opencl *be = (clv_opencl *)head;
     clv_status status = CLV_OK;
     const clv_launch launch = peak_launch(&head->info);
-    const double work = 2.0 * CHAINS * (head->info.kind == CLV_DEVICE_CPU ? ROUNDS : GPU_ROUNDS) * head->info.vector_width * (double)launch.global[0];
+    const double work = 2.0 * CHAINS * (head->info.kind == CLV_DEVICE_CPU ? ROUNDS : GPU_ROUNDS) *
+                        head->info.vector_width * (double)launch.global[0];
     double best = 0;
     clv_cl_program *program = NULL;
     cl_kernel kernel = NULL;
     clv_buffer *out = NULL;
-    CLV_TRY(head->ops->buffer_create(head, launch.global[0] * sizeof(float), &out, err));
+    CLV_TRY(
+        head->ops->buffer_create(head, launch.global[0] * (size_t)head->info.vector_width * sizeof(float), &out, err));
     CLV_TRY(clv_cl_program_get(be, &launch, &program, err));
     CLV_CL_MAKE(kernel, clCreateKernel(program->program, launch.kernel, &code));
     CLV_CL(clSetKernelArg(kernel, 0, sizeof(cl_mem), &((clv_cl_buffer *)out)->mem));

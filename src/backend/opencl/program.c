@@ -1,4 +1,4 @@
-/* Programs: the text of a kernel file with its includes in place, built once for each set of defines, shared by all
+/* Programs: one kernel of a file, the file's includes in place, built once for each set of defines, shared by all
  * launches that want the same, and kept between runs by the binary cache. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +9,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-#define CLV_MAX_INCLUDES 8
+#define CLV_MAX_INCLUDES  8
 #define CLV_BUILD_OPTIONS "-cl-std=CL1.2 -w" /* some drivers print warnings to the terminal */
 
 /* ---- source ---- */
 
-/* The text of one kernel file: embedded, or of the folder that the environment variable CLAVE_KERNELS names, for whoever
- * works on kernels. The caller frees *text. */
+/* The text of one kernel file: embedded, or of the folder that the environment variable CLAVE_KERNELS names, for
+ * whoever works on kernels. The caller frees *text. */
 static clv_status file_text(const char *name, char **text, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -30,7 +30,8 @@ static clv_status file_text(const char *name, char **text, clv_error *err)
         return CLV_OK;
     }
     for (int i = 0; i < clv_kernel_file_count; i++)
-        if (!strcmp(clv_kernel_files[i].name, name)) return (*text = clv_strdup(clv_kernel_files[i].text, err)) ? CLV_OK : CLV_ERR_INTERNAL;
+        if (!strcmp(clv_kernel_files[i].name, name))
+            return (*text = clv_strdup(clv_kernel_files[i].text, err)) ? CLV_OK : CLV_ERR_INTERNAL;
     status = clv_fail(err, CLV_ERR_INTERNAL, "the kernel file %s is not part of this build", name);
 done:
     return status;
@@ -51,21 +52,38 @@ static bool seen(const include_list *list, const char *name)
 /* `#include "name"` at the start of a line. */
 static bool include_line(const char *line, char name[32]) { return sscanf(line, "#include \"%31[^\"\n]\"", name) == 1; }
 
-/* Appends a file line by line; an include line is replaced by that file the first time and by nothing later. */
-static clv_status append_file(clv_text *source, const char *file, include_list *list, clv_error *err)
+/* Whether a line opens a kernel other than the wanted one. Such a kernel ends with the next line that is one brace. */
+static bool opens_other_kernel(const char *line, const char *wanted)
+{
+    static const char opening[] = "kernel void ";
+    const size_t length = strlen(wanted);
+    if (strncmp(line, opening, sizeof opening - 1)) return false;
+    line += sizeof opening - 1;
+    return strncmp(line, wanted, length) || line[length] != '(';
+}
+
+/* Appends a file line by line; an include line is replaced by that file the first time and by nothing later. Of the
+ * kernels only the wanted one is kept: drivers would compile them all. */
+static clv_status append_file(clv_text *source, const char *file, const char *kernel, include_list *list,
+                              clv_error *err)
 {
     clv_status status = CLV_OK;
     char *text = NULL, name[32];
-    CLV_REQUIRE(list->count < CLV_MAX_INCLUDES, CLV_ERR_INTERNAL, "%s: more than %d kernel files include each other", file, CLV_MAX_INCLUDES);
+    bool skip = false;
+    CLV_REQUIRE(list->count < CLV_MAX_INCLUDES, CLV_ERR_INTERNAL, "%s: more than %d kernel files include each other",
+                file, CLV_MAX_INCLUDES);
     snprintf(list->name[list->count++], sizeof list->name[0], "%s", file);
     CLV_TRY(file_text(file, &text, err));
     for (const char *line = text, *end; *line; line = end) {
         end = strchr(line, '\n');
         end = end ? end + 1 : line + strlen(line);
-        if (!include_line(line, name))
+        skip = skip || opens_other_kernel(line, kernel);
+        if (include_line(line, name)) {
+            if (!seen(list, name)) CLV_TRY(append_file(source, name, kernel, list, err));
+        } else if (!skip) {
             clv_text_append_bytes(source, line, (size_t)(end - line));
-        else if (!seen(list, name))
-            CLV_TRY(append_file(source, name, list, err));
+        }
+        if (!strncmp(line, "}\n", 2)) skip = false;
     }
     CLV_REQUIRE(!source->failed, CLV_ERR_INTERNAL, "out of memory for the text of %s", file);
 done:
@@ -73,20 +91,21 @@ done:
     return status;
 }
 
-clv_status clv_cl_source(const char *file, clv_text *source, clv_error *err)
+clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err)
 {
     include_list list = {.count = 0};
-    return append_file(source, file, &list, err);
+    return append_file(source, file, kernel, &list, err);
 }
 
 /* ---- keys ---- */
 
-static clv_status key_of(const clv_opencl *be, const clv_launch *launch, const char *source, clv_hash *key, clv_error *err)
+static clv_status key_of(const clv_opencl *be, const clv_launch *launch, const char *source, clv_hash *key,
+                         clv_error *err)
 {
     const clv_device_info *info = &be->head.info;
     clv_text text = {0};
-    clv_text_append(&text, "clave %s\n%s\n%s\n%s\n%s\n%s %s\n", CLAVE_VERSION, info->platform, be->platform_version, info->name, info->driver,
-                    CLV_BUILD_OPTIONS, launch->defines);
+    clv_text_append(&text, "clave %s\n%s\n%s\n%s\n%s\n%s %s\n", CLAVE_VERSION, info->platform, be->platform_version,
+                    info->name, info->driver, CLV_BUILD_OPTIONS, launch->defines);
     clv_text_append_bytes(&text, source, strlen(source));
     const bool failed = text.failed;
     if (!failed) *key = clv_hash_bytes(text.text, text.length);
@@ -97,7 +116,7 @@ static clv_status key_of(const clv_opencl *be, const clv_launch *launch, const c
 clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, clv_hash *key, clv_error *err)
 {
     clv_text source = {0};
-    clv_status status = clv_cl_source(launch->file, &source, err);
+    clv_status status = clv_cl_source(launch->file, launch->kernel, &source, err);
     if (status == CLV_OK) status = key_of(be, launch, source.text, key, err);
     clv_text_free(&source);
     return status;
@@ -106,15 +125,19 @@ clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, cl
 /* ---- building ---- */
 
 /* The first lines of the build log: the message has room for no more. */
-static clv_status build_failed(const clv_opencl *be, cl_program program, const clv_launch *launch, cl_int code, clv_error *err)
+static clv_status build_failed(const clv_opencl *be, cl_program program, const clv_launch *launch, cl_int code,
+                               clv_error *err)
 {
     size_t size = 0;
     char *log = NULL;
-    if (clGetProgramBuildInfo(program, be->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS) log = clv_alloc(size + 1, 1, NULL);
-    if (log && clGetProgramBuildInfo(program, be->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS) log[0] = '\0';
-    clv_status status = clv_fail(err, CLV_ERR_DEVICE, "clBuildProgram: %s (%d): %s does not compile kernel %s of %s (%s): %.600s",
-                                 clv_cl_error_name(code), code, be->head.info.name, launch->kernel, launch->file, launch->defines,
-                                 log && *log ? log : "no build log");
+    if (clGetProgramBuildInfo(program, be->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS)
+        log = clv_alloc(size + 1, 1, NULL);
+    if (log && clGetProgramBuildInfo(program, be->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS)
+        log[0] = '\0';
+    clv_status status =
+        clv_fail(err, CLV_ERR_DEVICE, "clBuildProgram: %s (%d): %s does not compile kernel %s of %s (%s): %.600s",
+                 clv_cl_error_name(code), code, be->head.info.name, launch->kernel, launch->file, launch->defines,
+                 log && *log ? log : "no build log");
     free(log);
     return status;
 }
@@ -145,7 +168,8 @@ static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const c
     return program;
 }
 
-static clv_status program_from_source(const clv_opencl *be, const char *source, const clv_launch *launch, cl_program *out, clv_error *err)
+static clv_status program_from_source(const clv_opencl *be, const char *source, const clv_launch *launch,
+                                      cl_program *out, clv_error *err)
 {
     clv_status status = CLV_OK;
     cl_program program = NULL;
@@ -164,7 +188,7 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_launch *launch, clv_cl_p
     clv_text source = {0};
     clv_cl_program *made = NULL;
     clv_hash key;
-    CLV_TRY(clv_cl_source(launch->file, &source, err));
+    CLV_TRY(clv_cl_source(launch->file, launch->kernel, &source, err));
     CLV_TRY(key_of(be, launch, source.text, &key, err));
     for (clv_cl_program *p = be->programs; p; p = p->next)
         if (!memcmp(&p->key, &key, sizeof key)) {
@@ -194,13 +218,16 @@ done:
 
 /* ---- the end ---- */
 
-/* Here, not after building: PoCL compiles a kernel for its group size at its first launch, and its binary holds that. Asking for
- * the binary costs PoCL a compilation too, which had better not delay a first step. Failures only mean no cache. */
+/* Here, not after building: PoCL compiles a kernel for its group size at its first launch, and its binary holds that.
+ * Asking for the binary costs PoCL a compilation too, which had better not delay a first step. Failures only mean no
+ * cache. */
 static void save(const clv_opencl *be, const clv_cl_program *p)
 {
     size_t size = 0;
     unsigned char *binary = NULL;
-    if (!be->cache[0] || clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0) return;
+    if (!be->cache[0] ||
+        clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
+        return;
     if (!(binary = clv_alloc(size, 1, NULL))) return;
     if (clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
         clv_cl_cache_store(be->cache, p->key, binary, size);

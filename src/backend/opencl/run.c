@@ -1,5 +1,5 @@
-/* Plans made runnable: for each launch a kernel whose arguments are set once, so that a step is a write of its values and a
- * walk along the list. The host may run CLV_CL_RING steps ahead of the device. */
+/* Plans made runnable: for each launch a kernel whose arguments are set once, so that a step is a write of its values
+ * and a walk along the list. The host may run CLV_CL_RING steps ahead of the device. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +26,8 @@ typedef struct builder {
 static clv_status operand_view(const builder *b, const clv_operand *operand, int lanes, cl_mem *view, clv_error *err)
 {
     clv_buffer *buffer = b->bindings->space[operand->space];
-    return clv_cl_view(buffer_of(buffer), operand->offset * sizeof(float), clv_operand_elements(operand, lanes) * sizeof(float), view, err);
+    return clv_cl_view(buffer_of(buffer), operand->offset * sizeof(float),
+                       clv_operand_elements(operand, lanes) * sizeof(float), view, err);
 }
 
 /* The whole buffer that an argument is, for all but operands and scratch. */
@@ -34,27 +35,41 @@ static clv_buffer *buffer_of_arg(const builder *b, const clv_call *call, clv_arg
 {
     const clv_device_dataset *data = &b->bindings->dataset[call->attr.dataset];
     switch (arg) {
-    case CLV_ARG_STEP: return b->plan->step;
-    case CLV_ARG_IMAGES: return data->images;
-    case CLV_ARG_LABELS: return data->labels;
-    case CLV_ARG_ORDER: return data->order;
-    case CLV_ARG_TRACE: return b->bindings->space[CLV_SPACE_TRACE];
-    case CLV_ARG_PARAM: return b->bindings->space[CLV_SPACE_PARAM];
-    case CLV_ARG_GRAD: return b->bindings->space[CLV_SPACE_GRAD];
-    case CLV_ARG_MOMENT1: return b->bindings->space[CLV_SPACE_MOMENT1];
-    case CLV_ARG_MOMENT2: return b->bindings->space[CLV_SPACE_MOMENT2];
-    default: return NULL;
+    case CLV_ARG_STEP:
+        return b->plan->step;
+    case CLV_ARG_IMAGES:
+        return data->images;
+    case CLV_ARG_LABELS:
+        return data->labels;
+    case CLV_ARG_ORDER:
+        return data->order;
+    case CLV_ARG_TRACE:
+        return b->bindings->space[CLV_SPACE_TRACE];
+    case CLV_ARG_PARAM:
+        return b->bindings->space[CLV_SPACE_PARAM];
+    case CLV_ARG_GRAD:
+        return b->bindings->space[CLV_SPACE_GRAD];
+    case CLV_ARG_MOMENT1:
+        return b->bindings->space[CLV_SPACE_MOMENT1];
+    case CLV_ARG_MOMENT2:
+        return b->bindings->space[CLV_SPACE_MOMENT2];
+    default:
+        return NULL;
     }
 }
 
-static clv_status arg_view(const builder *b, const clv_call *call, const clv_launch *launch, int i, cl_mem *view, clv_error *err)
+static clv_status arg_view(const builder *b, const clv_call *call, const clv_launch *launch, int i, cl_mem *view,
+                           clv_error *err)
 {
     const clv_arg arg = launch->arg[i];
     if (arg <= CLV_ARG_IN4) return operand_view(b, &call->in[arg], call->lanes, view, err);
     if (arg == CLV_ARG_OUT) return operand_view(b, &call->out, call->lanes, view, err);
-    if (arg == CLV_ARG_SCRATCH) return clv_cl_view(buffer_of(b->plan->scratch), launch->scratch_offset[i] * sizeof(float), 0, view, err);
+    if (arg == CLV_ARG_SCRATCH)
+        return clv_cl_view(buffer_of(b->plan->scratch), launch->scratch_offset[i] * sizeof(float), 0, view, err);
     clv_buffer *buffer = buffer_of_arg(b, call, arg);
-    if (!buffer) return clv_fail(err, CLV_ERR_INTERNAL, "%s: argument %d of kernel %s has no buffer", call->name, i, launch->kernel);
+    if (!buffer)
+        return clv_fail(err, CLV_ERR_INTERNAL, "%s: argument %d of kernel %s has no buffer", call->name, i,
+                        launch->kernel);
     return clv_cl_view(buffer_of(buffer), 0, 0, view, err);
 }
 
@@ -126,13 +141,15 @@ static clv_status add_calls(const builder *b, const recipe *r, int calls, clv_er
     for (int i = 0; i < calls && status == CLV_OK; i++) {
         const clv_call *call = &b->plan->call[i];
         if (r[i].clblast) status = add_gemm(b, call, &r[i].gemm, err);
-        for (int j = 0; j < r[i].list.launches && status == CLV_OK; j++) status = add_kernel(b, call, &r[i].list.launch[j], err);
+        for (int j = 0; j < r[i].list.launches && status == CLV_OK; j++)
+            status = add_kernel(b, call, &r[i].list.launch[j], err);
         if (status != CLV_OK) clv_fail_in(err, status, "'%s' (%s)", call->name, clv_op_table[call->op].name);
     }
     return status;
 }
 
-clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv_bindings *bindings, clv_program **out, clv_error *err)
+clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv_bindings *bindings, clv_program **out,
+                              clv_error *err)
 {
     clv_opencl *be = (clv_opencl *)head;
     clv_status status = CLV_OK;
@@ -196,7 +213,8 @@ clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_ev
             CLV_CL(clEnqueueNDRangeKernel(queue, l->kernel, l->dims, NULL, l->global, l->local, 0, NULL, done_event));
             l->program->ran = true;
         } else {
-            CLV_TRY(clv_cl_gemm_run(queue, &l->gemm, l->a, l->b, l->c, plan->scratch ? buffer_of(plan->scratch)->mem : NULL, done_event, err));
+            CLV_TRY(clv_cl_gemm_run(queue, &l->gemm, l->a, l->b, l->c,
+                                    plan->scratch ? buffer_of(plan->scratch)->mem : NULL, done_event, err));
         }
     }
 done:
@@ -216,7 +234,8 @@ clv_status clv_cl_plan_run(clv_backend *head, clv_program *program, const clv_st
         *written = NULL;
     }
     plan->ring[plan->slot] = *step;
-    CLV_CL(clEnqueueWriteBuffer(be->queue, buffer_of(plan->step)->mem, CL_FALSE, 0, sizeof *step, &plan->ring[plan->slot], 0, NULL, written));
+    CLV_CL(clEnqueueWriteBuffer(be->queue, buffer_of(plan->step)->mem, CL_FALSE, 0, sizeof *step,
+                                &plan->ring[plan->slot], 0, NULL, written));
     plan->slot = (plan->slot + 1) % CLV_CL_RING;
     CLV_TRY(clv_cl_enqueue(be->queue, plan, NULL, err));
     CLV_CL(clFlush(be->queue));

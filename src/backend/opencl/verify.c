@@ -1,6 +1,7 @@
-/* Which kernels may be trusted: each kind of call is checked by the self-test before its first use on a device and driver, and
- * the verdict is kept beside the binaries, so that a warm start tests nothing. A matrix product has two kernels, clave's own and
- * CLBlast's: where the preferred one fails, the other is taken if it passes, and the user is told. */
+/* Which kernels may be trusted: each kind of call is checked by the self-test before its first use on a device and
+ * driver, and the verdict is kept beside the binaries, so that a warm start tests nothing. A matrix product has two
+ * kernels, clave's own and CLBlast's: where the preferred one fails, the other is taken if it passes, and the user is
+ * told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-#define OWN 'o'
+#define OWN     'o'
 #define CLBLAST 'b'
 
 /* The kernel that a product gets unless the self-test has found against it. */
@@ -37,8 +38,8 @@ static clv_status key_of_call(const clv_opencl *be, const clv_call *call, clv_ha
         char print[33];
         CLV_TRY(clv_cl_program_key(be, l, &program, err));
         clv_hash_print(program, print);
-        clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0], l->global[1], l->local[1],
-                        l->global[2], l->local[2]);
+        clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
+                        l->global[1], l->local[1], l->global[2], l->local[2]);
         for (int a = 0; a < l->args; a++) clv_text_append(&text, " %d+%zu", (int)l->arg[a], l->scratch_offset[a]);
         clv_text_append(&text, "\n");
     }
@@ -73,7 +74,8 @@ static bool verdict_file(const clv_opencl *be, char *path, size_t size)
     char name[64], print[33];
     clv_text text = {0};
     if (!be->cache[0]) return false;
-    clv_text_append(&text, "%s\n%s\n%s\n%s\n%s", CLAVE_VERSION, info->platform, be->platform_version, info->name, info->driver);
+    clv_text_append(&text, "%s\n%s\n%s\n%s\n%s", CLAVE_VERSION, info->platform, be->platform_version, info->name,
+                    info->driver);
     const bool failed = text.failed;
     if (!failed) clv_hash_print(clv_hash_bytes(text.text, text.length), print);
     clv_text_free(&text);
@@ -89,13 +91,17 @@ static void load_verdicts(clv_opencl *be)
     uint8_t *bytes = NULL;
     size_t size = 0;
     be->verdicts_loaded = true;
-    if (!verdict_file(be, path, sizeof path) || clv_file_read(path, 64 << 20, CLV_ERR_INTERNAL, &bytes, &size, NULL) != CLV_OK) return;
+    if (!verdict_file(be, path, sizeof path) ||
+        clv_file_read(path, 64 << 20, CLV_ERR_INTERNAL, &bytes, &size, NULL) != CLV_OK)
+        return;
     for (char *line = (char *)bytes, *end; (end = strchr(line, '\n')); line = end + 1) {
         unsigned long long a, b;
         char word;
         clv_hash key;
         char print[33];
-        if (end - line != VERDICT_LINE - 1 || sscanf(line, "%16llx%16llx %c", &a, &b, &word) != 3 || !strchr("=ob", word)) continue;
+        if (end - line != VERDICT_LINE - 1 || sscanf(line, "%16llx%16llx %c", &a, &b, &word) != 3 ||
+            !strchr("=ob", word))
+            continue;
         key = (clv_hash){{a, b}};
         clv_hash_print(key, print);
         if (!strncmp(print, line, 32)) add_verdict(be, key, word, NULL);
@@ -136,9 +142,10 @@ static clv_status judge(clv_opencl *be, const clv_call *call, int batch, char *w
     const char kernel = preferred(be, call), other = kernel == OWN ? CLBLAST : OWN;
     clv_status status = test_with(be, call, batch, kernel, &first);
     *word = '=';
-    if (status == CLV_ERR_DEVICE && clv_cl_gemm_of(call, &gemm) && test_with(be, call, batch, other, &second) == CLV_OK) {
-        clv_text_append(&be->notices, "%s: %s fails its self-test on %s, %s is used instead (%s)\n", call->name, kernel_name(kernel),
-                        be->head.info.name, kernel_name(other), first.message);
+    if (status == CLV_ERR_DEVICE && clv_cl_gemm_of(call, &gemm) &&
+        test_with(be, call, batch, other, &second) == CLV_OK) {
+        clv_text_append(&be->notices, "%s: %s fails its self-test on %s, %s is used instead (%s)\n", call->name,
+                        kernel_name(kernel), be->head.info.name, kernel_name(other), first.message);
         *word = other;
         return CLV_OK;
     }
