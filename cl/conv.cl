@@ -62,6 +62,7 @@ kernel void conv_direct(global const float *restrict x /* [ic][iy][ix][n] */, gl
             }
 }
 
+#if !DIRECT
 /* global: { N / CHUNK, OC / MB, pixels * PARTS } */
 kernel void conv_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                         global float *restrict y /* [oc][oy][ox][n] */)
@@ -99,3 +100,4 @@ kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n]
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
     STOREV(epilogue(sum, BIAS_OF(row / PIXELS), U_AT(i)), y + i);
 }
+#endif

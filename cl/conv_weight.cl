@@ -21,6 +21,9 @@
 #define IT 1 /* its channels of x; 1 where KT > 1 */
 #define KT K /* its taps of a row: K or 1 */
 #endif
+#ifndef DIRECT
+#define DIRECT 0 /* 1: conv_weight_direct is wanted; a GPU's compiler need not see the private arrays of conv_weight_packed */
+#endif
 #ifndef OB
 #define OB OC /* conv_weight_packed: channels of y of a block, a multiple of OT or all; lanes taken at a time */
 #define NC N
@@ -103,6 +106,7 @@ static float sum_lanes(floatv v) { return v.x + v.y; }
 static float sum_lanes(floatv v) { return v; }
 #endif
 
+#if !DIRECT
 /* Output columns whose tap kx is inside the image. */
 static int first_inside(int kx) { return kx < P ? (P - kx + S - 1) / S : 0; }
 static int end_inside(int kx) { return IW + P > kx ? min(OW, (IW + P - kx + S - 1) / S) : 0; }
@@ -198,7 +202,8 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < channels; j++)
             for (int k = 0; k < K * K; k++)
-                w[((oc + r) * IC + ic + j) * K * K + k] = sums[(r / OT * (K * K / KT) + k / KT) * SUMS + r % OT * COLUMNS + (KT > 1 ? k % KT : j)];
+                w[((oc + r) * IC + ic + j) * K * K + k] =
+                    sums[(r / OT * (K * K / KT) + k / KT) * SUMS + r % OT * COLUMNS + (KT > 1 ? k % KT : j)];
 }
 
 /* Puts y in panels [oy][chunk][tile][ox][vector][row]; global: { OC / OT rounded up, N / NC, OH } */
@@ -212,6 +217,7 @@ kernel void conv_weight_panels(global const float *restrict y /* [oc][oy][ox][n]
             for (int v = 0; v < VECTORS; v++) STOREV(LOADV(yp + v * V), panels + ((ox * VECTORS + v) * OT + r) * V);
         }
 }
+#endif
 
 #define DIRECT_Y(r) LOADV(yp + min(r, OC - 1 - oc) * (OH * OW * N))
 #define DIRECT_X(j) (inside ? LOADV(xp + min(j, IC - 1 - ic) * (IH * IW * N)) : (floatv)(0.0f))

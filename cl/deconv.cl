@@ -34,19 +34,6 @@
 #define WC (IC * K * K)
 #include "product.clh"
 
-/* Taps of a row (column) class r = (i + P) mod S: ky = r, r + S, .. below K; and of all classes before it. */
-#define CLASS_TAPS(r) ((r) < K ? (K - (r) + S - 1) / S : 0)
-
-static int taps_before(int r)
-{
-    int taps = 0;
-    for (int i = 0; i < r; i++) taps += CLASS_TAPS(i);
-    return taps;
-}
-
-/* Where the panels of class (ry, rx) start. */
-#define PANELS_BEFORE(ry, rx) (taps_before(ry) * K + CLASS_TAPS(ry) * taps_before(rx)) * (OC * (IC / MB) * ROWS)
-
 /* global: { N / (NV V), IC / OT rounded up, pixels } */
 kernel void deconv_direct(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                           global float *restrict x /* [ic][iy][ix][n] */)
@@ -75,6 +62,20 @@ kernel void deconv_direct(global const float *restrict y /* [oc][oy][ox][n] */, 
                 STOREV(epilogue(acc[r][v], BIAS_OF(ic + r), U_AT(i)), x + i);
             }
 }
+
+#if !DIRECT
+/* Taps of a row (column) class r = (i + P) mod S: ky = r, r + S, .. below K; and of all classes before it. */
+#define CLASS_TAPS(r) ((r) < K ? (K - (r) + S - 1) / S : 0)
+
+static int taps_before(int r)
+{
+    int taps = 0;
+    for (int i = 0; i < r; i++) taps += CLASS_TAPS(i);
+    return taps;
+}
+
+/* Where the panels of class (ry, rx) start. */
+#define PANELS_BEFORE(ry, rx) (taps_before(ry) * K + CLASS_TAPS(ry) * taps_before(rx)) * (OC * (IC / MB) * ROWS)
 
 /* global: { N / CHUNK, IC / MB, pixels } */
 kernel void deconv_packed(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
@@ -106,7 +107,8 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
         for (int rx = 0; rx < min(S, K); rx++)
             for (int tile = 0; tile < TALLS + LOWS; tile++) {
                 const int rows = TILE_HEIGHT(tile), row = TILE_ROW(tile), m = block * MB + min(row, MB - rows);
-                global float *to = panels + PANELS_BEFORE(ry, rx) + ((block * ROWS + row) * OC + oc * rows) * CLASS_TAPS(ry) * CLASS_TAPS(rx);
+                const int taps = CLASS_TAPS(ry) * CLASS_TAPS(rx);
+                global float *to = panels + PANELS_BEFORE(ry, rx) + ((block * ROWS + row) * OC + oc * rows) * taps;
                 for (int ky = ry; ky < K; ky += S)
                     for (int kx = rx; kx < K; kx += S, to += rows)
                         for (int r = 0; r < rows; r++) to[r] = w[oc * WC + (m + r) * WM + ky * K + kx];
@@ -132,3 +134,4 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
         STOREV(epilogue(sum, BIAS_OF(ic), U_AT(i)), x + i);
     }
 }
+#endif

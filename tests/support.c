@@ -73,7 +73,8 @@ static void write_idx(const char *path, const uint32_t *dim, int rank, const uin
     const unsigned char magic[4] = {0, 0, 8, (unsigned char)rank};
     fwrite(magic, 1, 4, file);
     for (int i = 0; i < rank; i++) {
-        const unsigned char word[4] = {(unsigned char)(dim[i] >> 24), (unsigned char)(dim[i] >> 16), (unsigned char)(dim[i] >> 8), (unsigned char)dim[i]};
+        const unsigned char word[4] = {(unsigned char)(dim[i] >> 24), (unsigned char)(dim[i] >> 16),
+                                       (unsigned char)(dim[i] >> 8), (unsigned char)dim[i]};
         fwrite(word, 1, 4, file);
         size *= dim[i];
     }

@@ -2,11 +2,11 @@
 #ifndef CLAVE_TESTS_SUPPORT_H
 #define CLAVE_TESTS_SUPPORT_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 
@@ -28,20 +28,20 @@ bool have_opencl(void);
 const char *test_device(void);
 
 /* Asserts CLV_OK and shows the message otherwise. */
-#define assert_ok(call)                                           \
-    do {                                                          \
-        clv_error error_of_call = {0};                            \
-        clv_error *err = &error_of_call;                          \
-        if ((call) != CLV_OK) fail_msg("%s", err->message);       \
+#define assert_ok(call)                                                                                                \
+    do {                                                                                                               \
+        clv_error error_of_call = {0};                                                                                 \
+        clv_error *err = &error_of_call;                                                                               \
+        if ((call) != CLV_OK) fail_msg("%s", err->message);                                                            \
     } while (0)
 
 /* Asserts a status and that the message holds `part`. */
-#define assert_refused(call, expected, part)                                                                  \
-    do {                                                                                                      \
-        clv_error error_of_call = {0};                                                                        \
-        clv_error *err = &error_of_call;                                                                      \
-        assert_int_equal((call), (expected));                                                                 \
-        if (!strstr(err->message, (part))) fail_msg("the message '%s' does not say '%s'", err->message, (part)); \
+#define assert_refused(call, expected, part)                                                                           \
+    do {                                                                                                               \
+        clv_error error_of_call = {0};                                                                                 \
+        clv_error *err = &error_of_call;                                                                               \
+        assert_int_equal((call), (expected));                                                                          \
+        if (!strstr(err->message, (part))) fail_msg("the message '%s' does not say '%s'", err->message, (part));       \
     } while (0)
 
 #endif

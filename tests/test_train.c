@@ -11,7 +11,7 @@
 #include "experiment/stopping.h"
 #include "support.h"
 
-#define STEPS 10
+#define STEPS         10
 #define MAX_OVERRIDES 16
 
 /* A configuration of `ini` with these overrides, NULL-terminated. */
@@ -85,10 +85,17 @@ static void test_fused_agrees_with_unfused(void **state)
 }
 
 /* A tiny run of ini/smoke.ini on 700 images: 500 trained on in batches of 96, so that the last batch is a part. */
-static clv_status tiny_run(const char *out, bool resume, int stop_after, clv_train_result *result, const char *const *more, clv_error *err)
+static clv_status tiny_run(const char *out, bool resume, int stop_after, clv_train_result *result,
+                           const char *const *more, clv_error *err)
 {
     char data[600], select[160];
-    const char *overrides[MAX_OVERRIDES] = {data, select, "data.validation=200", "train.batch=96", "train.epochs=3", "report.samples=4", "report.manifold=2"};
+    const char *overrides[MAX_OVERRIDES] = {data,
+                                            select,
+                                            "data.validation=200",
+                                            "train.batch=96",
+                                            "train.epochs=3",
+                                            "report.samples=4",
+                                            "report.manifold=2"};
     int count = 7;
     clv_config *config = NULL;
     snprintf(data, sizeof data, "data.path=%s", test_path("mnist"));
@@ -124,7 +131,8 @@ static void test_same_seed_same_bits(void **state)
     assert_true(clv_measure_get(&a.test, "elbo") < 0);
 }
 
-/* Stopped after some steps, within an epoch or at its end, and resumed, a run ends with the bits of one never stopped. */
+/* Stopped after some steps, within an epoch or at its end, and resumed, a run ends with the bits of one never stopped.
+ */
 static void test_resumed_run_is_the_same(void **state)
 {
     (void)state;
@@ -171,7 +179,8 @@ static void test_changed_run_is_not_resumed(void **state)
 {
     (void)state;
     clv_train_result result;
-    assert_refused(tiny_run(test_path("whole"), true, 0, &result, (const char *const[]){"train.lr=0.5", NULL}, err), CLV_ERR_CONFIG, "train.lr");
+    assert_refused(tiny_run(test_path("whole"), true, 0, &result, (const char *const[]){"train.lr=0.5", NULL}, err),
+                   CLV_ERR_CONFIG, "train.lr");
     assert_ok(tiny_run(test_path("whole"), true, 0, &result, (const char *const[]){"train.epochs=4", NULL}, err));
     assert_int_equal(result.epochs, 4);
 }
@@ -182,13 +191,16 @@ static void test_divergence_names_the_step(void **state)
     clv_train_result result;
     const char *path = test_path("diverged");
     struct stat info;
-    assert_refused(tiny_run(path, false, 0, &result, (const char *const[]){"train.optimizer=sgd", "train.lr=1e30", NULL}, err), CLV_ERR_DIVERGED, "step ");
+    assert_refused(
+        tiny_run(path, false, 0, &result, (const char *const[]){"train.optimizer=sgd", "train.lr=1e30", NULL}, err),
+        CLV_ERR_DIVERGED, "step ");
     char best[600];
     snprintf(best, sizeof best, "%s/%s", path, CLV_BEST_FILE);
     assert_int_not_equal(stat(best, &info), 0); /* nothing of a diverged epoch is kept */
 }
 
-/* Keras's rule, by a table: values by epoch, patience, min_delta, the epoch after which it stops (0: never), the best. */
+/* Keras's rule, by a table: values by epoch, patience, min_delta, the epoch after which it stops (0: never), the best.
+ */
 static void test_early_stopping(void **state)
 {
     (void)state;
@@ -198,8 +210,9 @@ static void test_early_stopping(void **state)
         double min_delta;
         uint32_t stops, best;
     } rows[] = {
-        {{5, 4, 3, 2, 1, 0}, 1, 0, 0, 6},       {{5, 4, 4, 3, 3, 3}, 1, 0, 3, 2},   {{5, 4, 4, 3, 3, 3}, 2, 0, 6, 4},
-        {{5, 4.95, 4.9, 4.85, 4.8, 4}, 3, 0.5, 4, 1}, {{1, 2, 3, 4, 5, 6}, 0, 0, 0, 1}, {{5, 4.6, 4.2, 3.9, 3.9, 3.9}, 2, 0.5, 5, 3},
+        {{5, 4, 3, 2, 1, 0}, 1, 0, 0, 6}, {{5, 4, 4, 3, 3, 3}, 1, 0, 3, 2},
+        {{5, 4, 4, 3, 3, 3}, 2, 0, 6, 4}, {{5, 4.95, 4.9, 4.85, 4.8, 4}, 3, 0.5, 4, 1},
+        {{1, 2, 3, 4, 5, 6}, 0, 0, 0, 1}, {{5, 4.6, 4.2, 3.9, 3.9, 3.9}, 2, 0.5, 5, 3},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         clv_stopping stopping = {.patience = rows[i].patience, .min_delta = rows[i].min_delta};

@@ -1,8 +1,8 @@
 /* Experiments: train, evaluate, look at pictures, measure. Each function takes a configuration or a run directory and
  * does all of its subcommand's work; the program only parses arguments and prints.
  *
- * A run directory holds resolved.ini, log.txt, metrics.csv, best.safetensors, last.safetensors, results.json, figures/ and
- * report.html. All files are written whole or not at all. */
+ * A run directory holds resolved.ini, log.txt, metrics.csv, best.safetensors, last.safetensors, results.json, figures/
+ * and report.html. All files are written whole or not at all. */
 #ifndef CLAVE_EXPERIMENT_H
 #define CLAVE_EXPERIMENT_H
 
@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define CLV_PATH_SIZE 1024
+#define CLV_PATH_SIZE   1024
 #define CLV_MAX_FIGURES 16
 
 struct clv_log; /* where progress goes; NULL is silence */
@@ -38,11 +38,11 @@ typedef struct clv_measures {
 double clv_measure_get(const clv_measures *measures, const char *name);
 
 typedef struct clv_train_options {
-    const char *out;             /* run directory; NULL: runs/NAME-DATE-TIME, made new */
-    bool resume;                 /* go on from out's last.safetensors */
+    const char *out; /* run directory; NULL: runs/NAME-DATE-TIME, made new */
+    bool resume;     /* go on from out's last.safetensors */
     struct clv_log *log;
-    const volatile int *stop;    /* set from a signal handler: save a checkpoint and return CLV_INTERRUPTED; may be NULL */
-    int stop_after_steps;        /* stop as if `stop` had been set after that many steps; 0 is never */
+    const volatile int *stop; /* set from a signal handler: save a checkpoint and return CLV_INTERRUPTED; may be NULL */
+    int stop_after_steps;     /* stop as if `stop` had been set after that many steps; 0 is never */
 } clv_train_options;
 
 typedef struct clv_train_result {
@@ -56,27 +56,32 @@ typedef struct clv_train_result {
 } clv_train_result;
 
 /* Trains; `result` is filled as far as it is known on CLV_INTERRUPTED and CLV_ERR_DIVERGED too. */
-clv_status clv_train(const clv_config *config, const clv_train_options *options, clv_train_result *result, clv_error *err);
+clv_status clv_train(const clv_config *config, const clv_train_options *options, clv_train_result *result,
+                     clv_error *err);
 
 /* Loads a run's configuration: resolved.ini of the folder, then the overrides. */
-clv_status clv_run_config(const char *run, const char *const *overrides, int override_count, clv_config **config, clv_error *err);
+clv_status clv_run_config(const char *run, const char *const *overrides, int override_count, clv_config **config,
+                          clv_error *err);
 
 /* Measures a run's best weights on a split: "test", "val" or "train". */
-clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, struct clv_log *log, clv_measures *measures,
-                        clv_error *err);
+clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, struct clv_log *log,
+                        clv_measures *measures, clv_error *err);
 
 /* Pictures of a run, written to `path` (NULL: its figures folder). path_out gets where. */
 typedef struct clv_picture_options {
     const char *path;
     uint64_t seed;
-    int count; /* images (reconstruct, sample) or side of the grid (manifold); 0: the configuration's */
-    int scale; /* pixels a pixel; 0: the configuration's */
+    int count;         /* images (reconstruct, sample) or side of the grid (manifold); 0: the configuration's */
+    int scale;         /* pixels a pixel; 0: the configuration's */
     const char *split; /* reconstruct: "test" (default, NULL), "val" or "train" */
     struct clv_log *log;
 } clv_picture_options;
-clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_picture_options *options, char path_out[CLV_PATH_SIZE], clv_error *err);
-clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options, char path_out[CLV_PATH_SIZE], clv_error *err);
-clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options, char path_out[CLV_PATH_SIZE], clv_error *err);
+clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_picture_options *options,
+                           char path_out[CLV_PATH_SIZE], clv_error *err);
+clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options,
+                      char path_out[CLV_PATH_SIZE], clv_error *err);
+clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options,
+                        char path_out[CLV_PATH_SIZE], clv_error *err);
 
 /* The speed of training steps, beside the device's FMA peak measured in the same run. */
 typedef struct clv_bench_result {
@@ -91,7 +96,8 @@ typedef struct clv_bench_result {
     double first_step_seconds;
 } clv_bench_result;
 /* trace: a table of microseconds by launch goes there, or NULL. */
-clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log, clv_bench_result *result, clv_error *err);
+clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log,
+                     clv_bench_result *result, clv_error *err);
 
 /* Layers, shapes, parameters, multiply-adds, memory and launches a step: `clave summary`. */
 clv_status clv_summary(const clv_config *config, FILE *out, struct clv_log *log, clv_error *err);

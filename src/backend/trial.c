@@ -104,7 +104,8 @@ static clv_status fill_spaces(stage *s, clv_error *err)
     for (int i = 0; i < s->call.inputs; i++) spread(s, &s->call.in[i], s->trial->in[i], padding_of(&s->call, i));
     if (has_result(&s->call)) {
         float *to = s->before[s->call.out.space] + s->call.out.offset;
-        for (size_t j = 0; j < clv_operand_elements(&s->call.out, s->call.lanes); j++) to[j] = NAN;
+        const size_t elements = clv_operand_elements(&s->call.out, s->call.lanes);
+        for (size_t j = 0; j < elements; j++) to[j] = NAN;
     }
     if (is_optimiser(s->call.op))
         for (int i = 0; i < 4; i++)
@@ -162,32 +163,42 @@ static size_t traced(const stage *s)
     return (size_t)s->trial->step.row * (size_t)s->call.slots + (size_t)s->call.attr.slot;
 }
 
-/* Whether the call may write this element. */
-static bool may_write(const stage *s, int space, size_t i)
+/* The elements first .. end - 1 of a space that the call may write. */
+static void writable(const stage *s, int space, size_t *first, size_t *end)
 {
     const clv_operand *out = &s->call.out;
-    if (s->call.op == CLV_OP_RECORD) return space == CLV_SPACE_TRACE && i == traced(s);
-    if (is_optimiser(s->call.op))
-        return i < s->call.trained && (space == CLV_SPACE_PARAM || space == CLV_SPACE_MOMENT1 ||
-                                       (space == CLV_SPACE_MOMENT2 && s->call.op == CLV_OP_ADAM));
-    return (int)out->space == space && i >= out->offset && i < out->offset + clv_operand_elements(out, s->call.lanes);
+    *first = *end = 0;
+    if (s->call.op == CLV_OP_RECORD) {
+        *first = traced(s);
+        *end = *first + (space == CLV_SPACE_TRACE);
+    } else if (is_optimiser(s->call.op)) {
+        const bool moved = space == CLV_SPACE_PARAM || space == CLV_SPACE_MOMENT1 ||
+                           (space == CLV_SPACE_MOMENT2 && s->call.op == CLV_OP_ADAM);
+        *end = moved ? s->call.trained : 0;
+    } else if ((int)out->space == space) {
+        *first = out->offset;
+        *end = out->offset + clv_operand_elements(out, s->call.lanes);
+    }
 }
 
 static bool same(float a, float b) { return a == b || (isnan(a) && isnan(b)); }
 
 static clv_status check_guards(const stage *s, clv_error *err)
 {
-    for (int space = 0; space < CLV_SPACE_COUNT; space++)
+    for (int space = 0; space < CLV_SPACE_COUNT; space++) {
+        size_t first, end;
+        writable(s, space, &first, &end);
         for (size_t i = 0; i < s->plan.elements[space]; i++) {
             const float before = s->before[space][i], after = s->after[space][i];
-            if (same(before, after) || may_write(s, space, i)) continue;
+            if ((i >= first && i < end) || same(before, after)) continue;
             char text[256];
             clv_trial_describe(s->trial, text, sizeof text);
             return clv_fail(err, CLV_ERR_DEVICE,
                             "'%s' (%s) writes outside its result: element %zu of buffer %d is %g and was %g, the "
-                            "result lies at %zu",
-                            s->call.name, text, i, space, (double)after, (double)before, s->call.out.offset);
+                            "result is %zu to %zu",
+                            s->call.name, text, i, space, (double)after, (double)before, first, end);
         }
+    }
     return CLV_OK;
 }
 
@@ -198,7 +209,8 @@ static clv_status check_padding(const stage *s, clv_error *err)
     const clv_operand *out = &s->call.out;
     if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA && s->call.op != CLV_OP_MEAN_GRAD) return CLV_OK;
     const float *values = s->after[out->space] + out->offset;
-    for (size_t i = 0; i < clv_operand_elements(out, s->call.lanes); i++) {
+    const size_t elements = clv_operand_elements(out, s->call.lanes);
+    for (size_t i = 0; i < elements; i++) {
         const size_t n = i % (size_t)s->call.lanes;
         if (n < s->trial->step.count || values[i] == 0) continue;
         return clv_fail(err, CLV_ERR_DEVICE,
@@ -222,8 +234,9 @@ static void collect(const stage *s, float *results)
             memcpy(results + 2 * trained, s->after[CLV_SPACE_MOMENT2], trained * sizeof *results);
     } else {
         const float *from = s->after[out->space] + out->offset;
-        for (size_t i = 0; i < s->trial->results; i++)
-            results[i] = out->shape.batched ? from[i / batch * lanes + i % batch] : from[i];
+        const size_t row = out->shape.batched ? batch : s->trial->results, stride = out->shape.batched ? lanes : 0;
+        for (size_t f = 0; f * row < s->trial->results; f++)
+            memcpy(results + f * row, from + f * stride, row * sizeof *results);
     }
 }
 
@@ -269,6 +282,7 @@ void clv_trial_describe(const clv_trial *trial, char *text, size_t size)
 clv_status clv_trial_compare(const clv_trial *trial, const float *reference, const float *results, clv_error *err)
 {
     for (size_t i = 0; i < trial->results; i++) {
+        if (results[i] == reference[i]) continue;
         const double wanted = (double)reference[i], got = (double)results[i],
                      tolerance = clv_trial_tolerance(trial, wanted, i);
         if (fabs(got - wanted) <= tolerance) continue;

@@ -44,7 +44,9 @@ static bool takes(const cli_command *command, const char *name)
 static const option *find_option(const cli_command *command, const char *name, size_t length)
 {
     for (int i = 0; i < OPTIONS; i++)
-        if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length) && takes(command, options[i].name)) return &options[i];
+        if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length) &&
+            takes(command, options[i].name))
+            return &options[i];
     return NULL;
 }
 
@@ -57,8 +59,11 @@ static clv_status refuse_option(const cli_command *command, const char *text, cl
         if (takes(command, options[i].name)) names[count++] = options[i].name;
     snprintf(word, sizeof word, "%.*s", (int)strcspn(text + 2, "="), text + 2);
     const char *nearest = clv_nearest(word, names, count);
-    if (nearest) return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; did you mean '--%s'?", command->name, text, nearest);
-    return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; see clave %s --help", command->name, text, command->name);
+    if (nearest)
+        return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; did you mean '--%s'?", command->name, text,
+                        nearest);
+    return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; see clave %s --help", command->name, text,
+                    command->name);
 }
 
 static clv_status store(const option *o, const char *value, cli_args *args, clv_error *err)
@@ -67,16 +72,22 @@ static clv_status store(const option *o, const char *value, cli_args *args, clv_
     int64_t number;
     double real;
     switch (o->type) {
-    case OPTION_FLAG: *(bool *)(void *)field = true; return CLV_OK;
-    case OPTION_TEXT: *(const char **)(void *)field = value; return CLV_OK;
+    case OPTION_FLAG:
+        *(bool *)(void *)field = true;
+        return CLV_OK;
+    case OPTION_TEXT:
+        *(const char **)(void *)field = value;
+        return CLV_OK;
     case OPTION_INT:
         if (!clv_parse_int(value, &number) || (double)number < o->low || (double)number > o->high)
-            return clv_fail(err, CLV_ERR_CONFIG, "--%s takes a whole number from %.0f to %.0f, not '%s'", o->name, o->low, o->high, value);
+            return clv_fail(err, CLV_ERR_CONFIG, "--%s takes a whole number from %.0f to %.0f, not '%s'", o->name,
+                            o->low, o->high, value);
         *(int64_t *)(void *)field = number;
         return CLV_OK;
     case OPTION_REAL:
         if (!clv_parse_real(value, &real) || real < o->low || real > o->high)
-            return clv_fail(err, CLV_ERR_CONFIG, "--%s takes a number from %g to %g, not '%s'", o->name, o->low, o->high, value);
+            return clv_fail(err, CLV_ERR_CONFIG, "--%s takes a number from %g to %g, not '%s'", o->name, o->low,
+                            o->high, value);
         *(double *)(void *)field = real;
         return CLV_OK;
     }
@@ -84,7 +95,8 @@ static clv_status store(const option *o, const char *value, cli_args *args, clv_
 }
 
 /* "--name value", "--name=value" or "--name"; *i is moved past a value. */
-static clv_status parse_option(const cli_command *command, int argc, char **argv, int *i, cli_args *args, clv_error *err)
+static clv_status parse_option(const cli_command *command, int argc, char **argv, int *i, cli_args *args,
+                               clv_error *err)
 {
     const char *text = argv[*i], *equals = strchr(text, '=');
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
@@ -94,7 +106,8 @@ static clv_status parse_option(const cli_command *command, int argc, char **argv
         if (equals) return clv_fail(err, CLV_ERR_CONFIG, "--%s takes no value", o->name);
         return store(o, NULL, args, err);
     }
-    if (!equals && *i + 1 >= argc) return clv_fail(err, CLV_ERR_CONFIG, "--%s needs a value: --%s %s", o->name, o->name, o->value);
+    if (!equals && *i + 1 >= argc)
+        return clv_fail(err, CLV_ERR_CONFIG, "--%s needs a value: --%s %s", o->name, o->name, o->value);
     return store(o, equals ? equals + 1 : argv[++*i], args, err);
 }
 
@@ -103,19 +116,24 @@ clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args
     int kept = 0; /* arguments are moved to the front of argv: target, then overrides */
     for (int i = 0; i < argc; i++) {
         clv_status status = CLV_OK;
-        if (argv[i][0] == '-' && argv[i][1]) status = parse_option(command, argc, argv, &i, args, err);
-        else argv[kept++] = argv[i];
+        if (argv[i][0] == '-' && argv[i][1])
+            status = parse_option(command, argc, argv, &i, args, err);
+        else
+            argv[kept++] = argv[i];
         if (status != CLV_OK) return status;
     }
     if (kept == 0 && command->target == CLI_TARGET)
-        return clv_fail(err, CLV_ERR_CONFIG, "clave %s needs %s; see clave %s --help", command->name, command->target_name, command->name);
+        return clv_fail(err, CLV_ERR_CONFIG, "clave %s needs %s; see clave %s --help", command->name,
+                        command->target_name, command->name);
     if (kept > 0 && command->target != CLI_NO_TARGET) args->target = argv[0];
     int first = args->target != NULL;
     if (kept > first && !command->overrides)
-        return clv_fail(err, CLV_ERR_CONFIG, "clave %s does not take '%s'; see clave %s --help", command->name, argv[first], command->name);
+        return clv_fail(err, CLV_ERR_CONFIG, "clave %s does not take '%s'; see clave %s --help", command->name,
+                        argv[first], command->name);
     for (int i = first; i < kept; i++)
         if (!strchr(argv[i], '='))
-            return clv_fail(err, CLV_ERR_CONFIG, "'%s' is no section.key=value; clave %s takes one %s", argv[i], command->name, command->target_name);
+            return clv_fail(err, CLV_ERR_CONFIG, "'%s' is no section.key=value; clave %s takes one %s", argv[i],
+                            command->name, command->target_name);
     args->overrides = (const char *const *)argv + first;
     args->override_count = kept - first;
     return CLV_OK;
@@ -123,21 +141,26 @@ clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args
 
 void cli_usage(FILE *out)
 {
-    fprintf(out, "clave %s: train and study autoencoders on any OpenCL device\n\nusage: clave COMMAND [ARGUMENTS]\n\n", CLAVE_VERSION);
-    for (int i = 0; i < cli_command_count; i++) fprintf(out, "  %-12s %s\n", cli_commands[i].name, cli_commands[i].help);
+    fprintf(out, "clave %s: train and study autoencoders on any OpenCL device\n\nusage: clave COMMAND [ARGUMENTS]\n\n",
+            CLAVE_VERSION);
+    for (int i = 0; i < cli_command_count; i++)
+        fprintf(out, "  %-12s %s\n", cli_commands[i].name, cli_commands[i].help);
     fprintf(out, "\nclave COMMAND --help says more. Start with: clave train ini/vae.ini\n");
 }
 
 void cli_command_usage(const cli_command *command, FILE *out)
 {
-    fprintf(out, "usage: clave %s%s%s%s%s\n\n%s\n", command->name, *command->target_name ? " " : "", command->target_name,
-            command->overrides ? " [section.key=value ...]" : "", *command->options ? " [options]" : "", command->help);
+    fprintf(out, "usage: clave %s%s%s%s%s\n\n%s\n", command->name, *command->target_name ? " " : "",
+            command->target_name, command->overrides ? " [section.key=value ...]" : "",
+            *command->options ? " [options]" : "", command->help);
     if (*command->options) fprintf(out, "\noptions:\n");
     for (int i = 0; i < OPTIONS; i++) {
         if (!takes(command, options[i].name)) continue;
         char usage[64];
-        snprintf(usage, sizeof usage, "--%s%s%s", options[i].name, options[i].value ? " " : "", options[i].value ? options[i].value : "");
+        snprintf(usage, sizeof usage, "--%s%s%s", options[i].name, options[i].value ? " " : "",
+                 options[i].value ? options[i].value : "");
         fprintf(out, "  %-16s %s\n", usage, options[i].help);
     }
-    if (command->overrides) fprintf(out, "\nsection.key=value changes a key for this call: clave explain lists them all\n");
+    if (command->overrides)
+        fprintf(out, "\nsection.key=value changes a key for this call: clave explain lists them all\n");
 }

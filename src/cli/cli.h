@@ -1,5 +1,5 @@
-/* The program: one table of subcommands, one of options. A subcommand parses nothing itself and returns a clv_status, which
- * is the exit code. Results go to standard output, messages and progress to standard error. */
+/* The program: one table of subcommands, one of options. A subcommand parses nothing itself and returns a clv_status,
+ * which is the exit code. Results go to standard output, messages and progress to standard error. */
 #ifndef CLAVE_CLI_H
 #define CLAVE_CLI_H
 
@@ -17,7 +17,7 @@ typedef struct cli_args {
     int override_count;
     const char *out, *split;
     bool resume, json, trace, markdown;
-    int64_t seed; /* -1: not given */
+    int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
     double seconds;
     clv_log *log;

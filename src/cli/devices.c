@@ -12,9 +12,9 @@ static json_t *device_json(const clv_device_info *d)
 {
     char select[32];
     snprintf(select, sizeof select, "%d:%d", d->platform_index, d->device_index);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "select", select, "kind", kinds[d->kind], "platform", d->platform, "name", d->name,
-                     "driver", d->driver, "compute_units", d->compute_units, "vector_width", d->vector_width, "global_bytes",
-                     (json_int_t)d->global_bytes);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "select", select, "kind", kinds[d->kind], "platform",
+                     d->platform, "name", d->name, "driver", d->driver, "compute_units", d->compute_units,
+                     "vector_width", d->vector_width, "global_bytes", (json_int_t)d->global_bytes);
 }
 
 clv_status cli_devices(const cli_args *args, clv_error *err)
@@ -30,12 +30,14 @@ clv_status cli_devices(const cli_args *args, clv_error *err)
     } else {
         for (int i = 0; i < count; i++) {
             const clv_device_info *d = &devices[i];
-            printf("%d:%d  %-5s  %s / %s  %d compute units, %.1f GB, driver %s\n", d->platform_index, d->device_index, kinds[d->kind], d->platform,
-                   d->name, d->compute_units, (double)d->global_bytes / 1e9, d->driver);
+            printf("%d:%d  %-5s  %s / %s  %d compute units, %.1f GB, driver %s\n", d->platform_index, d->device_index,
+                   kinds[d->kind], d->platform, d->name, d->compute_units, (double)d->global_bytes / 1e9, d->driver);
         }
     }
-    CLV_REQUIRE(count > 0, CLV_ERR_DEVICE, "there is no OpenCL device; install a driver (Debian: mesa-opencl-icd, intel-opencl-icd, nvidia-opencl-icd) or, "
-                                           "for the processor, pocl-opencl-icd");
+    CLV_REQUIRE(count > 0, CLV_ERR_DEVICE,
+                "there is no OpenCL device; install a driver (Debian: mesa-opencl-icd, intel-opencl-icd, "
+                "nvidia-opencl-icd) or, "
+                "for the processor, pocl-opencl-icd");
 done:
     free(devices);
     return status;

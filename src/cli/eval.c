@@ -11,8 +11,12 @@ clv_status cli_eval(const cli_args *args, clv_error *err)
     const char *split = args->split ? args->split : "test";
     CLV_TRY(clv_run_config(args->target, args->overrides, args->override_count, &config, err));
     CLV_TRY(clv_evaluate(args->target, config, split, args->log, &measures, err));
-    if (args->json) CLV_TRY(cli_print_json(json_pack("{s:s, s:s, s:o}", "run", args->target, "split", split, "measures", cli_measures_json(&measures)), err));
-    else cli_print_measures(split, &measures);
+    if (args->json)
+        CLV_TRY(cli_print_json(
+            json_pack("{s:s, s:s, s:o}", "run", args->target, "split", split, "measures", cli_measures_json(&measures)),
+            err));
+    else
+        cli_print_measures(split, &measures);
 done:
     clv_config_destroy(config);
     return status;

@@ -37,7 +37,8 @@ clv_status cli_check(const cli_args *args, clv_error *err)
     clv_diagnostics found = {0};
     clv_status status = clv_config_load(args->target, args->overrides, args->override_count, &config, &found, err);
     for (int i = 0; i < found.count; i++) printf("%s\n", found.message[i]);
-    if (found.count > 0) status = clv_fail(err, status, "%s: %d error%s", args->target, found.count, found.count == 1 ? "" : "s");
+    if (found.count > 0)
+        status = clv_fail(err, status, "%s: %d error%s", args->target, found.count, found.count == 1 ? "" : "s");
     if (status == CLV_OK) status = check_shapes(config, err);
     if (status == CLV_OK) printf("%s: no errors\n", args->target);
     clv_diagnostics_free(&found);

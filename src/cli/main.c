@@ -29,7 +29,9 @@ clv_status cli_print_json(struct json_t *object, clv_error *err)
 {
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(object);
-    if (!text) return clv_fail(err, CLV_ERR_INTERNAL, "the result cannot be written as JSON: out of memory, or text that is not UTF-8");
+    if (!text)
+        return clv_fail(err, CLV_ERR_INTERNAL,
+                        "the result cannot be written as JSON: out of memory, or text that is not UTF-8");
     puts(text);
     free(text);
     return CLV_OK;
@@ -47,8 +49,10 @@ static int refuse_command(const char *name)
     const char *names[32];
     for (int i = 0; i < cli_command_count; i++) names[i] = cli_commands[i].name;
     const char *nearest = clv_nearest(name, names, cli_command_count);
-    if (nearest) fprintf(stderr, "clave: there is no command '%s'; did you mean '%s'?\n", name, nearest);
-    else fprintf(stderr, "clave: there is no command '%s'; clave --help lists them\n", name);
+    if (nearest)
+        fprintf(stderr, "clave: there is no command '%s'; did you mean '%s'?\n", name, nearest);
+    else
+        fprintf(stderr, "clave: there is no command '%s'; clave --help lists them\n", name);
     return CLV_ERR_CONFIG;
 }
 

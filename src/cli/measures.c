@@ -6,7 +6,8 @@
 json_t *cli_measures_json(const clv_measures *measures)
 {
     json_t *object = json_object();
-    for (int i = 0; i < measures->count; i++) json_object_set_new(object, measures->of[i].name, json_real(measures->of[i].value));
+    for (int i = 0; i < measures->count; i++)
+        json_object_set_new(object, measures->of[i].name, json_real(measures->of[i].value));
     return object;
 }
 
@@ -19,6 +20,7 @@ static const char *unit_of(const char *name)
 void cli_print_measures(const char *label, const clv_measures *measures)
 {
     printf("%s:", label);
-    for (int i = 0; i < measures->count; i++) printf("  %s %.5g%s", measures->of[i].name, measures->of[i].value, unit_of(measures->of[i].name));
+    for (int i = 0; i < measures->count; i++)
+        printf("  %s %.5g%s", measures->of[i].name, measures->of[i].value, unit_of(measures->of[i].name));
     putchar('\n');
 }

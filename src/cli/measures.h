@@ -6,7 +6,7 @@
 
 #include "clave/experiment.h"
 
-json_t *cli_measures_json(const clv_measures *measures); /* the caller's */
+json_t *cli_measures_json(const clv_measures *measures);                  /* the caller's */
 void cli_print_measures(const char *label, const clv_measures *measures); /* one line, with units */
 
 #endif

@@ -2,10 +2,11 @@
 #include <jansson.h>
 
 #include "base/try.h"
-#include "cli/cli.h"
 #include "clave/experiment.h"
+#include "cli/cli.h"
 
-typedef clv_status (*picture)(const char *run, const clv_config *config, const clv_picture_options *options, char path[CLV_PATH_SIZE], clv_error *err);
+typedef clv_status (*picture)(const char *run, const clv_config *config, const clv_picture_options *options,
+                              char path[CLV_PATH_SIZE], clv_error *err);
 
 static clv_status draw(picture function, const cli_args *args, clv_error *err)
 {
@@ -22,8 +23,10 @@ static clv_status draw(picture function, const cli_args *args, clv_error *err)
         .log = args->log,
     };
     CLV_TRY(function(args->target, config, &options, path, err));
-    if (args->json) CLV_TRY(cli_print_json(json_pack("{s:s}", "picture", path), err));
-    else puts(path);
+    if (args->json)
+        CLV_TRY(cli_print_json(json_pack("{s:s}", "picture", path), err));
+    else
+        puts(path);
 done:
     clv_config_destroy(config);
     return status;

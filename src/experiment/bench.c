@@ -1,5 +1,5 @@
-/* The speed of training steps, in blocks of steps with the device's FMA peak measured between them, so that both saw the
- * same machine. */
+/* The speed of training steps, in blocks of steps with the device's FMA peak measured between them, so that both saw
+ * the same machine. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "base/try.h"
 #include "experiment/pass.h"
 
-#define MAX_BLOCKS 200
+#define MAX_BLOCKS    200
 #define BLOCK_SECONDS 0.25
 
 static int compare_doubles(const void *a, const void *b)
@@ -67,7 +67,8 @@ done:
     return status;
 }
 
-clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_log *log, clv_bench_result *result, clv_error *err)
+clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_log *log, clv_bench_result *result,
+                     clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
@@ -78,8 +79,9 @@ clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
     CLV_TRY(clv_session_load(s, NULL, err));
     const clv_phase *phase = &s->phase[0];
-    CLV_REQUIRE(s->train_count >= (uint32_t)phase->plan->batch, CLV_ERR_CONFIG, "%s: a batch of %d is more than the %u training images",
-                clv_config_where(config, "train.batch"), phase->plan->batch, s->train_count);
+    CLV_REQUIRE(s->train_count >= (uint32_t)phase->plan->batch, CLV_ERR_CONFIG,
+                "%s: a batch of %d is more than the %u training images", clv_config_where(config, "train.batch"),
+                phase->plan->batch, s->train_count);
     CLV_TRY(time_steps(s, 1, &step, &took, err));
     result->first_step_seconds = clv_seconds() - start;
     result->batch = phase->plan->batch;

@@ -24,7 +24,8 @@ static uint32_t batch_of(const clv_phase *phase, uint32_t done, uint32_t count)
 static clv_status find_phase(clv_session *s, clv_mode mode, int dataset, clv_phase **phase, clv_error *err)
 {
     *phase = clv_session_phase(s, mode, dataset);
-    return *phase ? CLV_OK : clv_fail(err, CLV_ERR_INTERNAL, "the session has no phase %d on data set %d", (int)mode, dataset);
+    return *phase ? CLV_OK
+                  : clv_fail(err, CLV_ERR_INTERNAL, "the session has no phase %d on data set %d", (int)mode, dataset);
 }
 
 clv_status clv_decode(clv_session *s, const float *codes, uint32_t count, float *images, clv_error *err)
@@ -58,8 +59,8 @@ done:
     return status;
 }
 
-clv_status clv_reconstruct_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *originals, float *reconstructions,
-                                  clv_error *err)
+clv_status clv_reconstruct_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *originals,
+                                  float *reconstructions, clv_error *err)
 {
     clv_phase *phase;
     clv_status status = CLV_OK;

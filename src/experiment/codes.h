@@ -11,8 +11,8 @@ clv_status clv_decode(clv_session *session, const float *codes, uint32_t count, 
 clv_status clv_encode(clv_session *session, int dataset, uint32_t first, uint32_t count, float *codes, clv_error *err);
 
 /* Originals and reconstructions of those places; needs phase RECONSTRUCT there. */
-clv_status clv_reconstruct_places(clv_session *session, int dataset, uint32_t first, uint32_t count, float *originals, float *reconstructions,
-                                  clv_error *err);
+clv_status clv_reconstruct_places(clv_session *session, int dataset, uint32_t first, uint32_t count, float *originals,
+                                  float *reconstructions, clv_error *err);
 
 size_t clv_image_elements(const clv_session *session); /* channels x height x width */
 

@@ -7,18 +7,22 @@
 #include "experiment/pass.h"
 #include "experiment/run_folder.h"
 
-clv_status clv_run_config(const char *run, const char *const *overrides, int override_count, clv_config **config, clv_error *err)
+clv_status clv_run_config(const char *run, const char *const *overrides, int override_count, clv_config **config,
+                          clv_error *err)
 {
     char path[CLV_PATH_SIZE];
     struct stat info;
     clv_status status = clv_path_join(path, sizeof path, run, CLV_RESOLVED_FILE, err);
     if (status != CLV_OK) return status;
     if (stat(path, &info) != 0)
-        return clv_fail(err, CLV_ERR_CONFIG, "%s: is no run directory (it has no %s); give the folder that clave train printed", run, CLV_RESOLVED_FILE);
+        return clv_fail(err, CLV_ERR_CONFIG,
+                        "%s: is no run directory (it has no %s); give the folder that clave train printed", run,
+                        CLV_RESOLVED_FILE);
     return clv_config_load(path, overrides, override_count, config, NULL, err);
 }
 
-clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, clv_log *log, clv_measures *measures, clv_error *err)
+clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, clv_log *log,
+                        clv_measures *measures, clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;

@@ -42,7 +42,8 @@ static clv_step step_values(const clv_session *s, const clv_phase *phase, const 
 }
 
 /* Adds the trace rows of batches from .. to - 1, which no trace row wraps around, to the sums. */
-static clv_status take_losses(clv_session *s, const clv_phase *phase, clv_pass *pass, uint32_t from, uint32_t to, clv_error *err)
+static clv_status take_losses(clv_session *s, const clv_phase *phase, clv_pass *pass, uint32_t from, uint32_t to,
+                              clv_error *err)
 {
     float trace[CLV_TRACE_ROWS * CLV_MAX_METRICS];
     int slots = phase->plan->slots;
@@ -55,14 +56,16 @@ static clv_status take_losses(clv_session *s, const clv_phase *phase, clv_pass *
             double value = (double)trace[(size_t)(b - from) * (size_t)slots + (size_t)m];
             if (!isfinite(value))
                 return clv_fail(err, CLV_ERR_DIVERGED,
-                                "%s became %s at step %u (batch %u of %u): lower train.lr, or look at the data", phase->graph.metric[m],
-                                isnan(value) ? "NaN" : "infinite", pass->first_step + b, b + 1, clv_pass_batches(phase, pass->count));
+                                "%s became %s at step %u (batch %u of %u): lower train.lr, or look at the data",
+                                phase->graph.metric[m], isnan(value) ? "NaN" : "infinite", pass->first_step + b, b + 1,
+                                clv_pass_batches(phase, pass->count));
             pass->sum[m] += value;
         }
     return CLV_OK;
 }
 
-static void show_progress(const clv_session *s, const clv_phase *phase, const clv_pass *pass, uint32_t batches, double seconds)
+static void show_progress(const clv_session *s, const clv_phase *phase, const clv_pass *pass, uint32_t batches,
+                          double seconds)
 {
     if (!pass->label) return;
     uint32_t batch = (uint32_t)phase->plan->batch;
@@ -70,7 +73,8 @@ static void show_progress(const clv_session *s, const clv_phase *phase, const cl
     uint64_t here = images - (uint64_t)pass->from_batch * batch;
     char note[64];
     snprintf(note, sizeof note, "%s %.5g", phase->graph.metric[0], pass->sum[0] / (double)images);
-    clv_log_progress(s->log, pass->label, (long)images, (long)pass->count, seconds > 0 ? (double)here / seconds : 0, note);
+    clv_log_progress(s->log, pass->label, (long)images, (long)pass->count, seconds > 0 ? (double)here / seconds : 0,
+                     note);
 }
 
 clv_status clv_pass_run(clv_session *s, clv_phase *phase, clv_pass *pass, clv_error *err)
@@ -83,7 +87,8 @@ clv_status clv_pass_run(clv_session *s, clv_phase *phase, clv_pass *pass, clv_er
         uint32_t from = pass->batches, to = from + block < batches ? from + block : batches;
         uint32_t wrap = from - from % CLV_TRACE_ROWS + CLV_TRACE_ROWS;
         if (to > wrap) to = wrap;
-        if (pass->stop_after && to - pass->from_batch > (uint32_t)pass->stop_after) to = pass->from_batch + (uint32_t)pass->stop_after;
+        if (pass->stop_after && to - pass->from_batch > (uint32_t)pass->stop_after)
+            to = pass->from_batch + (uint32_t)pass->stop_after;
         double block_start = clv_seconds();
         for (uint32_t b = from; b < to; b++) {
             clv_step step = step_values(s, phase, pass, b);
@@ -96,7 +101,8 @@ clv_status clv_pass_run(clv_session *s, clv_phase *phase, clv_pass *pass, clv_er
         if (from == pass->from_batch) pass->first_step_at = now;
         if (now - block_start < BLOCK_SECONDS && block < CLV_TRACE_ROWS / 2) block *= 2;
         pass->batches = to;
-        pass->stopped = (pass->stop && *pass->stop) || (pass->stop_after && to - pass->from_batch >= (uint32_t)pass->stop_after);
+        pass->stopped =
+            (pass->stop && *pass->stop) || (pass->stop_after && to - pass->from_batch >= (uint32_t)pass->stop_after);
         show_progress(s, phase, pass, to, now - start);
     }
     return CLV_OK;
@@ -114,8 +120,10 @@ void clv_pass_measures(const clv_phase *phase, const clv_pass *pass, clv_measure
     uint64_t images = (uint64_t)pass->batches * (uint64_t)phase->plan->batch;
     if (images > pass->count) images = pass->count;
     measures->count = 0;
-    for (int m = 0; m < phase->graph.metrics; m++) add_measure(measures, phase->graph.metric[m], pass->sum[m] / (double)images);
-    double bce = clv_measure_get(measures, "bce"), kl = clv_measure_get(measures, "kl"), mse = clv_measure_get(measures, "mse");
+    for (int m = 0; m < phase->graph.metrics; m++)
+        add_measure(measures, phase->graph.metric[m], pass->sum[m] / (double)images);
+    double bce = clv_measure_get(measures, "bce"), kl = clv_measure_get(measures, "kl"),
+           mse = clv_measure_get(measures, "mse");
     if (!isnan(bce) && !isnan(kl)) add_measure(measures, "elbo", -(bce + kl));
     if (mse > 0) add_measure(measures, "psnr", 10 * log10(1 / mse)); /* of values in 0 .. 1; a perfect image has none */
 }

@@ -1,4 +1,5 @@
-/* A pass: a phase's program over a range of places of its data set, batch by batch, losses summed by image in double. */
+/* A pass: a phase's program over a range of places of its data set, batch by batch, losses summed by image in double.
+ */
 #ifndef CLAVE_EXPERIMENT_PASS_H
 #define CLAVE_EXPERIMENT_PASS_H
 

@@ -15,9 +15,10 @@
 #include "experiment/run_folder.h"
 
 #define RECONSTRUCTION_COLUMNS 16
-#define GRID_GAP 1
+#define GRID_GAP               1
 
-static clv_status figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE], clv_error *err)
+static clv_status figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE],
+                              clv_error *err)
 {
     char folder[CLV_PATH_SIZE];
     clv_status status = CLV_OK;
@@ -29,7 +30,8 @@ done:
     return status;
 }
 
-static clv_status write_grid(const clv_session *s, const char *path, int rows, int columns, int count, const float *pixel, int scale, clv_error *err)
+static clv_status write_grid(const clv_session *s, const char *path, int rows, int columns, int count,
+                             const float *pixel, int scale, clv_error *err)
 {
     const clv_images *images = s->images[0].count ? &s->images[0] : &s->images[1];
     clv_grid grid = {images->channels, images->height, images->width, rows, columns, count, pixel, scale, GRID_GAP};
@@ -37,7 +39,8 @@ static clv_status write_grid(const clv_session *s, const char *path, int rows, i
 }
 
 /* Originals over reconstructions, of images chosen by the seed. */
-static clv_status draw_reconstructions(clv_session *s, const char *split, uint64_t seed, int wanted, int scale, const char *path, clv_error *err)
+static clv_status draw_reconstructions(clv_session *s, const char *split, uint64_t seed, int wanted, int scale,
+                                       const char *path, clv_error *err)
 {
     uint32_t first, places, *order = NULL;
     int dataset;
@@ -47,9 +50,11 @@ static clv_status draw_reconstructions(clv_session *s, const char *split, uint64
     CLV_TRY(clv_session_split(s, split, &first, &places, err));
     uint32_t count = (uint32_t)wanted < places ? (uint32_t)wanted : places, all = s->images[dataset].count;
     size_t pixels = clv_image_elements(s);
-    int columns = count < RECONSTRUCTION_COLUMNS ? (int)count : RECONSTRUCTION_COLUMNS, bands = ((int)count + columns - 1) / columns;
+    int columns = count < RECONSTRUCTION_COLUMNS ? (int)count : RECONSTRUCTION_COLUMNS,
+        bands = ((int)count + columns - 1) / columns;
     order = clv_alloc(all, sizeof *order, err);
-    both = order ? clv_alloc((size_t)(2 + 2 * bands) * (size_t)columns * pixels + 2 * count * pixels, sizeof *both, err) : NULL;
+    both = order ? clv_alloc((size_t)(2 + 2 * bands) * (size_t)columns * pixels + 2 * count * pixels, sizeof *both, err)
+                 : NULL;
     CLV_REQUIRE(both, CLV_ERR_INTERNAL, "out of memory for %u reconstructions", count);
     for (uint32_t i = 0; i < all; i++) order[i] = i;
     clv_shuffle(order + first, places, seed, UINT32_MAX); /* the order of no training epoch */
@@ -58,7 +63,8 @@ static clv_status draw_reconstructions(clv_session *s, const char *split, uint64
     CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, restored, err));
     for (size_t i = 0; i < (size_t)bands * (size_t)columns; i++)
         for (size_t p = 0; p < pixels; p++) { /* the last band's empty places stay NaN-free and black */
-            size_t band = i / (size_t)columns, column = i % (size_t)columns, top = (2 * band * (size_t)columns + column) * pixels + p;
+            size_t band = i / (size_t)columns, column = i % (size_t)columns,
+                   top = (2 * band * (size_t)columns + column) * pixels + p;
             grid[top] = i < count ? originals[i * pixels + p] : 0;
             grid[top + (size_t)columns * pixels] = i < count ? restored[i * pixels + p] : 0;
         }
@@ -75,7 +81,9 @@ static clv_status draw_samples(clv_session *s, uint64_t seed, int count, int sca
     size_t latent = (size_t)clv_model_latent(s->model), pixels = clv_image_elements(s);
     clv_status status = CLV_OK;
     float *codes = NULL, *images = NULL;
-    CLV_REQUIRE(clv_model_is_vae(s->model), CLV_ERR_CONFIG, "samples come from a vae's prior; an autoencoder has none: look at clave manifold or clave reconstruct");
+    CLV_REQUIRE(
+        clv_model_is_vae(s->model), CLV_ERR_CONFIG,
+        "samples come from a vae's prior; an autoencoder has none: look at clave manifold or clave reconstruct");
     codes = clv_alloc((size_t)count * latent, sizeof *codes, err);
     images = codes ? clv_alloc((size_t)count * pixels, sizeof *images, err) : NULL;
     CLV_REQUIRE(images, CLV_ERR_INTERNAL, "out of memory for %d samples", count);
@@ -96,8 +104,10 @@ static double normal_quantile(double p)
     double low = -9, high = 9;
     for (int i = 0; i < 60; i++) {
         double middle = (low + high) / 2;
-        if (erfc(-middle / sqrt(2)) / 2 < p) low = middle;
-        else high = middle;
+        if (erfc(-middle / sqrt(2)) / 2 < p)
+            low = middle;
+        else
+            high = middle;
     }
     return (low + high) / 2;
 }
@@ -108,8 +118,8 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Where the grid's lines lie on each axis: quantiles (i + 1/2) / side of the prior, or for an autoencoder, which has none, of the codes of the
- * test images. axis[2][side] */
+/* Where the grid's lines lie on each axis: quantiles (i + 1/2) / side of the prior, or for an autoencoder, which has
+ * none, of the codes of the test images. axis[2][side] */
 static clv_status manifold_axes(clv_session *s, int side, float *axis, clv_error *err)
 {
     uint32_t count = s->images[CLV_DATASET_TEST].count;
@@ -139,7 +149,8 @@ static clv_status draw_manifold(clv_session *s, int side, int scale, const char 
     size_t count = (size_t)side * (size_t)side, pixels = clv_image_elements(s);
     clv_status status = CLV_OK;
     float *codes = NULL, *images = NULL;
-    CLV_REQUIRE(clv_model_latent(s->model) == 2, CLV_ERR_CONFIG, "a manifold is drawn of codes of size 2; this model's have size %d: look at clave sample",
+    CLV_REQUIRE(clv_model_latent(s->model) == 2, CLV_ERR_CONFIG,
+                "a manifold is drawn of codes of size 2; this model's have size %d: look at clave sample",
                 clv_model_latent(s->model));
     codes = clv_alloc(2 * count + 2 * (size_t)side, sizeof *codes, err);
     images = codes ? clv_alloc(count * pixels, sizeof *images, err) : NULL;
@@ -164,18 +175,22 @@ static int choose(int option, const clv_config *config, const char *key)
     return option > 0 ? option : (int)clv_config_int(config, key);
 }
 
-static clv_status open_for_pictures(const char *run, const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
-                                    clv_session **session, clv_error *err)
+static clv_status open_for_pictures(const char *run, const clv_config *config, clv_log *log,
+                                    const clv_phase_request *request, int requests, clv_session **session,
+                                    clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = clv_session_open(config, log, request, requests, &s, err);
     if (status == CLV_OK) status = clv_session_load(s, run, err);
-    if (status == CLV_OK) *session = s;
-    else clv_session_close(s);
+    if (status == CLV_OK)
+        *session = s;
+    else
+        clv_session_close(s);
     return status;
 }
 
-clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_picture_options *options, char path_out[CLV_PATH_SIZE], clv_error *err)
+clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_picture_options *options,
+                           char path_out[CLV_PATH_SIZE], clv_error *err)
 {
     const char *split = options->split ? options->split : "test";
     clv_session *s = NULL;
@@ -191,27 +206,31 @@ done:
     return status;
 }
 
-clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options, char path_out[CLV_PATH_SIZE], clv_error *err)
+clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options,
+                      char path_out[CLV_PATH_SIZE], clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
     clv_phase_request request = {CLV_MODE_DECODE, CLV_DATASET_TEST};
     CLV_TRY(open_for_pictures(run, config, options->log, &request, 1, &s, err));
     CLV_TRY(figure_path(run, options->path, "samples.png", path_out, err));
-    CLV_TRY(draw_samples(s, options->seed, choose(options->count, config, "report.samples"), choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(draw_samples(s, options->seed, choose(options->count, config, "report.samples"),
+                         choose(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;
 }
 
-clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options, char path_out[CLV_PATH_SIZE], clv_error *err)
+clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options,
+                        char path_out[CLV_PATH_SIZE], clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
     clv_phase_request request[] = {{CLV_MODE_DECODE, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
     CLV_TRY(open_for_pictures(run, config, options->log, request, 2, &s, err));
     CLV_TRY(figure_path(run, options->path, "manifold.png", path_out, err));
-    CLV_TRY(draw_manifold(s, choose(options->count, config, "report.manifold"), choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(draw_manifold(s, choose(options->count, config, "report.manifold"),
+                          choose(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;
@@ -225,7 +244,9 @@ clv_status clv_run_pictures(const clv_config *config, const char *run, clv_error
     uint64_t seed = (uint64_t)clv_config_int(config, "experiment.seed");
     int reconstructions = choose(0, config, "report.reconstructions"), samples = choose(0, config, "report.samples");
     int side = choose(0, config, "report.manifold"), scale = choose(0, config, "report.scale");
-    clv_phase_request request[] = {{CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST}, {CLV_MODE_DECODE, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
+    clv_phase_request request[] = {{CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST},
+                                   {CLV_MODE_DECODE, CLV_DATASET_TEST},
+                                   {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
     CLV_TRY(open_for_pictures(run, config, NULL, request, 3, &s, err));
     CLV_TRY(clv_loss_curves(run, err));
     if (reconstructions > 0) {

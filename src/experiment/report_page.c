@@ -24,7 +24,8 @@ static uint32_t last_epoch(const clv_metric_table *table)
 }
 
 /* Points of one curve; false where the run has none. `y` gets NaN where an epoch has no value. */
-static bool curve_points(const clv_metric_table *table, const char *split, const char *metric, uint32_t epochs, double *y)
+static bool curve_points(const clv_metric_table *table, const char *split, const char *metric, uint32_t epochs,
+                         double *y)
 {
     bool any = false;
     for (uint32_t e = 0; e < epochs; e++) y[e] = NAN;
@@ -38,7 +39,8 @@ static bool curve_points(const clv_metric_table *table, const char *split, const
 }
 
 /* One picture a metric: curves of different units do not share an axis. */
-static clv_status draw_curve(const char *run, const clv_metric_table *table, const char *metric, double *points, uint32_t epochs, clv_error *err)
+static clv_status draw_curve(const char *run, const clv_metric_table *table, const char *metric, double *points,
+                             uint32_t epochs, clv_error *err)
 {
     static const char *const splits[] = {"train", "val"};
     char path[CLV_PATH_SIZE], name[64], title[64];
@@ -47,7 +49,8 @@ static clv_status draw_curve(const char *run, const clv_metric_table *table, con
     for (uint32_t e = 0; e < epochs; e++) points[e] = e + 1;
     for (int i = 0; i < 2; i++) {
         double *y = points + (size_t)(1 + i) * epochs;
-        if (curve_points(table, splits[i], metric, epochs, y)) series[count++] = (clv_series){splits[i], points, y, (int)epochs};
+        if (curve_points(table, splits[i], metric, epochs, y))
+            series[count++] = (clv_series){splits[i], points, y, (int)epochs};
     }
     if (!count) return CLV_OK;
     bool nats = !strcmp(metric, "bce") || !strcmp(metric, "kl");
@@ -76,13 +79,21 @@ done:
 
 static void append_escaped(clv_text *t, const char *text)
 {
-    for (; *text; text++)
-        switch (*text) {
-        case '<': clv_text_append(t, "&lt;"); break;
-        case '>': clv_text_append(t, "&gt;"); break;
-        case '&': clv_text_append(t, "&amp;"); break;
-        case '"': clv_text_append(t, "&quot;"); break;
-        default: clv_text_append_bytes(t, text, 1);
+    for (; *text; text++) switch (*text) {
+        case '<':
+            clv_text_append(t, "&lt;");
+            break;
+        case '>':
+            clv_text_append(t, "&gt;");
+            break;
+        case '&':
+            clv_text_append(t, "&amp;");
+            break;
+        case '"':
+            clv_text_append(t, "&quot;");
+            break;
+        default:
+            clv_text_append_bytes(t, text, 1);
         }
 }
 
@@ -90,18 +101,24 @@ static void append_head(clv_text *t, const clv_config *config, const clv_train_r
 {
     clv_text_append(t, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
     append_escaped(t, clv_config_string(config, "experiment.name"));
-    clv_text_append(t, "</title>\n<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-                       "table{border-collapse:collapse}td,th{padding:.2em 1em .2em 0;text-align:left}td.n{text-align:right}"
-                       "img{max-width:100%%;height:auto}pre{background:#f4f4f4;padding:1em;overflow-x:auto}</style></head><body>\n<h1>");
+    clv_text_append(
+        t, "</title>\n<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+           "table{border-collapse:collapse}td,th{padding:.2em 1em .2em 0;text-align:left}td.n{text-align:right}"
+           "img{max-width:100%%;height:auto}pre{background:#f4f4f4;padding:1em;overflow-x:auto}</style></"
+           "head><body>\n<h1>");
     append_escaped(t, clv_config_string(config, "experiment.name"));
-    clv_text_append(t, "</h1>\n<p>%u epochs (best: %u) in %.1f s, %.0f images/s on ", r->epochs, r->best_epoch, r->seconds, r->images_per_second);
+    clv_text_append(t, "</h1>\n<p>%u epochs (best: %u) in %.1f s, %.0f images/s on ", r->epochs, r->best_epoch,
+                    r->seconds, r->images_per_second);
     append_escaped(t, r->device);
     clv_text_append(t, "</p>\n");
 }
 
 static void append_measures(clv_text *t, const clv_train_result *r)
 {
-    const struct { const char *name; const clv_measures *of; } rows[] = {{"train (last epoch)", &r->train}, {"val (last epoch)", &r->validation}, {"test", &r->test}};
+    const struct {
+        const char *name;
+        const clv_measures *of;
+    } rows[] = {{"train (last epoch)", &r->train}, {"val (last epoch)", &r->validation}, {"test", &r->test}};
     clv_text_append(t, "<table><tr><th></th>");
     for (int i = 0; i < r->test.count; i++) clv_text_append(t, "<th>%s</th>", r->test.of[i].name);
     clv_text_append(t, "</tr>\n");
@@ -109,8 +126,10 @@ static void append_measures(clv_text *t, const clv_train_result *r)
         clv_text_append(t, "<tr><th>%s</th>", rows[k].name);
         for (int i = 0; i < r->test.count; i++) {
             double value = clv_measure_get(rows[k].of, r->test.of[i].name);
-            if (isnan(value)) clv_text_append(t, "<td class=\"n\"></td>");
-            else clv_text_append(t, "<td class=\"n\">%.5g</td>", value);
+            if (isnan(value))
+                clv_text_append(t, "<td class=\"n\"></td>");
+            else
+                clv_text_append(t, "<td class=\"n\">%.5g</td>", value);
         }
         clv_text_append(t, "</tr>\n");
     }

@@ -11,10 +11,11 @@
 #include "base/try.h"
 #include "experiment/run_folder.h"
 
-#define METRICS_HEAD "epoch,split,metric,value\n"
+#define METRICS_HEAD  "epoch,split,metric,value\n"
 #define METRICS_LIMIT ((size_t)256 << 20)
 
-clv_status clv_metrics_add(clv_metric_table *table, uint32_t epoch, const char *split, const char *metric, double value, clv_error *err)
+clv_status clv_metrics_add(clv_metric_table *table, uint32_t epoch, const char *split, const char *metric, double value,
+                           clv_error *err)
 {
     clv_status status = clv_grow(&table->row, &table->capacity, table->rows + 1, sizeof *table->row, err);
     if (status != CLV_OK) return status;
@@ -40,7 +41,8 @@ clv_status clv_metrics_write(const clv_run_folder *folder, const clv_metric_tabl
     return status;
 }
 
-static clv_status parse_row(const char *path, int line, char *text, uint32_t last_epoch, clv_metric_table *table, clv_error *err)
+static clv_status parse_row(const char *path, int line, char *text, uint32_t last_epoch, clv_metric_table *table,
+                            clv_error *err)
 {
     char *field[4] = {text, NULL, NULL, NULL};
     for (int i = 1; i < 4; i++) {
@@ -49,9 +51,11 @@ static clv_status parse_row(const char *path, int line, char *text, uint32_t las
     }
     int64_t epoch;
     double value;
-    if (!field[3] || !clv_parse_int(field[0], &epoch) || epoch < 0 || epoch > UINT32_MAX || !clv_parse_real(field[3], &value))
+    if (!field[3] || !clv_parse_int(field[0], &epoch) || epoch < 0 || epoch > UINT32_MAX ||
+        !clv_parse_real(field[3], &value))
         return clv_fail(err, CLV_ERR_DATA, "%s:%d: is no row 'epoch,split,metric,value'", path, line);
-    return (uint32_t)epoch > last_epoch ? CLV_OK : clv_metrics_add(table, (uint32_t)epoch, field[1], field[2], value, err);
+    return (uint32_t)epoch > last_epoch ? CLV_OK
+                                        : clv_metrics_add(table, (uint32_t)epoch, field[1], field[2], value, err);
 }
 
 clv_status clv_metrics_read(const char *run, uint32_t last_epoch, clv_metric_table *table, clv_error *err)
@@ -99,7 +103,8 @@ void clv_metrics_free(clv_metric_table *table)
 static json_t *measures_json(const clv_measures *measures)
 {
     json_t *object = json_object();
-    for (int i = 0; i < measures->count; i++) json_object_set_new(object, measures->of[i].name, json_real(measures->of[i].value));
+    for (int i = 0; i < measures->count; i++)
+        json_object_set_new(object, measures->of[i].name, json_real(measures->of[i].value));
     return object;
 }
 
@@ -107,12 +112,13 @@ static json_t *results_json(const clv_config *config, const clv_device_info *dev
 {
     json_t *train = measures_json(&result->train);
     json_object_set_new(train, "images_per_second", json_real(result->images_per_second));
-    json_t *root = json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:I, s:I, s:f, s:f, s:o, s:o, s:o}", "experiment",
-                             clv_config_string(config, "experiment.name"), "task", clv_config_string(config, "experiment.task"), "device",
-                             "platform", device->platform, "name", device->name, "driver", device->driver, "backend", device->backend, "epochs",
-                             (json_int_t)result->epochs, "best_epoch", (json_int_t)result->best_epoch, "seconds", result->seconds,
-                             "first_step_seconds", result->first_step_seconds, "train", train, "val", measures_json(&result->validation),
-                             "test", measures_json(&result->test));
+    json_t *root =
+        json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:I, s:I, s:f, s:f, s:o, s:o, s:o}", "experiment",
+                  clv_config_string(config, "experiment.name"), "task", clv_config_string(config, "experiment.task"),
+                  "device", "platform", device->platform, "name", device->name, "driver", device->driver, "backend",
+                  device->backend, "epochs", (json_int_t)result->epochs, "best_epoch", (json_int_t)result->best_epoch,
+                  "seconds", result->seconds, "first_step_seconds", result->first_step_seconds, "train", train, "val",
+                  measures_json(&result->validation), "test", measures_json(&result->test));
     return root;
 }
 
@@ -121,8 +127,10 @@ clv_status clv_results_write(const clv_run_folder *folder, const clv_config *con
 {
     json_t *root = results_json(config, device, result);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    clv_status status = text ? clv_run_folder_write(folder, CLV_RESULTS_FILE, text, err)
-                             : clv_fail(err, CLV_ERR_INTERNAL, "%s cannot be made: out of memory, or a name that is not UTF-8", CLV_RESULTS_FILE);
+    clv_status status =
+        text ? clv_run_folder_write(folder, CLV_RESULTS_FILE, text, err)
+             : clv_fail(err, CLV_ERR_INTERNAL, "%s cannot be made: out of memory, or a name that is not UTF-8",
+                        CLV_RESULTS_FILE);
     free(text);
     json_decref(root);
     return status;

@@ -1,4 +1,5 @@
-/* May this configuration go on with that run? Both are printed in their one canonical form and compared line by line. */
+/* May this configuration go on with that run? Both are printed in their one canonical form and compared line by line.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 #include "experiment/run_folder.h"
 
 /* Sections and keys that change no trained weight. */
-static const char *const free_keys[] = {"experiment.name", "data.path", "train.epochs", "early_stopping.", "device.", "report."};
+static const char *const free_keys[] = {"experiment.name", "data.path", "train.epochs",
+                                        "early_stopping.", "device.",   "report."};
 
 static bool is_free(const char *key)
 {
@@ -31,7 +33,8 @@ static bool next_row(const char **at, row *r)
         size_t length = strcspn(line, "\n");
         *at = line + length + (line[length] == '\n');
         const char *equals = memchr(line, '=', length);
-        if (*line == '[') snprintf(r->section, sizeof r->section, "%.*s", (int)strcspn(line + 1, "]"), line + 1);
+        if (*line == '[')
+            snprintf(r->section, sizeof r->section, "%.*s", (int)strcspn(line + 1, "]"), line + 1);
         else if (equals && *line != ';' && *line != '#') {
             size_t name = (size_t)(equals - line);
             while (name && line[name - 1] == ' ') name--;
@@ -59,9 +62,13 @@ static clv_status compare(const char *run, const char *began, const char *now, c
         bool more_a = next_bound_row(&began, &a), more_b = next_bound_row(&now, &b);
         if (!more_a && !more_b) return CLV_OK;
         if (!more_a || !more_b || strcmp(a.key, b.key))
-            return clv_fail(err, CLV_ERR_CONFIG, "%s: the run began without or with another %s; start a new run to change it", run, more_b ? b.key : a.key);
+            return clv_fail(err, CLV_ERR_CONFIG,
+                            "%s: the run began without or with another %s; start a new run to change it", run,
+                            more_b ? b.key : a.key);
         if (strcmp(a.value, b.value))
-            return clv_fail(err, CLV_ERR_CONFIG, "%s: %s is %s, but the run began with %s; start a new run to change it", run, a.key, b.value, a.value);
+            return clv_fail(err, CLV_ERR_CONFIG,
+                            "%s: %s is %s, but the run began with %s; start a new run to change it", run, a.key,
+                            b.value, a.value);
     }
 }
 

@@ -24,7 +24,9 @@ static clv_status take_lock(clv_run_folder *folder, clv_error *err)
     if (fcntl(folder->lock, F_SETLK, &lock) == 0) return CLV_OK;
     close(folder->lock);
     folder->lock = -1;
-    return clv_fail(err, CLV_ERR_CONFIG, "%s: another clave is training in this run directory; wait for it or use another --out", folder->path);
+    return clv_fail(err, CLV_ERR_CONFIG,
+                    "%s: another clave is training in this run directory; wait for it or use another --out",
+                    folder->path);
 }
 
 static bool holds(const char *folder, const char *name)
@@ -37,7 +39,8 @@ static bool holds(const char *folder, const char *name)
 clv_status clv_run_folder_check_new(const char *out, clv_error *err)
 {
     if (!holds(out, CLV_RESOLVED_FILE) && !holds(out, CLV_LAST_FILE)) return CLV_OK;
-    return clv_fail(err, CLV_ERR_CONFIG, "%s: holds a run already; go on with it by --resume, or use another --out", out);
+    return clv_fail(err, CLV_ERR_CONFIG, "%s: holds a run already; go on with it by --resume, or use another --out",
+                    out);
 }
 
 /* mkdir says who was first, so that two runs started in one second get two folders. */
@@ -49,12 +52,15 @@ static clv_status create_dated(const char *name, char path[CLV_PATH_SIZE], clv_e
     strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
     clv_status status = clv_make_folders("runs", err);
     for (int i = 1; status == CLV_OK && i < 1000; i++) {
-        int n = i == 1 ? snprintf(path, CLV_PATH_SIZE, "runs/%s-%s", name, date) : snprintf(path, CLV_PATH_SIZE, "runs/%s-%s-%d", name, date, i);
-        if (n >= CLV_PATH_SIZE) return clv_fail(err, CLV_ERR_CONFIG, "experiment.name is too long for a folder: '%s'", name);
+        int n = i == 1 ? snprintf(path, CLV_PATH_SIZE, "runs/%s-%s", name, date)
+                       : snprintf(path, CLV_PATH_SIZE, "runs/%s-%s-%d", name, date, i);
+        if (n >= CLV_PATH_SIZE)
+            return clv_fail(err, CLV_ERR_CONFIG, "experiment.name is too long for a folder: '%s'", name);
         if (mkdir(path, 0777) == 0) return CLV_OK;
         if (errno != EEXIST) return clv_fail(err, CLV_ERR_INTERNAL, "%s: cannot be made: %s", path, strerror(errno));
     }
-    return status == CLV_OK ? clv_fail(err, CLV_ERR_INTERNAL, "runs/%s-%s: a thousand such folders exist", name, date) : status;
+    return status == CLV_OK ? clv_fail(err, CLV_ERR_INTERNAL, "runs/%s-%s: a thousand such folders exist", name, date)
+                            : status;
 }
 
 clv_status clv_run_folder_create(const char *out, const char *name, clv_run_folder *folder, clv_error *err)
@@ -62,7 +68,8 @@ clv_status clv_run_folder_create(const char *out, const char *name, clv_run_fold
     clv_run_folder made = {.lock = -1};
     clv_status status = CLV_OK;
     if (out) {
-        CLV_REQUIRE(strlen(out) < CLV_PATH_SIZE, CLV_ERR_CONFIG, "--out: the path is longer than %d bytes", CLV_PATH_SIZE - 1);
+        CLV_REQUIRE(strlen(out) < CLV_PATH_SIZE, CLV_ERR_CONFIG, "--out: the path is longer than %d bytes",
+                    CLV_PATH_SIZE - 1);
         strcpy(made.path, out);
         CLV_TRY(clv_make_folders(out, err));
     } else {
@@ -84,9 +91,11 @@ clv_status clv_run_folder_open(const char *path, clv_run_folder *folder, clv_err
 {
     clv_run_folder opened = {.lock = -1};
     clv_status status = CLV_OK;
-    CLV_REQUIRE(strlen(path) < CLV_PATH_SIZE, CLV_ERR_CONFIG, "the run's path is longer than %d bytes", CLV_PATH_SIZE - 1);
+    CLV_REQUIRE(strlen(path) < CLV_PATH_SIZE, CLV_ERR_CONFIG, "the run's path is longer than %d bytes",
+                CLV_PATH_SIZE - 1);
     strcpy(opened.path, path);
-    CLV_REQUIRE(holds(path, CLV_LAST_FILE), CLV_ERR_CONFIG, "%s: there is no %s to resume from; train without --resume", path, CLV_LAST_FILE);
+    CLV_REQUIRE(holds(path, CLV_LAST_FILE), CLV_ERR_CONFIG, "%s: there is no %s to resume from; train without --resume",
+                path, CLV_LAST_FILE);
     CLV_TRY(take_lock(&opened, err));
     *folder = opened;
 done:

@@ -4,15 +4,15 @@
 
 #include "clave/experiment.h"
 
-#define CLV_RESOLVED_FILE "resolved.ini"
-#define CLV_BEST_FILE "best.safetensors"
-#define CLV_LAST_FILE "last.safetensors"
-#define CLV_METRICS_FILE "metrics.csv"
-#define CLV_RESULTS_FILE "results.json"
-#define CLV_LOG_FILE "log.txt"
-#define CLV_LOCK_FILE ".lock" /* stays behind: unlinking it would let two processes hold two files of one name */
+#define CLV_RESOLVED_FILE  "resolved.ini"
+#define CLV_BEST_FILE      "best.safetensors"
+#define CLV_LAST_FILE      "last.safetensors"
+#define CLV_METRICS_FILE   "metrics.csv"
+#define CLV_RESULTS_FILE   "results.json"
+#define CLV_LOG_FILE       "log.txt"
+#define CLV_LOCK_FILE      ".lock" /* stays behind: unlinking it would let two processes hold two files of one name */
 #define CLV_FIGURES_FOLDER "figures"
-#define CLV_REPORT_FILE "report.html"
+#define CLV_REPORT_FILE    "report.html"
 
 /* A run directory held by this process: another that wants it is refused until clv_run_folder_close. */
 typedef struct clv_run_folder {
@@ -26,8 +26,8 @@ clv_status clv_run_folder_check_new(const char *out, clv_error *err);
 clv_status clv_run_folder_create(const char *out, const char *name, clv_run_folder *folder, clv_error *err);
 /* An existing one, to go on in. CLV_ERR_CONFIG where there is nothing to go on from. */
 clv_status clv_run_folder_open(const char *path, clv_run_folder *folder, clv_error *err);
-/* A run goes on only under the configuration it began with: CLV_ERR_CONFIG names the first key that differs, but for those that
- * change no trained weight (how long, where, what is drawn). */
+/* A run goes on only under the configuration it began with: CLV_ERR_CONFIG names the first key that differs, but for
+ * those that change no trained weight (how long, where, what is drawn). */
 clv_status clv_run_folder_check_same(const clv_run_folder *folder, const clv_config *config, clv_error *err);
 void clv_run_folder_close(clv_run_folder *folder);
 
@@ -44,11 +44,13 @@ typedef struct clv_metric_table {
     size_t rows, capacity;
 } clv_metric_table;
 
-clv_status clv_metrics_add(clv_metric_table *table, uint32_t epoch, const char *split, const char *metric, double value, clv_error *err);
+clv_status clv_metrics_add(clv_metric_table *table, uint32_t epoch, const char *split, const char *metric, double value,
+                           clv_error *err);
 clv_status clv_metrics_write(const clv_run_folder *folder, const clv_metric_table *table, clv_error *err);
 /* Reads a run's metrics up to `last_epoch` (UINT32_MAX: all); a missing file is an empty table. */
 clv_status clv_metrics_read(const char *run, uint32_t last_epoch, clv_metric_table *table, clv_error *err);
-double clv_metrics_get(const clv_metric_table *table, uint32_t epoch, const char *split, const char *metric); /* NaN: none */
+double clv_metrics_get(const clv_metric_table *table, uint32_t epoch, const char *split,
+                       const char *metric); /* NaN: none */
 void clv_metrics_free(clv_metric_table *table);
 
 clv_status clv_results_write(const clv_run_folder *folder, const clv_config *config, const clv_device_info *device,

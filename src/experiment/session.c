@@ -18,7 +18,9 @@ static clv_status open_device(clv_session *s, clv_error *err)
     clv_device_options options = {
         .backend = clv_config_string(s->config, "device.backend"),
         .select = clv_config_string(s->config, "device.select"),
-        .gemm = !strcmp(gemm, "own") ? CLV_GEMM_OWN : !strcmp(gemm, "clblast") ? CLV_GEMM_CLBLAST : CLV_GEMM_AUTO,
+        .gemm = !strcmp(gemm, "own")       ? CLV_GEMM_OWN
+                : !strcmp(gemm, "clblast") ? CLV_GEMM_CLBLAST
+                                           : CLV_GEMM_AUTO,
         .selftest = clv_config_bool(s->config, "device.selftest"),
     };
     clv_status status = clv_backend_create(&options, &s->be, err);
@@ -35,14 +37,16 @@ static clv_status split_train(clv_session *s, clv_error *err)
     uint32_t count = s->images[CLV_DATASET_TRAIN].count;
     int64_t validation = clv_config_int(s->config, "data.validation");
     if (validation >= (int64_t)count)
-        return clv_fail(err, CLV_ERR_CONFIG, "%s: data.validation = %lld holds out all of the %u training images; hold out fewer",
+        return clv_fail(err, CLV_ERR_CONFIG,
+                        "%s: data.validation = %lld holds out all of the %u training images; hold out fewer",
                         clv_config_where(s->config, "data.validation"), (long long)validation, count);
     s->validation_count = (uint32_t)validation;
     s->train_count = count - s->validation_count;
     return CLV_OK;
 }
 
-/* The two data sets must have images of one shape; a phase without images still needs the shape, from the test images. */
+/* The two data sets must have images of one shape; a phase without images still needs the shape, from the test images.
+ */
 static clv_status load_images(clv_session *s, const clv_phase_request *request, int requests, clv_error *err)
 {
     const char *path = clv_config_string(s->config, "data.path");
@@ -56,8 +60,9 @@ static clv_status load_images(clv_session *s, const clv_phase_request *request, 
     }
     const clv_images *a = &s->images[0], *b = &s->images[1];
     if (a->count && b->count && (a->channels != b->channels || a->height != b->height || a->width != b->width))
-        return clv_fail(err, CLV_ERR_DATA, "%s: training images are %dx%dx%d, test images %dx%dx%d: they must be of one size", path, a->channels,
-                        a->height, a->width, b->channels, b->height, b->width);
+        return clv_fail(err, CLV_ERR_DATA,
+                        "%s: training images are %dx%dx%d, test images %dx%dx%d: they must be of one size", path,
+                        a->channels, a->height, a->width, b->channels, b->height, b->width);
     return CLV_OK;
 }
 
@@ -111,7 +116,8 @@ static clv_status plan_phase(clv_session *s, const clv_phase_request *request, c
         .reuse = true,
         .trace_rows = CLV_TRACE_ROWS,
     };
-    return clv_plan_create(phase->graph.graph, clv_model_params(s->model), phase->graph.gradient, &options, &phase->plan, err);
+    return clv_plan_create(phase->graph.graph, clv_model_params(s->model), phase->graph.gradient, &options,
+                           &phase->plan, err);
 }
 
 /* Each space is as large as the phase that needs most of it; phases run one after another, so they share. */
@@ -147,16 +153,18 @@ done:
     return status;
 }
 
-clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests, clv_session **session,
-                            clv_error *err)
+clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
+                            clv_session **session, clv_error *err)
 {
     clv_session *s = clv_alloc(1, sizeof *s, err);
     if (!s) return CLV_ERR_INTERNAL;
     s->config = config;
     s->log = log;
     clv_status status = build(s, request, requests, err);
-    if (status == CLV_OK) *session = s;
-    else clv_session_close(s);
+    if (status == CLV_OK)
+        *session = s;
+    else
+        clv_session_close(s);
     return status;
 }
 
@@ -211,11 +219,13 @@ clv_status clv_session_read(clv_session *s, clv_space space, float *values, clv_
 
 clv_status clv_session_order(clv_session *s, int dataset, const uint32_t *order, clv_error *err)
 {
-    return clv_buffer_write(s->be, s->bindings.dataset[dataset].order, 0, order, s->images[dataset].count * sizeof *order, err);
+    return clv_buffer_write(s->be, s->bindings.dataset[dataset].order, 0, order,
+                            s->images[dataset].count * sizeof *order, err);
 }
 
 /* The host's [image][element] beside the device's [element][lanes]. */
-static clv_status exchange_batch(clv_session *s, const clv_phase *phase, clv_node node, const float *in, float *out, int count, clv_error *err)
+static clv_status exchange_batch(clv_session *s, const clv_phase *phase, clv_node node, const float *in, float *out,
+                                 int count, clv_error *err)
 {
     const clv_operand *place = &phase->plan->place[node];
     clv_status status = CLV_OK;
@@ -229,8 +239,10 @@ static clv_status exchange_batch(clv_session *s, const clv_phase *phase, clv_nod
     if (out) CLV_TRY(clv_buffer_read_floats(s->be, arena, place->offset, lanes, rows * stride, err));
     for (int n = 0; n < count; n++)
         for (size_t r = 0; r < rows; r++) {
-            if (out) out[(size_t)n * rows + r] = lanes[r * stride + n];
-            else lanes[r * stride + n] = in[(size_t)n * rows + r];
+            if (out)
+                out[(size_t)n * rows + r] = lanes[r * stride + n];
+            else
+                lanes[r * stride + n] = in[(size_t)n * rows + r];
         }
     if (in) CLV_TRY(clv_buffer_write_floats(s->be, arena, place->offset, lanes, rows * stride, err));
 done:
@@ -238,12 +250,14 @@ done:
     return status;
 }
 
-clv_status clv_session_write_batch(clv_session *s, const clv_phase *phase, clv_node node, const float *values, int count, clv_error *err)
+clv_status clv_session_write_batch(clv_session *s, const clv_phase *phase, clv_node node, const float *values,
+                                   int count, clv_error *err)
 {
     return exchange_batch(s, phase, node, values, NULL, count, err);
 }
 
-clv_status clv_session_read_batch(clv_session *s, const clv_phase *phase, clv_node node, float *values, int count, clv_error *err)
+clv_status clv_session_read_batch(clv_session *s, const clv_phase *phase, clv_node node, float *values, int count,
+                                  clv_error *err)
 {
     return exchange_batch(s, phase, node, NULL, values, count, err);
 }
@@ -275,9 +289,12 @@ void clv_session_device(const clv_session *s, char *text, size_t size)
 
 clv_status clv_split_dataset(const char *split, int *dataset, clv_error *err)
 {
-    if (!strcmp(split, "test")) *dataset = CLV_DATASET_TEST;
-    else if (!strcmp(split, "train") || !strcmp(split, "val")) *dataset = CLV_DATASET_TRAIN;
-    else return clv_fail(err, CLV_ERR_CONFIG, "there is no split '%s': use train, val or test", split);
+    if (!strcmp(split, "test"))
+        *dataset = CLV_DATASET_TEST;
+    else if (!strcmp(split, "train") || !strcmp(split, "val"))
+        *dataset = CLV_DATASET_TRAIN;
+    else
+        return clv_fail(err, CLV_ERR_CONFIG, "there is no split '%s': use train, val or test", split);
     return CLV_OK;
 }
 
@@ -288,7 +305,11 @@ clv_status clv_session_split(const clv_session *s, const char *split, uint32_t *
     if (status != CLV_OK) return status;
     bool validation = !strcmp(split, "val");
     *first = validation ? s->train_count : 0;
-    *count = dataset == CLV_DATASET_TEST ? s->images[CLV_DATASET_TEST].count : validation ? s->validation_count : s->train_count;
-    if (*count == 0) return clv_fail(err, CLV_ERR_CONFIG, "%s: there are no %s images; set data.validation", clv_config_where(s->config, "data.validation"), split);
+    *count = dataset == CLV_DATASET_TEST ? s->images[CLV_DATASET_TEST].count
+             : validation                ? s->validation_count
+                                         : s->train_count;
+    if (*count == 0)
+        return clv_fail(err, CLV_ERR_CONFIG, "%s: there are no %s images; set data.validation",
+                        clv_config_where(s->config, "data.validation"), split);
     return CLV_OK;
 }

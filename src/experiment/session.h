@@ -1,5 +1,6 @@
-/* A session: one configuration at work. It owns the device, the data set on it, the model and, for each phase asked for (a
- * mode of the model on one data set), graph, plan and program; phases share parameters and memory and run one after another. */
+/* A session: one configuration at work. It owns the device, the data set on it, the model and, for each phase asked for
+ * (a mode of the model on one data set), graph, plan and program; phases share parameters and memory and run one after
+ * another. */
 #ifndef CLAVE_EXPERIMENT_SESSION_H
 #define CLAVE_EXPERIMENT_SESSION_H
 
@@ -42,8 +43,8 @@ typedef struct clv_phase_request {
 } clv_phase_request;
 
 /* Opens the device, loads the data the phases need, builds everything. Parameters are zero until written. */
-clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests, clv_session **session,
-                            clv_error *err);
+clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
+                            clv_session **session, clv_error *err);
 void clv_session_close(clv_session *session);
 
 clv_phase *clv_session_phase(clv_session *session, clv_mode mode, int dataset); /* of those asked for */
@@ -55,9 +56,12 @@ clv_status clv_session_read(clv_session *session, clv_space space, float *values
 /* The order in which a data set's images are visited from now on: all its images, each once. */
 clv_status clv_session_order(clv_session *session, int dataset, const uint32_t *order, clv_error *err);
 
-/* A batched tensor that the host writes (input) or reads (output): values are [image][c][y][x], `count` images of the batch. */
-clv_status clv_session_write_batch(clv_session *session, const clv_phase *phase, clv_node node, const float *values, int count, clv_error *err);
-clv_status clv_session_read_batch(clv_session *session, const clv_phase *phase, clv_node node, float *values, int count, clv_error *err);
+/* A batched tensor that the host writes (input) or reads (output): values are [image][c][y][x], `count` images of the
+ * batch. */
+clv_status clv_session_write_batch(clv_session *session, const clv_phase *phase, clv_node node, const float *values,
+                                   int count, clv_error *err);
+clv_status clv_session_read_batch(clv_session *session, const clv_phase *phase, clv_node node, float *values, int count,
+                                  clv_error *err);
 
 /* Loads a run's best weights (or initial ones where run is NULL, from experiment.seed). */
 clv_status clv_session_load(clv_session *session, const char *run, clv_error *err);
@@ -66,7 +70,8 @@ clv_status clv_session_load(clv_session *session, const char *run, clv_error *er
 void clv_session_device(const clv_session *session, char *text, size_t size);
 
 /* First place and number of places of "train", "val" or "test"; CLV_ERR_CONFIG where there are none. */
-clv_status clv_session_split(const clv_session *session, const char *split, uint32_t *first, uint32_t *count, clv_error *err);
+clv_status clv_session_split(const clv_session *session, const char *split, uint32_t *first, uint32_t *count,
+                             clv_error *err);
 /* The data set a split lies in: CLV_DATASET_TRAIN or CLV_DATASET_TEST; CLV_ERR_CONFIG for another name. */
 clv_status clv_split_dataset(const char *split, int *dataset, clv_error *err);
 

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 typedef struct clv_stopping {
-    uint32_t patience; /* 0: never stop */
-    double min_delta;  /* >= 0 */
+    uint32_t patience;   /* 0: never stop */
+    double min_delta;    /* >= 0 */
     uint32_t best_epoch; /* from 1; 0: none yet */
     double best;
     uint32_t waited; /* epochs since the best */

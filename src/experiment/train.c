@@ -1,5 +1,5 @@
-/* The training loop: epochs of shuffled passes, validation, early stopping, and a checkpoint after each epoch from which a
- * run goes on as if it had never stopped. */
+/* The training loop: epochs of shuffled passes, validation, early stopping, and a checkpoint after each epoch from
+ * which a run goes on as if it had never stopped. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ typedef struct trainer {
     uint32_t *order;                  /* [images of the training file] */
     uint32_t epochs, steps_run;       /* of this call */
     double start, train_seconds;
-    uint64_t images_trained;          /* in train_seconds */
+    uint64_t images_trained; /* in train_seconds */
 } trainer;
 
 static clv_status allocate(trainer *t, clv_error *err)
@@ -53,7 +53,8 @@ static clv_status start_state(trainer *t, clv_error *err)
         uint64_t seed = t->state.seed;
         CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, CLV_LAST_FILE, err));
         CLV_TRY(clv_checkpoint_read(path, layout, t->param, t->moment1, t->moment2, &t->state, err));
-        CLV_REQUIRE(t->state.seed == seed, CLV_ERR_CONFIG, "%s: experiment.seed is %" PRIu64 " but the run began with %" PRIu64,
+        CLV_REQUIRE(t->state.seed == seed, CLV_ERR_CONFIG,
+                    "%s: experiment.seed is %" PRIu64 " but the run began with %" PRIu64,
                     clv_config_where(t->config, "experiment.seed"), seed, t->state.seed);
         CLV_TRY(clv_metrics_read(t->folder.path, t->state.epoch, &t->metrics, err));
     } else {
@@ -115,7 +116,8 @@ static clv_status measure_split(trainer *t, const char *split, clv_measures *mea
     clv_pass pass = {.seed = t->state.seed, .label = split, .stop = t->options->stop};
     CLV_TRY(clv_session_split(t->session, split, &pass.first, &pass.count, err));
     CLV_TRY(clv_pass_run(t->session, phase, &pass, err));
-    CLV_REQUIRE(!pass.stopped || pass.batches == clv_pass_batches(phase, pass.count), CLV_INTERRUPTED, "interrupted while measuring the %s images", split);
+    CLV_REQUIRE(!pass.stopped || pass.batches == clv_pass_batches(phase, pass.count), CLV_INTERRUPTED,
+                "interrupted while measuring the %s images", split);
     clv_pass_measures(phase, &pass, measures);
 done:
     return status;
@@ -133,15 +135,17 @@ static void log_epoch(const trainer *t, double seconds, double rate, bool improv
 {
     const clv_measures *train = &t->result->train, *val = &t->result->validation;
     char text[256];
-    int n = snprintf(text, sizeof text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs, clv_measure_get(train, "loss"));
+    int n = snprintf(text, sizeof text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs,
+                     clv_measure_get(train, "loss"));
     for (int i = 0; i < val->count && n < (int)sizeof text; i++)
         n += snprintf(text + n, sizeof text - (size_t)n, "  val %s %.5g", val->of[i].name, val->of[i].value);
     clv_log_line(t->options->log, "%s  %.0f images/s  %.1f s%s", text, rate, seconds, improved ? "  best" : "");
 }
 
-/* What follows an epoch's last step: validation, files. Metrics are written before the checkpoint: a run killed between the two
- * drops the rows of the epoch it repeats. */
-static clv_status end_epoch(trainer *t, const clv_pass *pass, double pass_seconds, uint64_t images, bool *stop, clv_error *err)
+/* What follows an epoch's last step: validation, files. Metrics are written before the checkpoint: a run killed between
+ * the two drops the rows of the epoch it repeats. */
+static clv_status end_epoch(trainer *t, const clv_pass *pass, double pass_seconds, uint64_t images, bool *stop,
+                            clv_error *err)
 {
     clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
     clv_status status = CLV_OK;
@@ -175,8 +179,8 @@ static clv_status interrupted(trainer *t, const clv_pass *pass, clv_error *err)
     memcpy(t->state.epoch_sum, pass->sum, sizeof pass->sum);
     clv_status status = save(t, CLV_LAST_FILE, true, err);
     if (status != CLV_OK) return status;
-    return clv_fail(err, CLV_INTERRUPTED, "interrupted at step %u of epoch %u; go on by: clave train %s --resume", t->state.step, t->state.epoch + 1,
-                    t->folder.path);
+    return clv_fail(err, CLV_INTERRUPTED, "interrupted at step %u of epoch %u; go on by: clave train %s --resume",
+                    t->state.step, t->state.epoch + 1, t->folder.path);
 }
 
 static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
@@ -186,8 +190,12 @@ static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
     char label[48];
     snprintf(label, sizeof label, "epoch %u/%u", t->state.epoch + 1, t->epochs);
     uint32_t count = t->session->train_count, batches = clv_pass_batches(phase, count);
-    clv_pass pass = {.count = count, .from_batch = t->state.epoch_batches, .first_step = t->state.epoch * batches, .seed = t->state.seed,
-                     .label = label, .stop = t->options->stop};
+    clv_pass pass = {.count = count,
+                     .from_batch = t->state.epoch_batches,
+                     .first_step = t->state.epoch * batches,
+                     .seed = t->state.seed,
+                     .label = label,
+                     .stop = t->options->stop};
     if (t->options->stop_after_steps) pass.stop_after = t->options->stop_after_steps - (long)t->steps_run;
     memcpy(pass.sum, t->state.epoch_sum, sizeof pass.sum);
     CLV_TRY(order_epoch(t, t->state.epoch, err));
@@ -202,7 +210,8 @@ static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
     t->images_trained += images;
     if (pass.batches < batches) return interrupted(t, &pass, err);
     CLV_TRY(end_epoch(t, &pass, seconds, images, stop, err));
-    CLV_REQUIRE(!pass.stopped, CLV_INTERRUPTED, "interrupted after epoch %u; go on by: clave train %s --resume", t->state.epoch, t->folder.path);
+    CLV_REQUIRE(!pass.stopped, CLV_INTERRUPTED, "interrupted after epoch %u; go on by: clave train %s --resume",
+                t->state.epoch, t->folder.path);
 done:
     return status;
 }
@@ -219,7 +228,8 @@ static double total_seconds(const trainer *t)
 static clv_status finish(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
-    if (clv_config_bool(t->config, "early_stopping.restore_best")) CLV_TRY(clv_session_load(t->session, t->folder.path, err));
+    if (clv_config_bool(t->config, "early_stopping.restore_best"))
+        CLV_TRY(clv_session_load(t->session, t->folder.path, err));
     CLV_TRY(measure_split(t, "test", &t->result->test, err));
     t->result->epochs = t->state.epoch;
     t->result->best_epoch = t->stopping.best_epoch;
@@ -239,7 +249,8 @@ static clv_status train_epochs(trainer *t, clv_error *err)
     while (t->state.epoch < t->epochs && !stop) CLV_TRY(run_epoch(t, &stop, err));
     if (stop)
         clv_log_line(t->options->log, "stopped early: %s has not improved for %u epochs; the best is epoch %u",
-                     clv_config_string(t->config, "early_stopping.monitor"), t->stopping.waited, t->stopping.best_epoch);
+                     clv_config_string(t->config, "early_stopping.monitor"), t->stopping.waited,
+                     t->stopping.best_epoch);
     CLV_TRY(finish(t, err));
 done:
     return status;
@@ -265,26 +276,31 @@ static clv_status open_folder(trainer *t, clv_error *err)
         CLV_TRY(clv_run_folder_open(t->options->out, &t->folder, err));
         CLV_TRY(clv_run_folder_check_same(&t->folder, t->config, err));
     } else {
-        CLV_TRY(clv_run_folder_create(t->options->out, clv_config_string(t->config, "experiment.name"), &t->folder, err));
+        CLV_TRY(
+            clv_run_folder_create(t->options->out, clv_config_string(t->config, "experiment.name"), &t->folder, err));
     }
     CLV_TRY(clv_config_print(t->config, &text, err));
     CLV_TRY(clv_run_folder_write(&t->folder, CLV_RESOLVED_FILE, text, err));
     strcpy(t->result->run, t->folder.path);
     CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, CLV_LOG_FILE, err));
     if (t->options->log) CLV_TRY(clv_log_open(t->options->log, path, err));
-    clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path, t->result->device);
+    clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path,
+                 t->result->device);
 done:
     free(text);
     return status;
 }
 
-clv_status clv_train(const clv_config *config, const clv_train_options *options, clv_train_result *result, clv_error *err)
+clv_status clv_train(const clv_config *config, const clv_train_options *options, clv_train_result *result,
+                     clv_error *err)
 {
-    trainer t = {.config = config, .options = options, .result = result, .folder = {.lock = -1}, .start = clv_seconds()};
+    trainer t = {
+        .config = config, .options = options, .result = result, .folder = {.lock = -1}, .start = clv_seconds()};
     clv_status status = CLV_OK;
     *result = (clv_train_result){0};
     t.epochs = (uint32_t)clv_config_int(config, "train.epochs");
-    CLV_REQUIRE(!options->resume || options->out, CLV_ERR_CONFIG, "--resume needs the run directory: clave train RUN --resume");
+    CLV_REQUIRE(!options->resume || options->out, CLV_ERR_CONFIG,
+                "--resume needs the run directory: clave train RUN --resume");
     if (options->out && !options->resume) CLV_TRY(clv_run_folder_check_new(options->out, err));
     CLV_TRY(open_session(&t, err));
     CLV_TRY(allocate(&t, err));

@@ -5,9 +5,9 @@ Run by hand in any environment with torch and numpy: python3 tests/golden/make.p
 
 A case is a recipe, steps joined by "; ", which tests/test_golden.c builds as a graph of clave. Its inputs are drawn here.
 Beside each result `name` lies `name.scale`, from which the test makes its tolerance: sqrt(k) M, where M bounds the sum of
-the absolute values of all terms that the result adds up, and k counts the roundings on the way. M comes from a second
-evaluation of the recipe, and of its gradient, on absolute values: each step computes a pair (value, magnitude), the
-magnitude with a derivative that is at least the size of every term of the value's derivative.
+the absolute values of all terms that the result adds up, and k counts the roundings on the longest way to it. M comes from
+a second evaluation of the recipe, and of its gradient, on absolute values: each step computes a pair (value, magnitude),
+the magnitude with a derivative that is at least the size of every term of the value's derivative.
 """
 import json
 import math
@@ -125,14 +125,15 @@ class Evaluation:
         self.case, self.data = case, data
         self.rng = np.random.default_rng(zlib.crc32(case.encode()))
         self.x, self.y, self.kept, self.params = None, None, {}, {}
-        self.losses, self.roundings, self.optimiser = None, 0, None
+        self.losses, self.optimiser = None, None
+        self.forward = self.backward = self.over_batch = 0  # roundings; one sum over the batch lies on any way
         for step in CASES[case].split("; "):
             name, *words = step.split()
             if name in ("dot", "mse", "bce", "xent", "kl") and self.y is None:
                 self.y = self.x
             getattr(self, name)(*words)
         self.loss = Pair(self.losses.v.mean(), self.losses.m.mean())
-        self.roundings += IMAGES
+        self.forward += IMAGES
 
     # Inputs.
 
@@ -161,34 +162,38 @@ class Evaluation:
 
     # Layers.
 
-    def product(self, function, weight, small, big):
-        """small, big: shapes [n][c][y][x] on either side of the window."""
+    def count(self, forward, backward, over_batch=0):
+        """Roundings of a step's own result, of the gradient that it passes on, of its parameter's gradient."""
+        self.forward += forward
+        self.backward += backward
+        self.over_batch = max(self.over_batch, over_batch)
+
+    def product(self, function, weight):
+        channels = self.x.v.shape[1]
         self.x = Pair(function(self.x.v, weight.v), function(self.x.m, weight.m))
         window = math.prod(weight.v.shape[2:])
-        self.roundings += (small[1] + big[1]) * window + IMAGES * math.prod(small[2:])
+        self.count(channels * window, self.x.v.shape[1] * window, IMAGES * math.prod(self.x.v.shape[2:]))
 
     def conv(self, name, out_channels, kernel, stride, pad):
-        big, k = self.x.v.shape, int(kernel)
-        weight = self.param(name, (int(out_channels), big[1], k, k), big[1] * k * k)
-        conv = lambda x, w: F.conv2d(x, w, stride=int(stride), padding=int(pad))
-        self.product(conv, weight, conv(self.x.v, weight.v).shape, big)
+        channels, k = self.x.v.shape[1], int(kernel)
+        weight = self.param(name, (int(out_channels), channels, k, k), channels * k * k)
+        self.product(lambda x, w: F.conv2d(x, w, stride=int(stride), padding=int(pad)), weight)
 
     def deconv(self, name, out_channels, kernel, stride, pad, out_pad):
-        small, k = self.x.v.shape, int(kernel)
-        weight = self.param(name, (small[1], int(out_channels), k, k), small[1] * k)
-        deconv = lambda x, w: F.conv_transpose2d(x, w, stride=int(stride), padding=int(pad), output_padding=int(out_pad))
-        self.product(deconv, weight, small, deconv(self.x.v, weight.v).shape)
+        channels, k = self.x.v.shape[1], int(kernel)
+        weight = self.param(name, (channels, int(out_channels), k, k), channels * k)
+        options = {"stride": int(stride), "padding": int(pad), "output_padding": int(out_pad)}
+        self.product(lambda x, w: F.conv_transpose2d(x, w, **options), weight)
 
     def linear(self, name, units):
-        ins = self.x.v.shape[1]
-        weight = self.param(name, (int(units), ins), ins)
-        linear = lambda x, w: F.linear(x.flatten(1), w)[..., None, None]
-        self.product(linear, weight, (IMAGES, int(units), 1, 1), self.x.v.shape)
+        channels = self.x.v.shape[1]
+        weight = self.param(name, (int(units), channels), channels)
+        self.product(lambda x, w: F.linear(x.flatten(1), w)[..., None, None], weight)
 
     def bias(self, name):
         b = self.param(name, (self.x.v.shape[1],))
         self.x = Pair(self.x.v + b.v[:, None, None], self.x.m + b.m[:, None, None])
-        self.roundings += 1 + self.x.v[:, 0].numel()
+        self.count(1, 0, self.x.v[:, 0].numel())
 
     def reshape(self, c, y, x):
         shape = (IMAGES, int(c), int(y), int(x))
@@ -198,22 +203,23 @@ class Evaluation:
         v, m = self.x.v, self.x.m
         if name in ("relu", "leaky_relu"):
             # Linear on either side: no rounding may carry a value over the kink.
-            margin = 4 * 2**-24 * math.sqrt(self.roundings) * m
+            margin = 4 * 2**-24 * math.sqrt(self.forward) * m
             assert bool(((v == 0) | (v.abs() > margin)).all()), f"{self.case}: a value lies at the kink"
             factor = torch.where(v > 0, 1.0, f32(slope)).detach()
             self.x = Pair(F.leaky_relu(v, f32(slope)), m * factor)
-            self.roundings += 2
+            self.count(1, 1)
         else:
-            # |act'| <= 1 and |act''| <= 1: an error m of x changes act' by m at most.
-            self.x = Pair({"sigmoid": torch.sigmoid, "tanh": torch.tanh}[name](v), 1 + m + m * m)
-            self.roundings += FUNCTION
+            # An error m of x changes act by |act'| m, and act' by |act''| m; and both have their own roundings.
+            function, slope, curve = {"sigmoid": (torch.sigmoid, 0.25, 0.1), "tanh": (torch.tanh, 1, 0.77)}[name]
+            self.x = Pair(function(v), 1 + slope * m + curve / 2 * m * m)
+            self.count(FUNCTION, FUNCTION)
 
     def dropout(self, rate, stream):
         words = words_of(self.x.v.shape, int(stream))
         mask = [[(four[f & 3] >> 8) / 2**24 < 1 - float(rate) for f, four in enumerate(row)] for row in words]
         factor = torch.tensor(mask, dtype=torch.float64).reshape(self.x.v.shape) / (1 - float(rate))
         self.x = Pair(self.x.v * factor, self.x.m * factor)
-        self.roundings += 2
+        self.count(1, 1)
 
     def sample(self, stream):
         mu, logvar = self.kept["mu"], self.kept["logvar"]
@@ -222,14 +228,14 @@ class Evaluation:
         deviation = (logvar.v / 2).exp().detach()
         self.x = Pair(mu.v + (logvar.v / 2).exp() * eps,
                       mu.m + deviation * 8 * radius * (1 + logvar.m + logvar.m**2))
-        self.roundings += 2 * FUNCTION
+        self.count(2 * FUNCTION, 2 * FUNCTION)
 
     # Losses of each image; several add up.
 
     def add(self, value, magnitude):
         value, magnitude = value.flatten(1).sum(1), magnitude.flatten(1).sum(1)
         self.losses = Pair(value, magnitude) if self.losses is None else Pair(self.losses.v + value, self.losses.m + magnitude)
-        self.roundings += self.x.v[0].numel() + FUNCTION
+        self.count(self.x.v[0].numel() + FUNCTION, FUNCTION)
 
     def dot(self, name):
         r = self.draw(name, lambda: self.rng.normal(size=self.x.v.shape))
@@ -242,8 +248,8 @@ class Evaluation:
 
     def bce(self, name):
         t = self.draw(name, lambda: self.rng.uniform(size=self.x.v.shape))
-        # max(s, 0) - s t + log(1 + exp(-|s|)), its derivative sigmoid(s) - t, and |sigmoid'| <= 1
-        self.add(F.binary_cross_entropy_with_logits(self.x.v, t, reduction="none"), 1 + self.x.m * (1 + t) + self.x.m**2)
+        # max(s, 0) - s t + log(1 + exp(-|s|)), its derivative sigmoid(s) - t, and |sigmoid'| <= 1 / 4
+        self.add(F.binary_cross_entropy_with_logits(self.x.v, t, reduction="none"), 1 + self.x.m * (1 + t) + self.x.m**2 / 8)
 
     def xent(self, name):
         label = self.draw(name, lambda: self.rng.integers(self.x.v.shape[1], size=(IMAGES, 1, 1, 1)))
@@ -303,33 +309,31 @@ class Train:
 
 
 def results_of(case):
-    """(data, results): data by name, and a pair and roundings for each result."""
-    data = {}
+    """(data, results): what was drawn, and for each result its value and its scale."""
+    data, results = {}, {}
+
+    def put(name, pair, roundings):
+        value, magnitude = pair.v.detach().numpy().copy(), pair.m.detach().numpy()
+        assert np.isfinite(value).all() and (np.abs(value) <= magnitude * (1 + 1e-12)).all(), f"{case}/{name}"
+        results[name], results[f"{name}.scale"] = value, math.sqrt(roundings) * magnitude
+
     e = Evaluation(case, data)
-    gradient = e.gradients()
-    results = {"y": e.y, "losses": e.losses, "loss": Pair(e.loss.v[None], e.loss.m[None])}
-    results |= {"d " + name: pair for name, pair in gradient.items()}
+    gradient, roundings = e.gradients(), e.forward + e.backward + e.over_batch
+    put("y", e.y, e.forward)
+    put("losses", e.losses, e.forward)
+    put("loss", Pair(e.loss.v[None], e.loss.m[None]), e.forward)
+    for name, pair in gradient.items():
+        put(f"d {name}", pair, roundings)
     drawn = dict(data)
     if e.optimiser:
         train = Train(e)
         for at in range(1, STEPS + 1):
             train.step(at, gradient)
             for name, w in train.w.items():
-                results[f"{name} after {at}"] = Pair(w.detach().clone(), train.m[name].clone())
+                put(f"{name} after {at}", Pair(w, train.m[name]), STEPS * roundings)
                 data[name] = w.detach().numpy()
             gradient = Evaluation(case, data).gradients()
-    return drawn, results, STEPS * e.roundings if e.optimiser else e.roundings
-
-
-def tensors_of(case):
-    drawn, results, roundings = results_of(case)
-    tensors = {f"{case}/{name}": value for name, value in drawn.items()}
-    for name, pair in results.items():
-        value, magnitude = pair.v.detach().numpy(), pair.m.detach().numpy()
-        assert np.isfinite(value).all() and (np.abs(value) <= magnitude * (1 + 1e-12)).all(), f"{case}/{name}"
-        tensors[f"{case}/{name}"] = value
-        tensors[f"{case}/{name}.scale"] = math.sqrt(roundings) * magnitude
-    return tensors
+    return drawn, results
 
 
 def write(path, tensors, metadata):
@@ -348,7 +352,8 @@ def main():
     torch.set_num_threads(1)
     tensors = {}
     for case in CASES:
-        tensors |= tensors_of(case)
+        drawn, results = results_of(case)
+        tensors |= {f"{case}/{name}": value for name, value in (drawn | results).items()}
     path = pathlib.Path(__file__).with_name("golden.safetensors")
     write(path, tensors, {"torch": torch.__version__, "cases": " ".join(CASES), **CASES})
     print(f"{path}: {len(CASES)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")

@@ -76,8 +76,10 @@ clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, cl
 
 /* The program of a launch: shared, from the binary cache, or built; release it with clv_cl_program_release. */
 clv_status clv_cl_program_get(clv_opencl *be, const clv_launch *launch, clv_cl_program **out, clv_error *err);
-/* Its last user writes the binary to the cache. */
+/* Its last user writes the binary to the cache and destroys it. What a self-test used stays for the plan that asked for
+ * the test, until clv_cl_programs_sweep destroys what no one uses. */
 void clv_cl_program_release(clv_opencl *be, clv_cl_program *program);
+void clv_cl_programs_sweep(clv_opencl *be);
 
 /* A binary by its key; false where there is none that is whole. The caller frees *binary. */
 bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size);

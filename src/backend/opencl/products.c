@@ -1,19 +1,22 @@
 /* The launch rows of conv, deconv and conv_weight: which kernel of cl/ computes a product on which kind of device, and the
- * tiles that suit its shape. CPUs get packed products and blocks of weights per work-item, every other device the direct
- * kernels. Nothing here knows a network: the choice depends on shape, vector width and kind of device alone. */
+ * tiles that suit its shape. CPUs get the packed kernels, a work-item a pixel or a block of weights; every other device the
+ * direct ones, a work-item (a work-group) a register tile. Nothing here knows a network: the choice depends on shape, vector width
+ * and kind of device alone. */
 #include "backend/opencl/launch.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define ITEMS 16               /* work-items that a launch should have at least, so that a few cores end together */
-#define CACHED_FLOATS 4096     /* of a register tile's lanes between two blocks of channels: half a first-level cache */
-#define FEW_WEIGHTS_BYTES 65536 /* below this weights are read where they lie: they stay in the caches */
-#define BLOCK_WEIGHTS 16384 /* sums of a conv_weight work-item, in its own memory */
-#define ROW_FLOATS 8192       /* of a row of x that it packs */
-#define FEW_CHANNELS 3        /* result channels up to which deconv computes products and gathers them */
-#define PACKED_SHARE 16384    /* weights of a block from which copying what the taps read pays */
-#define SCRATCH_ALIGN 1024    /* elements: two uses of a call's scratch memory start as far apart as any device asks */
+#define ITEMS 16            /* work-items that a launch should have at least, so that a few cores end together */
+#define CACHED_FLOATS 4096  /* 16 KB, half a first-level cache: what a register tile streams over again and again */
+#define BLOCK_SUMS 131072   /* of a packed product's work-item, between blocks of channels: they lie on its thread's stack */
+#define BLOCK_WEIGHTS 16384 /* of a conv_weight work-item, on the stack too */
+#define ROW_FLOATS 8192     /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
+#define FEW_WEIGHTS 16384   /* below this weights are read where they lie: they stay in the caches */
+#define PACKED_SHARE 16384  /* weights of a block from which copying what the taps read pays */
+#define PANEL_SHARE 256     /* weights of a channel of y from which conv_weight's panels pay */
+#define FEW_CHANNELS 3      /* result channels up to which deconv computes products and gathers them */
+#define SCRATCH_ALIGN 1024  /* elements: two uses of a call's scratch memory start as far apart as any device asks */
 #define WHOLE(a, b) (((a) + (b) - 1) / (b))
 
 /* A product as the kernels see it: the small side [oc][oh][ow], the big side [ic][ih][iw]. */
@@ -42,12 +45,11 @@ static int divisor(int n, int limit)
     return d;
 }
 
-/* Appends to a launch's defines; what does not fit is reported by the caller. */
-static int define(clv_launch *launch, const char *name, int value)
+/* Appends to a launch's defines; clv_launch_product reports what does not fit. */
+static void define(clv_launch *launch, const char *name, int value)
 {
     const size_t used = strlen(launch->defines);
-    const int written = snprintf(launch->defines + used, CLV_DEFINES_SIZE - used, "%s-D%s=%d", used ? " " : "", name, value);
-    return written > 0 && (size_t)written < CLV_DEFINES_SIZE - used;
+    snprintf(launch->defines + used, CLV_DEFINES_SIZE - used, "%s-D%s=%d", used ? " " : "", name, value);
 }
 
 static product product_of(const clv_device_info *device, const clv_call *call)
@@ -122,8 +124,8 @@ static void add_epilogue(clv_launch *launch, const clv_call *call)
     add_arg(launch, CLV_ARG_OUT);
 }
 
-/* Register tiles for m result channels: as many accumulators as the registers hold beside the operands, 12 of 16, 24 of 32
- * (AVX-512), three lanes wide at most so that a weight's broadcast serves several. */
+/* Register tiles for m result channels: as many accumulators as the registers hold beside the operands, 12 of 16 (AVX2) or 24 of
+ * 32 (AVX-512); two vectors wide, so that a weight serves two, and wider where there are few channels. */
 static tiles choose_tiles(const product *a, int m)
 {
     const int wide = a->v >= 16, vectors = a->n / a->v;
@@ -147,11 +149,13 @@ static tiles choose_tiles(const product *a, int m)
     return t;
 }
 
-/* Lanes and result channels of a work-item: up to four tiles across, all channels; less where there would be too few. */
+/* Lanes and result channels of a work-item: up to eight tiles across and all channels; less where there would be too few
+ * work-items. A block divides m, so that no two work-items write the same results. */
 static void choose_block(const product *a, tiles *t, int m, int pixels)
 {
     const int across = a->n / (a->v * t->vectors);
     t->across = divisor(across, 8);
+    while (t->across > 1 && m * t->across * t->vectors * a->v > BLOCK_SUMS) t->across = divisor(across, t->across - 1);
     while (t->across > 1 && pixels * (across / t->across) < ITEMS) t->across = divisor(across, t->across - 1);
     int block = m;
     while (pixels * (across / t->across) * (m / block) < ITEMS && block >= 4 * t->tall && block % 2 == 0) block /= 2;
@@ -182,10 +186,11 @@ static void define_packed(clv_launch *launch, const product *a, const tiles *t, 
 
 /* Large weights are put in panels first: in the order in which they are read, and not at strides of powers of two, which share
  * few sets of a cache. Returns where the product reads its weights. */
-static clv_arg add_panels(const char *file, const char *kernel, const product *a, const tiles *t, int m, int c, int taps, clv_launch_list *list)
+static clv_arg add_panels(const char *file, const char *kernel, const product *a, const tiles *t, int m, int c, int taps,
+                          clv_launch_list *list)
 {
     const size_t panels = (size_t)(m / t->block * (t->tall * t->talls + t->low * t->lows)) * (size_t)c * (size_t)(a->k * a->k);
-    if (a->k == 1 || panels * sizeof(float) < FEW_WEIGHTS_BYTES) return CLV_ARG_IN1;
+    if (a->k == 1 || panels < FEW_WEIGHTS) return CLV_ARG_IN1;
     clv_launch *launch = add_launch(list, file, kernel, a);
     define_packed(launch, a, t, c, taps, 1, true);
     add_arg(launch, CLV_ARG_IN1);
@@ -286,6 +291,7 @@ static void direct(const clv_call *call, const product *a, clv_launch_list *list
     const int m = conv ? a->oc : a->ic, pixels = conv ? a->oh * a->ow : a->ih * a->iw;
     const int rows = smaller(m, 8), lanes = a->n / a->v;
     clv_launch *launch = conv ? add_launch(list, "conv.cl", "conv_direct", a) : add_launch(list, "deconv.cl", "deconv_direct", a);
+    define(launch, "DIRECT", 1);
     define(launch, "OT", rows);
     define(launch, "NV", 1);
     add_arg(launch, CLV_ARG_IN0);
@@ -298,7 +304,7 @@ static void direct(const clv_call *call, const product *a, clv_launch_list *list
 static void define_weight_tile(clv_launch *launch, const product *a, int accumulators, int *ot, int *it, int *kt)
 {
     *kt = a->k > 1 && a->k <= 7 && a->ic < 3 ? a->k : 1;
-    *it = *kt > 1 ? 1 : smaller(a->ic, a->oc < 3 ? accumulators / 2 / a->oc : 4);
+    *it = *kt > 1 ? 1 : smaller(a->ic, a->oc < 3 ? accumulators / 2 : 4);
     *ot = larger(1, smaller(a->oc, accumulators / (*it * *kt)));
     define(launch, "OT", *ot);
     define(launch, "IT", *it);
@@ -328,7 +334,7 @@ static void weight_packed(const product *a, clv_launch_list *list)
     const int parts = smaller(a->oh, WHOLE(ITEMS, its * WHOLE(ots, ob)));
     const int width = (a->ow - 1) * a->s + a->k;
     const int chunk = a->v * divisor(a->n / a->v, larger(1, ROW_FLOATS / (it * width * a->v)));
-    const bool panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= 256;
+    const bool panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
     const size_t panels = panel ? WHOLE((size_t)(a->oh * a->ow * a->n) * (size_t)(ots * ot), SCRATCH_ALIGN) * SCRATCH_ALIGN : 0;
     define(launch, "OB", ob * ot);
     define(launch, "NC", chunk);
@@ -366,6 +372,7 @@ static void weight_direct(const clv_device_info *device, const product *a, clv_l
     const int parts = smaller(a->oh, larger(1, 256 / groups));
     int lanes = smaller(64, a->n / a->v);
     while (lanes > 1 && (uint64_t)(lanes * ot * it * kt) * sizeof(float) > device->local_bytes) lanes /= 2;
+    define(launch, "DIRECT", 1);
     define(launch, "LANES", lanes);
     define(launch, "PARTS", parts);
     add_arg(launch, CLV_ARG_IN0);
@@ -403,6 +410,7 @@ clv_status clv_launch_product(const clv_device_info *device, const clv_call *cal
     }
     for (int i = 0; i < list->launches; i++)
         if (strlen(list->launch[i].defines) >= CLV_DEFINES_SIZE - 1)
-            return clv_fail(err, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes", call->name, list->launch[i].kernel, CLV_DEFINES_SIZE);
+            return clv_fail(err, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes", call->name,
+                            list->launch[i].kernel, CLV_DEFINES_SIZE);
     return CLV_OK;
 }

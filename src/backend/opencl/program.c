@@ -234,13 +234,28 @@ static void save(const clv_opencl *be, const clv_cl_program *p)
     free(binary);
 }
 
-void clv_cl_program_release(clv_opencl *be, clv_cl_program *program)
+static void drop(clv_opencl *be, clv_cl_program **link)
 {
-    if (--program->users > 0) return;
+    clv_cl_program *program = *link;
     if (program->unsaved && program->ran) save(be, program);
-    clv_cl_program **link = &be->programs;
-    while (*link != program) link = &(*link)->next;
     *link = program->next;
     clReleaseProgram(program->program);
     free(program);
+}
+
+void clv_cl_programs_sweep(clv_opencl *be)
+{
+    clv_cl_program **link = &be->programs;
+    while (*link) {
+        if ((*link)->users == 0)
+            drop(be, link);
+        else
+            link = &(*link)->next;
+    }
+}
+
+void clv_cl_program_release(clv_opencl *be, clv_cl_program *program)
+{
+    program->users--;
+    if (!be->testing) clv_cl_programs_sweep(be);
 }

@@ -170,6 +170,7 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
 done:
     free(r);
     if (made) clv_cl_plan_destroy(head, (clv_program *)made);
+    if (!be->testing) clv_cl_programs_sweep(be);
     return status;
 }
 
