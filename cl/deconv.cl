@@ -2,7 +2,7 @@
  * with oy S - P + ky = iy and ox S - P + kx = ix, then the epilogue. A gather: each result is written once, those that no tap
  * reaches as well. Results whose iy mod S and ix mod S agree have the same taps, their class.
  * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels puts large weights in the order that deconv_packed reads.
- * deconv_gather ends the other way round that few result channels want. */
+ * Where there are few result channels, a conv of kernel 1 computes the product of every tap and deconv_gather adds them. */
 #include "clave.clh"
 
 #ifndef IC
@@ -115,7 +115,7 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
             }
 }
 
-/* Where there are few result channels: a conv left each tap's product in y's place, and this adds what meets in a result.
+/* Adds the products of the taps that meet in a result, which a conv of kernel 1 left where y lies.
  * global: { N / LANES, pixels, IC } */
 kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
                           global float *restrict x /* [ic][iy][ix][n] */)

@@ -17,7 +17,14 @@
 #include "base/memory.h"
 #include "base/philox.h"
 
-enum { BATCH = 50, LANES = 64, IMAGES = 70, ALIGNMENT = 64, ROWS = 3, SLOTS = 2 };
+enum {
+    BATCH = 50,
+    LANES = 64,
+    IMAGES = 70,
+    ALIGNMENT = 256 /* elements; enough for every driver */,
+    ROWS = 3,
+    SLOTS = 2
+};
 
 static uint64_t test_seed;
 
@@ -452,8 +459,10 @@ static void test_cache_stale(void **state)
     assert_true(built_from_source());
     free(cached_binary(path, sizeof path, &size));
     clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    const bool aborts = !strcmp(be->info.platform, "rusticl"); /* 22.3 panics at a binary it does not know */
     snprintf(folder, sizeof folder, "%s", ((clv_opencl *)be)->cache);
     clv_backend_destroy(be);
+    if (aborts) skip();
     unsigned long long a, b;
     assert_int_equal(sscanf(strrchr(path, '/') + 1, "%16llx%16llx", &a, &b), 2);
     static const unsigned char junk[] = "no binary of any driver";

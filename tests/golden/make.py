@@ -143,7 +143,8 @@ class Evaluation:
         return torch.tensor(self.data[name], dtype=torch.float64)
 
     def param(self, name, shape, fan_in=1):
-        value = self.draw(name, lambda: self.rng.normal(size=shape) / math.sqrt(fan_in))
+        # Small weights keep the magnitudes of deep cases near their values, and so the tolerances tight.
+        value = self.draw(name, lambda: self.rng.normal(size=shape) / fan_in)
         self.params[name] = Pair(value.requires_grad_(), value.detach().abs().requires_grad_())
         return self.params[name]
 
@@ -224,10 +225,11 @@ class Evaluation:
     def sample(self, stream):
         mu, logvar = self.kept["mu"], self.kept["logvar"]
         eps, radius = normals(mu.v.shape, int(stream))
-        # An error of logvar changes the deviation by so much times itself; the angle's is up to 2 pi roundings.
+        # An error m of logvar changes the deviation by m / 2 times itself, its derivative by m / 4; eps is off by its
+        # radius times the roundings of an angle of up to 2 pi.
         deviation = (logvar.v / 2).exp().detach()
         self.x = Pair(mu.v + (logvar.v / 2).exp() * eps,
-                      mu.m + deviation * 8 * radius * (1 + logvar.m + logvar.m**2))
+                      mu.m + deviation * radius * (8 + 4 * logvar.m + logvar.m**2 / 8))
         self.count(2 * FUNCTION, 2 * FUNCTION)
 
     # Losses of each image; several add up.

@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "backend/opencl/launch.h"
+#include "backend/opencl/notices.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/try.h"
@@ -135,9 +136,6 @@ struct clv_opencl {
 
 /* A view of a buffer, owned by the buffer; bytes 0: all from offset on. */
 clv_status clv_cl_view(clv_cl_buffer *buffer, size_t offset, size_t bytes, cl_mem *view, clv_error *err);
-
-/* Notices for the user ("CLBlast failed its self-test ..."), a line each; "" where there are none. */
-const char *clv_opencl_notices(const clv_backend *be);
 
 /* ---- launch.c ---- */
 
