@@ -2,11 +2,12 @@
 #include "backend/opencl/opencl.h"
 #include "base/log.h"
 
-#define CHAINS           12    /* independent sums of a work-item, as peak.cl has them */
-#define ROUNDS           20000 /* multiply-adds of a chain in a launch on a CPU */
-#define GPU_ROUNDS       4096  /* and on a GPU */
+#define CHAINS 12     /* independent sums of a work-item, as peak.cl has them */
+#define ROUNDS 160000 /* multiply-adds of a chain in a launch on a CPU: milliseconds, so that queueing does not count  \
+                       */
+#define GPU_ROUNDS       4096 /* and on a GPU */
 #define GPU_ITEMS_A_UNIT 4096
-#define TRIES            5
+#define TRIES            8
 
 /* Chains of multiply-adds at full rate: vectors on a CPU, as many work-items as it can hold on a GPU. */
 static clv_launch peak_launch(const clv_device_info *info)
