@@ -28,7 +28,7 @@ kernel void xent(global const float *restrict s /* [c][n] */, global const float
 {
     const int n = (int)get_global_id(0) * V;
     const floatv is = LOADV(label + n);
-    floatv top, own = (floatv)(0.0f);
+    floatv top, own = (floatv)(NAN); /* stays so where the label is no class */
     const floatv sum = softmax_parts(s + n, &top);
     for (int c = 0; c < CLASSES; c++) own = select(own, LOADV(s + c * N + n), is == (float)c);
     STOREV(log(sum) + (top - own), v + n);

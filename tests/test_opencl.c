@@ -673,10 +673,9 @@ static void test_notice(void **state)
     sabotage(test_path("product"), "conv.cl", "kernel void conv_packed(", "kernel void conv_packed_gone(");
     for (int run = 0; run < 2; run++) {
         clv_backend *be = open_with(CLV_GEMM_OWN, true);
-        assert_string_equal(clv_opencl_notices(be), "");
+        assert_string_equal(clv_backend_notices(be), "");
         assert_ok(create_alone(be, linear_case(CLV_OP_CONV, no_fusion), err));
-        assert_int_equal(strlen(clv_opencl_notices(be)) > 0, run == 0);
-        if (run == 0) assert_non_null(strstr(clv_opencl_notices(be), "CLBlast is used instead"));
+        assert_non_null(strstr(clv_backend_notices(be), "CLBlast is used instead")); /* a kept verdict is told again */
         bool uses = false;
         one_call one = linear_case(CLV_OP_CONV, no_fusion);
         one.call.lanes = LANES;

@@ -313,6 +313,8 @@ clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err)
     return be->ops->peak ? be->ops->peak(be, gflops, err) : CLV_OK;
 }
 
+const char *clv_backend_notices(const clv_backend *be) { return be->ops->notices ? be->ops->notices(be) : ""; }
+
 clv_status clv_backend_finish(clv_backend *be, clv_error *err) { return be->ops->finish(be, err); }
 
 void clv_backend_destroy(clv_backend *be)

@@ -41,6 +41,7 @@ typedef struct clv_backend_ops {
     uint64_t (*program_bytes)(const clv_program *program);      /* device memory it holds beside its bindings: scratch, step values */
     clv_status (*program_trace)(clv_backend *be, clv_program *program, const clv_step *step, FILE *out, clv_error *err); /* may be NULL */
     clv_status (*peak)(clv_backend *be, double *gflops, clv_error *err);                                                 /* may be NULL */
+    const char *(*notices)(const clv_backend *be);                                                                       /* may be NULL */
 } clv_backend_ops;
 
 /* The head of every backend's own struct. */
@@ -75,6 +76,9 @@ clv_status clv_program_trace(clv_backend *be, clv_program *program, const clv_st
 /* The arithmetic peak, measured now: GFLOP/s of independent fused multiply-adds on all compute units (2 FLOPs each); 0 where the backend
  * cannot say. */
 clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err);
+
+/* What the user should know ("fc: CLBlast fails its self-test ..."), a line each; "" where there is nothing. */
+const char *clv_backend_notices(const clv_backend *be);
 
 /* Makers; the caller destroys with clv_backend_destroy. */
 clv_status clv_cpu_backend_create(bool use_double, clv_backend **out, clv_error *err);

@@ -53,7 +53,7 @@ static clv_status take_losses(clv_session *s, const clv_phase *phase, clv_pass *
     if (status != CLV_OK) return status;
     for (uint32_t b = from; b < to; b++)
         for (int m = 0; m < phase->graph.metrics; m++) {
-            double value = (double)trace[(size_t)(b - from) * (size_t)slots + (size_t)m];
+            double value = (double)trace[(size_t)(b - from) * (size_t)slots + (size_t)phase->graph.slot[m]];
             if (!isfinite(value))
                 return clv_fail(err, CLV_ERR_DIVERGED,
                                 "%s became %s at step %u (batch %u of %u): lower train.lr, or look at the data",

@@ -153,6 +153,16 @@ done:
     return status;
 }
 
+/* Line by line, as the log wants them. */
+static void log_notices(const clv_session *s)
+{
+    for (const char *line = clv_backend_notices(s->be); *line;) {
+        size_t length = strcspn(line, "\n");
+        clv_log_line(s->log, "notice: %.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
 clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
                             clv_session **session, clv_error *err)
 {
@@ -161,6 +171,7 @@ clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_ph
     s->config = config;
     s->log = log;
     clv_status status = build(s, request, requests, err);
+    if (status == CLV_OK) log_notices(s);
     if (status == CLV_OK)
         *session = s;
     else

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "base/text.h"
 #include "base/try.h"
 #include "experiment/pass.h"
 #include "experiment/pictures.h"
@@ -131,15 +132,20 @@ static double monitored(const trainer *t)
     return clv_measure_get(measures, dot + 1);
 }
 
+/* The parts of the loss are shown where there are several. */
 static void log_epoch(const trainer *t, double seconds, double rate, bool improved)
 {
-    const clv_measures *train = &t->result->train, *val = &t->result->validation;
-    char text[256];
-    int n = snprintf(text, sizeof text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs,
-                     clv_measure_get(train, "loss"));
-    for (int i = 0; i < val->count && n < (int)sizeof text; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "  val %s %.5g", val->of[i].name, val->of[i].value);
-    clv_log_line(t->options->log, "%s  %.0f images/s  %.1f s%s", text, rate, seconds, improved ? "  best" : "");
+    static const char *const shown[] = {"loss", "bce", "kl"};
+    const clv_measures *val = &t->result->validation;
+    clv_text text = {0};
+    clv_text_append(&text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs,
+                    clv_measure_get(&t->result->train, "loss"));
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+        if (!isnan(clv_measure_get(val, shown[i])))
+            clv_text_append(&text, "  val %s %.5g", shown[i], clv_measure_get(val, shown[i]));
+    clv_text_append(&text, "  %.0f images/s  %.1f s%s", rate, seconds, improved ? "  best" : "");
+    if (!text.failed) clv_log_line(t->options->log, "%s", text.text);
+    clv_text_free(&text);
 }
 
 /* What follows an epoch's last step: validation, files. Metrics are written before the checkpoint: a run killed between

@@ -83,13 +83,15 @@ bool clv_model_is_vae(const clv_model *model) { return model->vae; }
 
 /* ---- losses and training ---- */
 
-/* Records v, a number for each image, as the next metric. */
-static clv_status add_metric(clv_builder *b, clv_node v, const char *name, clv_model_graph *out, clv_error *err)
+/* Records v, a number for each image, in a column of the trace, as the next metric. */
+static clv_status add_metric(clv_builder *b, clv_node v, const char *name, int slot, clv_model_graph *out,
+                             clv_error *err)
 {
     clv_node record;
-    clv_status status = clv_build_node(b, CLV_OP_RECORD, name, &v, 1, &(clv_attr){.slot = out->metrics}, &record, err);
+    clv_status status = clv_build_node(b, CLV_OP_RECORD, name, &v, 1, &(clv_attr){.slot = slot}, &record, err);
     if (status != CLV_OK) return status;
     clv_graph_mark_output(b->graph, record);
+    out->slot[out->metrics] = slot;
     out->metric[out->metrics++] = name;
     return CLV_OK;
 }
@@ -122,9 +124,14 @@ static clv_status build_losses(clv_builder *b, int dataset, clv_model_graph *out
         CLV_TRY(clv_build_node(b, CLV_OP_KL, "kl", (clv_node[]){b->mu, b->logvar}, 2, NULL, &kl, err));
         CLV_TRY(add_divergence(b, kl, loss, err));
     }
-    CLV_TRY(add_metric(b, *loss, "loss", out, err));
-    CLV_TRY(add_metric(b, reconstruction, name, out, err));
-    if (b->model->vae) CLV_TRY(add_metric(b, kl, "kl", out, err));
+    CLV_TRY(add_metric(b, *loss, "loss", 0, out, err));
+    if (b->model->vae) {
+        CLV_TRY(add_metric(b, reconstruction, name, 1, out, err));
+        CLV_TRY(add_metric(b, kl, "kl", 2, out, err));
+    } else { /* the loss is the reconstruction's: one record under two names */
+        out->slot[out->metrics] = 0;
+        out->metric[out->metrics++] = name;
+    }
 done:
     return status;
 }

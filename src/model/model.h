@@ -33,6 +33,7 @@ typedef struct clv_model_graph {
     clv_node output;  /* decode, reconstruct: [c][y][x][n] in 0 .. 1 (sigmoid applied where the loss takes logits) */
     int metrics;
     const char *metric[CLV_MAX_METRICS];
+    int slot[CLV_MAX_METRICS]; /* column of the trace; metrics that are the same number share one */
     clv_node *gradient; /* train: [params of the layout], else NULL */
 } clv_model_graph;
 

@@ -131,6 +131,12 @@ static void destroy(clv_backend *head)
     free(be);
 }
 
+static const char *notices(const clv_backend *be)
+{
+    const char *text = ((const clv_opencl *)be)->notices.text;
+    return text ? text : "";
+}
+
 static const clv_backend_ops opencl_ops = {
     .buffer_create = buffer_create,
     .buffer_destroy = buffer_destroy,
@@ -145,13 +151,8 @@ static const clv_backend_ops opencl_ops = {
     .program_bytes = clv_cl_plan_bytes,
     .program_trace = clv_cl_plan_trace,
     .peak = clv_cl_peak,
+    .notices = notices,
 };
-
-const char *clv_opencl_notices(const clv_backend *be)
-{
-    const char *text = be->ops == &opencl_ops ? ((const clv_opencl *)be)->notices.text : NULL;
-    return text ? text : "";
-}
 
 static clv_status no_such_device(const clv_cl_device *list, int count, const char *select, clv_error *err)
 {

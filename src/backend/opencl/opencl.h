@@ -10,7 +10,6 @@
 
 #include "backend/backend.h"
 #include "backend/opencl/launch.h"
-#include "backend/opencl/notices.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/try.h"
