@@ -18,7 +18,11 @@
 #endif
 #ifndef OT
 #define OT 4 /* channels of y of a register tile */
+#endif
+#ifndef IT
 #define IT 1 /* its channels of x; 1 where KT > 1 */
+#endif
+#ifndef KT
 #define KT K /* its taps of a row: K or 1 */
 #endif
 #ifndef DIRECT
@@ -33,6 +37,9 @@
 #endif
 #ifndef PACK
 #define PACK 1 /* 1: rows of x are copied side by side, with their border; needed where KT > 1 */
+#endif
+#ifndef PLANE
+#define PLANE 0 /* 1: a tile's planes of x and y fit a cache and are read in place, all rows in one run */
 #endif
 #ifndef PARTS
 #define PARTS 1
@@ -110,6 +117,9 @@ static float sum_lanes(floatv v) { return v; }
 /* Output columns whose tap kx is inside the image. */
 static int first_inside(int kx) { return kx < P ? (P - kx + S - 1) / S : 0; }
 static int end_inside(int kx) { return IW + P > kx ? min(OW, (IW + P - kx + S - 1) / S) : 0; }
+/* And rows. */
+static int first_row(int ky) { return ky < P ? (P - ky + S - 1) / S : 0; }
+static int end_row(int ky) { return IH + P > ky ? min(OH, (IH + P - ky + S - 1) / S) : 0; }
 
 #define VECTORS (NC / V)          /* of a chunk of lanes */
 #define WIDTH ((OW - 1) * S + K)  /* of a row of x with its zero border */
@@ -145,6 +155,21 @@ static void pack_row(global const float *restrict x /* at [ic][iy][0][n] */, int
 #define X_AT(j) LOADV(xp + offset[OT + (j)] + v * V)
 #endif
 
+#define PLANE_Y(r) LOADV(yp + offset[r] + v * V)
+#define PLANE_X(j) LOADV(xp + offset[OT + (j)] + v * V)
+
+/* The lanes of each sum of a tile, added. */
+static void add_lanes(const private floatv *acc, private float *sums)
+{
+#if V >= 4
+    UNROLL for (int i = 0; i + 4 <= SUMS; i += 4)
+        vstore4(vload4(0, sums + i) + sum_lanes_of_four(acc[i], acc[i + 1], acc[i + 2], acc[i + 3]), 0, sums + i);
+    UNROLL for (int i = SUMS / 4 * 4; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
+#else
+    UNROLL for (int i = 0; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
+#endif
+}
+
 /* sums += one register tile over a row: y at its first column, tap kx of x. */
 static void run(X_PARAMETER x, global const float *restrict y, const private int *offset, int kx, private float *sums)
 {
@@ -156,13 +181,22 @@ static void run(X_PARAMETER x, global const float *restrict y, const private int
         X_PARAMETER xp = X_COLUMN;
         for (int v = 0; v < VECTORS; v++) ACCUMULATE(acc, Y_AT, X_AT)
     }
-#if V >= 4
-    UNROLL for (int i = 0; i + 4 <= SUMS; i += 4)
-        vstore4(vload4(0, sums + i) + sum_lanes_of_four(acc[i], acc[i + 1], acc[i + 2], acc[i + 3]), 0, sums + i);
-    UNROLL for (int i = SUMS / 4 * 4; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
-#else
-    UNROLL for (int i = 0; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
-#endif
+    add_lanes(acc, sums);
+}
+
+/* The same over rows oy0 .. oy1 - 1 of y, whatever rows of x lie under tap ky; x and y at their first row. */
+static void run_plane(global const float *restrict x, global const float *restrict y, const private int *offset, int ky, int kx,
+                      int oy0, int oy1, private float *sums)
+{
+    floatv acc[SUMS];
+    UNROLL for (int i = 0; i < SUMS; i++) acc[i] = (floatv)(0.0f);
+    const int ox0 = first_inside(kx), ox1 = end_inside(kx);
+    for (int oy = max(oy0, first_row(ky)); oy < min(oy1, end_row(ky)); oy++)
+        for (int ox = ox0; ox < ox1; ox++) {
+            global const float *yp = y + (oy * OW + ox) * N, *xp = x + ((oy * S - P + ky) * IW + ox * S - P + kx) * N;
+            for (int v = 0; v < N / V; v++) ACCUMULATE(acc, PLANE_Y, PLANE_X)
+        }
+    add_lanes(acc, sums);
 }
 
 /* A block of weights: IT channels of x by OB of y, all taps. global: { IC / IT, OC / OB, PARTS }, rounded up */
@@ -176,6 +210,17 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
 #endif
     float sums[OTILES * K * (K / KT) * SUMS]; /* [tile][ky][kx / KT][row][column] */
     for (int i = 0; i < tiles * K * (K / KT) * SUMS; i++) sums[i] = 0.0f;
+#if PLANE
+    for (int t = 0; t < tiles; t++) {
+        int offset[OT + IT];
+        UNROLL for (int r = 0; r < OT; r++) offset[r] = min(r, rows - 1 - t * OT) * OH * OW * N;
+        UNROLL for (int j = 0; j < IT; j++) offset[OT + j] = min(j, channels - 1) * IH * IW * N;
+        for (int ky = 0; ky < K; ky++)
+            for (int kx = 0; kx < K; kx++)
+                run_plane(x + ic * IH * IW * N, y + (oc + t * OT) * OH * OW * N, offset, ky, kx, part * OH / PARTS,
+                          (part + 1) * OH / PARTS, sums + ((t * K + ky) * K + kx) * SUMS);
+    }
+#else
     for (int oy = part * OH / PARTS; oy < (part + 1) * OH / PARTS; oy++)
         for (int chunk = 0; chunk < N / NC; chunk++) {
             const int ky0 = max(0, P - oy * S), ky1 = min(K, IH + P - oy * S);
@@ -198,6 +243,7 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
                             run(X_ROW(ky), yt, offset, kx, sums + ((t * K + ky) * (K / KT) + kx) * SUMS);
             }
         }
+#endif
     w += part * WEIGHTS;
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < channels; j++)
@@ -220,7 +266,7 @@ kernel void conv_weight_panels(global const float *restrict y /* [oc][oy][ox][n]
 #endif
 
 #define DIRECT_Y(r) LOADV(yp + min(r, OC - 1 - oc) * (OH * OW * N))
-#define DIRECT_X(j) (inside ? LOADV(xp + min(j, IC - 1 - ic) * (IH * IW * N)) : (floatv)(0.0f))
+#define DIRECT_X(j) (x0 >= 0 && x0 < IW ? LOADV(xp + min(j, IC - 1 - ic) * (IH * IW * N)) : (floatv)(0.0f))
 #define DIRECT_TAP(j) (x0 + j >= 0 && x0 + j < IW ? LOADV(xp + (j) * N) : (floatv)(0.0f))
 
 /* A group of LANES work-items, side by side along n, for a tile. global: { LANES * PARTS, OC / OT * IC / IT, K * K / KT } */
@@ -237,7 +283,7 @@ kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n]
         const int iy = oy * S - P + ky;
         if (iy < 0 || iy >= IH) continue;
         for (int ox = 0; ox < OW; ox++) {
-            const int x0 = ox * S - P + kx, inside = x0 >= 0 && x0 < IW;
+            const int x0 = ox * S - P + kx;
             for (int n = lane * V; n < N; n += LANES * V) {
                 global const float *yp = y + ((oc * OH + oy) * OW + ox) * N + n, *xp = x + ((ic * IH + iy) * IW + x0) * N + n;
 #if KT > 1

@@ -268,7 +268,10 @@ static void plan_it(const fixture *f, const clv_model_graph *g)
     clv_plan_options options = {.batch = 5, .lane_width = 4, .alignment = 16, .reuse = true, .trace_rows = 3};
     if (clv_plan_create(g->graph, clv_model_params(f->model), g->gradient, &options, &plan, &err) != CLV_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(plan->slots, g->metrics);
+    int slots = 0;
+    for (int i = 0; i < g->metrics; i++)
+        if (g->slot[i] >= slots) slots = g->slot[i] + 1;
+    assert_int_equal(plan->slots, slots);
     clv_plan_destroy(plan);
 }
 
@@ -299,7 +302,7 @@ static void training_has_losses_gradients_and_an_optimiser(void **state)
     }
 }
 
-static void a_plain_loss_is_computed_once_and_recorded_twice(void **state)
+static void a_plain_loss_is_recorded_once_under_two_names(void **state)
 {
     (void)state;
     fixture f = model_of(e1, mnist);
@@ -307,7 +310,8 @@ static void a_plain_loss_is_computed_once_and_recorded_twice(void **state)
     assert_int_equal(g.metrics, 2);
     assert_string_equal(g.metric[1], "mse");
     assert_int_equal(count_ops(&g, CLV_OP_MSE), 1);
-    assert_int_equal(count_ops(&g, CLV_OP_RECORD), 2);
+    assert_int_equal(g.slot[1], g.slot[0]);
+    assert_int_equal(count_ops(&g, CLV_OP_RECORD), 1);
     assert_int_equal(count_ops(&g, CLV_OP_ADD), 0);
     plan_it(&f, &g);
     clv_model_graph_destroy(&g);
@@ -707,7 +711,7 @@ int main(void)
         cmocka_unit_test(a_table_that_cannot_be_written_is_an_error),
         cmocka_unit_test(every_layer_type_can_be_built),
         cmocka_unit_test(training_has_losses_gradients_and_an_optimiser),
-        cmocka_unit_test(a_plain_loss_is_computed_once_and_recorded_twice),
+        cmocka_unit_test(a_plain_loss_is_recorded_once_under_two_names),
         cmocka_unit_test(evaluation_trains_nothing_and_draws_other_numbers),
         cmocka_unit_test(dropout_is_on_in_training_alone),
         cmocka_unit_test(beta_weighs_the_divergence),

@@ -146,10 +146,10 @@ static double metric_of(const runner *r, const char *name)
 {
     float row[CLV_MAX_METRICS];
     clv_error err = {0};
-    must(clv_buffer_read_floats(backend, r->bindings.space[CLV_SPACE_TRACE], 0, row, (size_t)r->graph.metrics, &err),
+    must(clv_buffer_read_floats(backend, r->bindings.space[CLV_SPACE_TRACE], 0, row, (size_t)r->plan->slots, &err),
          &err);
     for (int i = 0; i < r->graph.metrics; i++)
-        if (!strcmp(r->graph.metric[i], name)) return row[i];
+        if (!strcmp(r->graph.metric[i], name)) return row[r->graph.slot[i]];
     fail_msg("no metric '%s'", name);
     return 0;
 }

@@ -14,6 +14,7 @@
 #define ROW_FLOATS 8192     /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
 #define FEW_WEIGHTS 16384   /* below this weights are read where they lie: they stay in the caches */
 #define PACKED_SHARE 16384  /* weights of a block from which copying what the taps read pays */
+#define PLANE_FLOATS 98304  /* of the planes that a conv_weight tile reads in place: 384 KB, most of a second-level cache */
 #define PANEL_SHARE 256     /* weights of a channel of y from which conv_weight's panels pay */
 #define FEW_CHANNELS 3      /* result channels up to which deconv computes products and gathers them */
 #define SCRATCH_ALIGN 1024  /* elements: two uses of a call's scratch memory start as far apart as any device asks */
@@ -336,9 +337,11 @@ static void weight_packed(const product *a, clv_launch_list *list)
     const int chunk = a->v * divisor(a->n / a->v, larger(1, ROW_FLOATS / (it * width * a->v)));
     const bool panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
     const size_t panels = panel ? WHOLE((size_t)(a->oh * a->ow * a->n) * (size_t)(ots * ot), SCRATCH_ALIGN) * SCRATCH_ALIGN : 0;
+    const bool plane = kt == 1 && !panel && (ot * a->oh * a->ow + it * a->ih * a->iw) * a->n <= PLANE_FLOATS;
     define(launch, "OB", ob * ot);
     define(launch, "NC", chunk);
-    define(launch, "PACK", kt > 1 || (ots > 2 && it * a->iw * chunk > CACHED_FLOATS));
+    define(launch, "PLANE", plane);
+    define(launch, "PACK", !plane && (kt > 1 || (ots > 2 && it * a->iw * chunk > CACHED_FLOATS)));
     define(launch, "PANEL", panel);
     define(launch, "PARTS", parts);
     if (panel) {
