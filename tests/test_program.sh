@@ -8,7 +8,12 @@ out=$folder/stdout err=$folder/stderr
 select=${CLAVE_TEST_DEVICE:-auto}
 failures=0 checks=0
 
-"$clave" devices >"$out" 2>"$err" || { echo "no OpenCL device"; exit 77; }
+"$clave" devices >"$out" 2>"$err"
+case $? in
+0) ;;
+4) echo "no OpenCL device"; exit 77 ;;
+*) cat "$err"; exit 1 ;;
+esac
 
 complain() {
     failures=$((failures + 1))
