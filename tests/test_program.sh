@@ -125,8 +125,18 @@ cmp -s "$folder/sample.png" "$folder/other.png" && complain "another seed drew t
 # A resolved configuration re-runs the experiment.
 expect 0 "train resolved.ini" "$clave" train "$run/resolved.ini" --out "$folder/second"
 cmp -s "$run/last.safetensors" "$folder/second/last.safetensors" || complain "resolved.ini trains to other weights"
-expect 0 "more epochs" "$clave" train "$run" --resume train.epochs=3 --json
+cp "$run/results.json" "$folder/before.json"
+expect 0 "resume of a finished run" "$clave" train "$run" --resume
+grep -v _seconds "$folder/before.json" >"$folder/a" && grep -v _seconds "$run/results.json" >"$folder/b"
+cmp -s "$folder/a" "$folder/b" || complain "resuming a finished run changed its results"
+refused 2 "trained 2 already" "fewer epochs" "$clave" train "$run" --resume train.epochs=1
+refused 2 "train.lr is" "another rate" "$clave" train "$run" --resume train.lr=0.5
+expect 0 "more epochs" "$clave" train "$run" --resume train.epochs=3 report.samples=0 --json
 json "train"
+grep -q '"epochs": 3' "$run/results.json" || complain "results.json does not say 3 epochs"
+[ -e "$run/figures/samples.png" ] && complain "samples.png of the old weights stayed"
+refused 2 "--count" "sample of none" "$clave" sample "$run"
+(cd / && "$clave" eval "$run" >"$out" 2>"$err") || complain "eval from another folder"
 
 # An interrupt saves a checkpoint; the resumed run ends as one never stopped.
 # shellcheck disable=SC2086
@@ -134,7 +144,7 @@ expect 0 "whole run" "$clave" train ini/smoke.ini $small train.epochs=40 report.
 # shellcheck disable=SC2086
 "$clave" train ini/smoke.ini $small train.epochs=40 report.samples=0 --out "$folder/cut" >"$out" 2>"$err" &
 pid=$!
-while kill -0 $pid 2>/dev/null && ! [ -f "$folder/cut/last.safetensors" ]; do sleep 0.02; done
+while kill -0 $pid 2>/dev/null && ! grep -q ^epoch "$folder/cut/log.txt" 2>/dev/null; do sleep 0.02; done
 kill -INT $pid 2>/dev/null
 wait $pid
 got=$?
@@ -142,10 +152,20 @@ checks=$((checks + 1))
 case $got in
 130) grep -qF -- "--resume" "$err" || complain "interrupt: the message does not say how to go on"
      expect 0 "resume" "$clave" train "$folder/cut" --resume ;;
-0) ;; # it ended before the signal came
+0) complain "interrupt: the run ended before the signal came" ;;
 *) complain "interrupt: exit code $got" ;;
 esac
 cmp -s "$folder/whole/last.safetensors" "$folder/cut/last.safetensors" || complain "an interrupted and resumed run has other weights"
+
+# A killed run goes on, even one killed before its first epoch ended.
+# shellcheck disable=SC2086
+"$clave" train ini/smoke.ini $small train.epochs=40 report.samples=0 --out "$folder/killed" >"$out" 2>"$err" &
+pid=$!
+while kill -0 $pid 2>/dev/null && ! [ -f "$folder/killed/last.safetensors" ]; do sleep 0.02; done
+kill -KILL $pid 2>/dev/null
+wait $pid 2>/dev/null
+expect 0 "resume after a kill" "$clave" train "$folder/killed" --resume
+cmp -s "$folder/whole/last.safetensors" "$folder/killed/last.safetensors" || complain "a killed and resumed run has other weights"
 
 # Divergence.
 # shellcheck disable=SC2086

@@ -10,7 +10,8 @@ sh tools/deps.sh
 ninja -C build clave
 
 echo "quickstart: training ini/vae.ini for $epochs epochs (Ctrl-C saves and stops)"
-run=$(build/clave train ini/vae.ini train.epochs="$epochs" | tail -n 1)
+build/clave train ini/vae.ini train.epochs="$epochs" >build/quickstart.out
+run=$(tail -n 1 build/quickstart.out)
 echo "quickstart: the run is in $run, the pictures are:"
 ls "$run"/figures/*.png
 echo "quickstart: open $run/report.html, or train for longer: build/clave train $run --resume train.epochs=20"

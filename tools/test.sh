@@ -52,6 +52,7 @@ run() {
     name=$1
     shift
     echo "== $name: test"
+    rm -f "$dir/$name/meson-logs/$name.json"
     meson test -C "$dir/$name" --no-rebuild --num-processes 2 --print-errorlogs --logbase "$name" "$@" 2>&1 |
         grep -E '^ *[0-9]+/[0-9]+ |^(stdout|stderr|[|]|\[ +(FAILED|ERROR))' | cut -c 1-300
     count=$(python3 tools/count_tests.py "$dir/$name/meson-logs/$name.json") || { fail "$name: no test log"; return; }

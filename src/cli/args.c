@@ -76,6 +76,7 @@ static clv_status store(const option *o, const char *value, cli_args *args, clv_
         *(bool *)(void *)field = true;
         return CLV_OK;
     case OPTION_TEXT:
+        if (!*value) return clv_fail(err, CLV_ERR_CONFIG, "--%s needs a value: --%s %s", o->name, o->name, o->value);
         *(const char **)(void *)field = value;
         return CLV_OK;
     case OPTION_INT:

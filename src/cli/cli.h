@@ -43,7 +43,9 @@ clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args
 void cli_usage(FILE *out);
 void cli_command_usage(const cli_command *command, FILE *out);
 
-/* Set by SIGINT and SIGTERM. */
+/* From now on the first SIGINT or SIGTERM sets cli_stop, which asks for an orderly end, and the second kills. For
+ * commands that have something to save; the others just end. */
+void cli_catch_signals(void);
 extern volatile int cli_stop;
 
 /* Prints an object as JSON on standard output and releases it. */

@@ -16,8 +16,7 @@ static void on_signal(int number)
     cli_stop = 1;
 }
 
-/* The first signal asks for an orderly end, the second kills. */
-static void catch_signals(void)
+void cli_catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
@@ -87,6 +86,5 @@ int main(int argc, char **argv)
     const cli_command *command = find_command(argv[1]);
     if (!command) return refuse_command(argv[1]);
     if (wants_help(argc - 2, argv + 2)) return cli_command_usage(command, stdout), 0;
-    catch_signals();
     return run_command(command, argc - 2, argv + 2);
 }

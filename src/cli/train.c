@@ -1,11 +1,21 @@
 /* clave train FILE.ini | RUN: a file starts a run (or goes on in --out with --resume), a run directory goes on. */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
+#include "base/memory.h"
 #include "base/try.h"
 #include "clave/experiment.h"
 #include "cli/cli.h"
 #include "cli/measures.h"
+
+#ifndef PATH_MAX
+#define PATH_MAX 4096
+#endif
+#define LONGEST_PATH 180 /* what a row of resolved.ini can hold */
 
 static bool is_folder(const char *path)
 {
@@ -31,6 +41,29 @@ static clv_status print_result(const cli_args *args, const clv_train_result *res
     return CLV_OK;
 }
 
+/* A run is looked at from other folders than the one it was started in, so its configuration gets the data's full path.
+ */
+static clv_status load_new(const cli_args *args, clv_config **config, clv_error *err)
+{
+    char path[PATH_MAX], override[PATH_MAX + 16];
+    const char **overrides = NULL;
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, config, NULL, err));
+    const char *data = clv_config_string(*config, "data.path");
+    if (*data == '/' || !realpath(data, path) || strlen(path) > LONGEST_PATH) goto done;
+    overrides = clv_alloc((size_t)args->override_count + 1, sizeof *overrides, err);
+    CLV_REQUIRE(overrides, CLV_ERR_INTERNAL, "out of memory for %d overrides", args->override_count);
+    for (int i = 0; i < args->override_count; i++) overrides[i] = args->overrides[i];
+    snprintf(override, sizeof override, "data.path=%s", path);
+    overrides[args->override_count] = override;
+    clv_config_destroy(*config);
+    *config = NULL;
+    CLV_TRY(clv_config_load(args->target, overrides, args->override_count + 1, config, NULL, err));
+done:
+    free(overrides);
+    return status;
+}
+
 clv_status cli_train(const cli_args *args, clv_error *err)
 {
     clv_config *config = NULL;
@@ -46,8 +79,9 @@ clv_status cli_train(const cli_args *args, clv_error *err)
     } else {
         CLV_REQUIRE(!args->resume || args->out, CLV_ERR_CONFIG,
                     "--resume needs to know the run: clave train RUN --resume");
-        CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
+        CLV_TRY(load_new(args, &config, err));
     }
+    cli_catch_signals();
     CLV_TRY(clv_train(config, &options, &result, err));
     CLV_TRY(print_result(args, &result, err));
 done:

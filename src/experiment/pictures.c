@@ -15,6 +15,7 @@
 #include "experiment/run_folder.h"
 
 #define RECONSTRUCTION_COLUMNS 16
+#define MOST_SIDE              100 /* of a manifold, as report.manifold has it */
 #define GRID_GAP               1
 
 static clv_status figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE],
@@ -149,6 +150,8 @@ static clv_status draw_manifold(clv_session *s, int side, int scale, const char 
     size_t count = (size_t)side * (size_t)side, pixels = clv_image_elements(s);
     clv_status status = CLV_OK;
     float *codes = NULL, *images = NULL;
+    CLV_REQUIRE(side <= MOST_SIDE, CLV_ERR_CONFIG,
+                "a manifold of %d x %d images is too large to look at: --count up to %d", side, side, MOST_SIDE);
     CLV_REQUIRE(clv_model_latent(s->model) == 2, CLV_ERR_CONFIG,
                 "a manifold is drawn of codes of size 2; this model's have size %d: look at clave sample",
                 clv_model_latent(s->model));
@@ -175,13 +178,23 @@ static int choose(int option, const clv_config *config, const char *key)
     return option > 0 ? option : (int)clv_config_int(config, key);
 }
 
-static clv_status open_for_pictures(const char *run, const clv_config *config, clv_log *log,
+/* How many images a subcommand draws: its option or the configuration's, which may be 0 for "none at the end of a run".
+ */
+static clv_status count_images(const clv_picture_options *options, const clv_config *config, const char *key,
+                               int *count, clv_error *err)
+{
+    *count = choose(options->count, config, key);
+    if (*count > 0) return CLV_OK;
+    return clv_fail(err, CLV_ERR_CONFIG, "%s: %s is 0: say how many by --count N", clv_config_where(config, key), key);
+}
+
+static clv_status open_for_pictures(const char *run, const char *weights, const clv_config *config, clv_log *log,
                                     const clv_phase_request *request, int requests, clv_session **session,
                                     clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = clv_session_open(config, log, request, requests, &s, err);
-    if (status == CLV_OK) status = clv_session_load(s, run, err);
+    if (status == CLV_OK) status = clv_session_load(s, run, weights, err);
     if (status == CLV_OK)
         *session = s;
     else
@@ -195,12 +208,14 @@ clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_
     const char *split = options->split ? options->split : "test";
     clv_session *s = NULL;
     clv_status status = CLV_OK;
+    int count;
     clv_phase_request request = {CLV_MODE_RECONSTRUCT, 0};
     CLV_TRY(clv_split_dataset(split, &request.dataset, err));
-    CLV_TRY(open_for_pictures(run, config, options->log, &request, 1, &s, err));
+    CLV_TRY(count_images(options, config, "report.reconstructions", &count, err));
+    CLV_TRY(open_for_pictures(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
     CLV_TRY(figure_path(run, options->path, "reconstructions.png", path_out, err));
-    CLV_TRY(draw_reconstructions(s, split, options->seed, choose(options->count, config, "report.reconstructions"),
-                                 choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(draw_reconstructions(s, split, options->seed, count, choose(options->scale, config, "report.scale"),
+                                 path_out, err));
 done:
     clv_session_close(s);
     return status;
@@ -211,11 +226,12 @@ clv_status clv_sample(const char *run, const clv_config *config, const clv_pictu
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
+    int count;
     clv_phase_request request = {CLV_MODE_DECODE, CLV_DATASET_TEST};
-    CLV_TRY(open_for_pictures(run, config, options->log, &request, 1, &s, err));
+    CLV_TRY(count_images(options, config, "report.samples", &count, err));
+    CLV_TRY(open_for_pictures(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
     CLV_TRY(figure_path(run, options->path, "samples.png", path_out, err));
-    CLV_TRY(draw_samples(s, options->seed, choose(options->count, config, "report.samples"),
-                         choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(draw_samples(s, options->seed, count, choose(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;
@@ -226,13 +242,23 @@ clv_status clv_manifold(const char *run, const clv_config *config, const clv_pic
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
+    int count;
     clv_phase_request request[] = {{CLV_MODE_DECODE, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
-    CLV_TRY(open_for_pictures(run, config, options->log, request, 2, &s, err));
+    CLV_TRY(count_images(options, config, "report.manifold", &count, err));
+    CLV_TRY(open_for_pictures(run, CLV_BEST_FILE, config, options->log, request, 2, &s, err));
     CLV_TRY(figure_path(run, options->path, "manifold.png", path_out, err));
-    CLV_TRY(draw_manifold(s, choose(options->count, config, "report.manifold"),
-                          choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(draw_manifold(s, count, choose(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
+    return status;
+}
+
+/* A picture that the configuration no longer wants, or that this model has not, must not stay from an earlier run here.
+ */
+static clv_status wanted_path(const char *run, const char *name, bool wanted, char path[CLV_PATH_SIZE], clv_error *err)
+{
+    clv_status status = figure_path(run, NULL, name, path, err);
+    if (status == CLV_OK && !wanted) remove(path);
     return status;
 }
 
@@ -244,23 +270,20 @@ clv_status clv_run_pictures(const clv_config *config, const char *run, clv_error
     uint64_t seed = (uint64_t)clv_config_int(config, "experiment.seed");
     int reconstructions = choose(0, config, "report.reconstructions"), samples = choose(0, config, "report.samples");
     int side = choose(0, config, "report.manifold"), scale = choose(0, config, "report.scale");
+    const char *weights = clv_config_bool(config, "early_stopping.restore_best") ? CLV_BEST_FILE : CLV_LAST_FILE;
     clv_phase_request request[] = {{CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST},
                                    {CLV_MODE_DECODE, CLV_DATASET_TEST},
                                    {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
-    CLV_TRY(open_for_pictures(run, config, NULL, request, 3, &s, err));
+    CLV_TRY(open_for_pictures(run, weights, config, NULL, request, 3, &s, err));
+    if (!clv_model_is_vae(s->model)) samples = 0;
+    if (clv_model_latent(s->model) != 2) side = 0;
     CLV_TRY(clv_loss_curves(run, err));
-    if (reconstructions > 0) {
-        CLV_TRY(figure_path(run, NULL, "reconstructions.png", path, err));
-        CLV_TRY(draw_reconstructions(s, "test", seed, reconstructions, scale, path, err));
-    }
-    if (samples > 0 && clv_model_is_vae(s->model)) {
-        CLV_TRY(figure_path(run, NULL, "samples.png", path, err));
-        CLV_TRY(draw_samples(s, seed, samples, scale, path, err));
-    }
-    if (side > 0 && clv_model_latent(s->model) == 2) {
-        CLV_TRY(figure_path(run, NULL, "manifold.png", path, err));
-        CLV_TRY(draw_manifold(s, side, scale, path, err));
-    }
+    CLV_TRY(wanted_path(run, "reconstructions.png", reconstructions > 0, path, err));
+    if (reconstructions > 0) CLV_TRY(draw_reconstructions(s, "test", seed, reconstructions, scale, path, err));
+    CLV_TRY(wanted_path(run, "samples.png", samples > 0, path, err));
+    if (samples > 0) CLV_TRY(draw_samples(s, seed, samples, scale, path, err));
+    CLV_TRY(wanted_path(run, "manifold.png", side > 0, path, err));
+    if (side > 0) CLV_TRY(draw_manifold(s, side, scale, path, err));
 done:
     clv_session_close(s);
     return status;

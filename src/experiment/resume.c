@@ -7,9 +7,9 @@
 #include "base/try.h"
 #include "experiment/run_folder.h"
 
-/* Sections and keys that change no trained weight. */
-static const char *const free_keys[] = {"experiment.name", "data.path", "train.epochs",
-                                        "early_stopping.", "device.",   "report."};
+/* Keys and sections that say how long to train, on what device and what to draw. */
+static const char *const free_keys[] = {
+    "experiment.name", "train.epochs", "early_stopping.patience", "early_stopping.restore_best", "device.", "report."};
 
 static bool is_free(const char *key)
 {
@@ -55,6 +55,13 @@ static bool next_bound_row(const char **at, row *r)
     return false;
 }
 
+/* 1e-3 is 0.001. */
+static bool same_value(const char *a, const char *b)
+{
+    double x, y;
+    return !strcmp(a, b) || (clv_parse_real(a, &x) && clv_parse_real(b, &y) && !(x < y) && !(x > y));
+}
+
 static clv_status compare(const char *run, const char *began, const char *now, clv_error *err)
 {
     row a = {0}, b = {0};
@@ -65,7 +72,7 @@ static clv_status compare(const char *run, const char *began, const char *now, c
             return clv_fail(err, CLV_ERR_CONFIG,
                             "%s: the run began without or with another %s; start a new run to change it", run,
                             more_b ? b.key : a.key);
-        if (strcmp(a.value, b.value))
+        if (!same_value(a.value, b.value))
             return clv_fail(err, CLV_ERR_CONFIG,
                             "%s: %s is %s, but the run began with %s; start a new run to change it", run, a.key,
                             b.value, a.value);

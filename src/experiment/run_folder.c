@@ -22,8 +22,11 @@ static clv_status take_lock(clv_run_folder *folder, clv_error *err)
     if (folder->lock < 0) return clv_fail(err, CLV_ERR_INTERNAL, "%s: cannot be made: %s", path, strerror(errno));
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(folder->lock, F_SETLK, &lock) == 0) return CLV_OK;
+    int reason = errno;
     close(folder->lock);
     folder->lock = -1;
+    if (reason != EAGAIN && reason != EACCES)
+        return clv_fail(err, CLV_ERR_INTERNAL, "%s: cannot be locked: %s", path, strerror(reason));
     return clv_fail(err, CLV_ERR_CONFIG,
                     "%s: another clave is training in this run directory; wait for it or use another --out",
                     folder->path);
@@ -38,9 +41,14 @@ static bool holds(const char *folder, const char *name)
 
 clv_status clv_run_folder_check_new(const char *out, clv_error *err)
 {
-    if (!holds(out, CLV_RESOLVED_FILE) && !holds(out, CLV_LAST_FILE)) return CLV_OK;
-    return clv_fail(err, CLV_ERR_CONFIG, "%s: holds a run already; go on with it by --resume, or use another --out",
-                    out);
+    static const char *const names[] = {CLV_RESOLVED_FILE, CLV_LAST_FILE,    CLV_BEST_FILE,
+                                        CLV_METRICS_FILE,  CLV_RESULTS_FILE, CLV_REPORT_FILE};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (holds(out, names[i]))
+            return clv_fail(err, CLV_ERR_CONFIG,
+                            "%s: holds a run already (%s); go on with it by --resume, or use another --out", out,
+                            names[i]);
+    return CLV_OK;
 }
 
 /* mkdir says who was first, so that two runs started in one second get two folders. */

@@ -273,7 +273,7 @@ clv_status clv_session_read_batch(clv_session *s, const clv_phase *phase, clv_no
     return exchange_batch(s, phase, node, NULL, values, count, err);
 }
 
-clv_status clv_session_load(clv_session *s, const char *run, clv_error *err)
+clv_status clv_session_load(clv_session *s, const char *run, const char *file, clv_error *err)
 {
     const clv_param_layout *layout = clv_model_params(s->model);
     clv_status status = CLV_OK;
@@ -281,7 +281,7 @@ clv_status clv_session_load(clv_session *s, const char *run, clv_error *err)
     if (!values) return CLV_ERR_INTERNAL;
     if (run) {
         char path[CLV_PATH_SIZE];
-        CLV_TRY(clv_path_join(path, sizeof path, run, CLV_BEST_FILE, err));
+        CLV_TRY(clv_path_join(path, sizeof path, run, file, err));
         CLV_TRY(clv_checkpoint_read(path, layout, values, NULL, NULL, NULL, err));
     } else {
         CLV_TRY(clv_model_init(s->model, (uint64_t)clv_config_int(s->config, "experiment.seed"), values, err));

@@ -29,8 +29,7 @@ typedef struct trainer {
     float *param, *moment1, *moment2; /* [layout.elements], the host's side of a checkpoint */
     uint32_t *order;                  /* [images of the training file] */
     uint32_t epochs, steps_run;       /* of this call */
-    double start, train_seconds;
-    uint64_t images_trained; /* in train_seconds */
+    double start;
 } trainer;
 
 static clv_status allocate(trainer *t, clv_error *err)
@@ -57,6 +56,9 @@ static clv_status start_state(trainer *t, clv_error *err)
         CLV_REQUIRE(t->state.seed == seed, CLV_ERR_CONFIG,
                     "%s: experiment.seed is %" PRIu64 " but the run began with %" PRIu64,
                     clv_config_where(t->config, "experiment.seed"), seed, t->state.seed);
+        CLV_REQUIRE(t->state.epoch <= t->epochs, CLV_ERR_CONFIG,
+                    "%s: train.epochs is %u, but the run has trained %u already",
+                    clv_config_where(t->config, "train.epochs"), t->epochs, t->state.epoch);
         CLV_TRY(clv_metrics_read(t->folder.path, t->state.epoch, &t->metrics, err));
     } else {
         CLV_TRY(clv_model_init(t->session->model, t->state.seed, t->param, err));
@@ -108,17 +110,17 @@ static clv_status add_rows(trainer *t, const char *split, const clv_measures *me
     return status;
 }
 
+/* Short beside an epoch, so it is not interrupted: a signal waits for the next training step, where state can be saved.
+ */
 static clv_status measure_split(trainer *t, const char *split, clv_measures *measures, clv_error *err)
 {
     int dataset;
     clv_status status = clv_split_dataset(split, &dataset, err);
     if (status != CLV_OK) return status;
     clv_phase *phase = clv_session_phase(t->session, CLV_MODE_EVALUATE, dataset);
-    clv_pass pass = {.seed = t->state.seed, .label = split, .stop = t->options->stop};
+    clv_pass pass = {.seed = t->state.seed, .label = split};
     CLV_TRY(clv_session_split(t->session, split, &pass.first, &pass.count, err));
     CLV_TRY(clv_pass_run(t->session, phase, &pass, err));
-    CLV_REQUIRE(!pass.stopped || pass.batches == clv_pass_batches(phase, pass.count), CLV_INTERRUPTED,
-                "interrupted while measuring the %s images", split);
     clv_pass_measures(phase, &pass, measures);
 done:
     return status;
@@ -212,8 +214,6 @@ static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
     uint64_t images = (uint64_t)(pass.batches - pass.from_batch) * (uint64_t)phase->plan->batch;
     if (images > count) images = count;
     t->steps_run += pass.batches - pass.from_batch;
-    t->train_seconds += seconds;
-    t->images_trained += images;
     if (pass.batches < batches) return interrupted(t, &pass, err);
     CLV_TRY(end_epoch(t, &pass, seconds, images, stop, err));
     CLV_REQUIRE(!pass.stopped, CLV_INTERRUPTED, "interrupted after epoch %u; go on by: clave train %s --resume",
@@ -222,12 +222,38 @@ done:
     return status;
 }
 
-static double total_seconds(const trainer *t)
+/* What metrics.csv says of a split in the last epoch: a run that was only finished here measured it in an earlier call.
+ */
+static void measures_of_epoch(const trainer *t, const char *split, clv_measures *measures)
 {
-    double total = 0;
-    for (size_t i = 0; i < t->metrics.rows; i++)
-        if (!strcmp(t->metrics.row[i].metric, "seconds")) total += t->metrics.row[i].value;
-    return total;
+    static const char *const of_speed[] = {"seconds", "images_per_second", "lr"};
+    measures->count = 0;
+    for (size_t i = 0; i < t->metrics.rows && measures->count < CLV_MAX_FIGURES; i++) {
+        const clv_metric_row *row = &t->metrics.row[i];
+        bool speed = false;
+        for (size_t k = 0; k < sizeof of_speed / sizeof *of_speed; k++) speed |= !strcmp(row->metric, of_speed[k]);
+        if (row->epoch != t->state.epoch || strcmp(row->split, split) || speed) continue;
+        clv_measure *measure = &measures->of[measures->count++];
+        memcpy(measure->name, row->metric, sizeof measure->name);
+        measure->value = row->value;
+    }
+}
+
+/* The result's figures of all epochs, those before a resume included: metrics.csv has them. */
+static void summarise(trainer *t)
+{
+    double seconds = 0, per_image = 0;
+    for (size_t i = 0; i < t->metrics.rows; i++) {
+        const clv_metric_row *row = &t->metrics.row[i];
+        if (!strcmp(row->metric, "seconds")) seconds += row->value;
+        if (!strcmp(row->metric, "images_per_second") && row->value > 0) per_image += 1 / row->value;
+    }
+    t->result->epochs = t->state.epoch;
+    t->result->best_epoch = t->stopping.best_epoch;
+    t->result->seconds = seconds;
+    if (per_image > 0) t->result->images_per_second = t->state.epoch / per_image;
+    measures_of_epoch(t, "train", &t->result->train);
+    measures_of_epoch(t, "val", &t->result->validation);
 }
 
 /* Whatever ended the epochs, the weights left on the device are the best ones, if they are to be restored. */
@@ -235,12 +261,9 @@ static clv_status finish(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
     if (clv_config_bool(t->config, "early_stopping.restore_best"))
-        CLV_TRY(clv_session_load(t->session, t->folder.path, err));
+        CLV_TRY(clv_session_load(t->session, t->folder.path, CLV_BEST_FILE, err));
     CLV_TRY(measure_split(t, "test", &t->result->test, err));
-    t->result->epochs = t->state.epoch;
-    t->result->best_epoch = t->stopping.best_epoch;
-    t->result->seconds = total_seconds(t);
-    if (t->train_seconds > 0) t->result->images_per_second = (double)t->images_trained / t->train_seconds;
+    summarise(t);
     CLV_TRY(clv_results_write(&t->folder, t->config, &t->session->be->info, t->result, err));
     CLV_TRY(clv_run_pictures(t->config, t->folder.path, err));
     CLV_TRY(clv_report_write(t->config, t->folder.path, t->result, err));
@@ -277,7 +300,7 @@ static clv_status open_session(trainer *t, clv_error *err)
 static clv_status open_folder(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
-    char path[CLV_PATH_SIZE], *text = NULL;
+    char path[CLV_PATH_SIZE];
     if (t->options->resume) {
         CLV_TRY(clv_run_folder_open(t->options->out, &t->folder, err));
         CLV_TRY(clv_run_folder_check_same(&t->folder, t->config, err));
@@ -285,13 +308,24 @@ static clv_status open_folder(trainer *t, clv_error *err)
         CLV_TRY(
             clv_run_folder_create(t->options->out, clv_config_string(t->config, "experiment.name"), &t->folder, err));
     }
-    CLV_TRY(clv_config_print(t->config, &text, err));
-    CLV_TRY(clv_run_folder_write(&t->folder, CLV_RESOLVED_FILE, text, err));
     strcpy(t->result->run, t->folder.path);
     CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, CLV_LOG_FILE, err));
     if (t->options->log) CLV_TRY(clv_log_open(t->options->log, path, err));
     clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path,
                  t->result->device);
+done:
+    return status;
+}
+
+/* The configuration is written when the state it belongs to stands; a new run has a checkpoint before its first step,
+ * so that from then on it can be resumed, whatever happens. */
+static clv_status write_start(trainer *t, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    char *text = NULL;
+    CLV_TRY(clv_config_print(t->config, &text, err));
+    CLV_TRY(clv_run_folder_write(&t->folder, CLV_RESOLVED_FILE, text, err));
+    if (!t->options->resume) CLV_TRY(save(t, CLV_LAST_FILE, true, err));
 done:
     free(text);
     return status;
@@ -312,8 +346,10 @@ clv_status clv_train(const clv_config *config, const clv_train_options *options,
     CLV_TRY(allocate(&t, err));
     CLV_TRY(open_folder(&t, err));
     CLV_TRY(start_state(&t, err));
+    CLV_TRY(write_start(&t, err));
     CLV_TRY(train_epochs(&t, err));
 done:
+    summarise(&t);
     clv_metrics_free(&t.metrics);
     clv_session_close(t.session);
     clv_run_folder_close(&t.folder);
