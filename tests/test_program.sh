@@ -92,6 +92,9 @@ says "explain" "train.batch"
 # shellcheck disable=SC2086 # $small is a list of words
 expect 0 "summary" "$clave" summary ini/smoke.ini $small
 says "summary" "launches"
+# shellcheck disable=SC2086
+expect 0 "summary --json" "$clave" summary ini/smoke.ini $small --json
+json "summary"
 expect 0 "devices --json" "$clave" devices --json
 json "devices"
 refused 4 "no-such-device" "unknown device" "$clave" train ini/smoke.ini device.select=no-such-device

@@ -13,6 +13,9 @@
 
 #define STEPS         10
 #define MAX_OVERRIDES 16
+#define AT_ONCE       (-1) /* stop as a signal does, from the first look at the flag on */
+
+static const volatile int signalled = 1;
 
 /* A configuration of `ini` with these overrides, NULL-terminated. */
 static clv_config *load(const char *ini, const char *const *overrides)
@@ -102,7 +105,10 @@ static clv_status tiny_run(const char *out, bool resume, int stop_after, clv_tra
     snprintf(select, sizeof select, "device.select=%s", test_device());
     for (int i = 0; more && more[i]; i++) overrides[count++] = more[i];
     clv_status status = clv_config_load("ini/smoke.ini", overrides, count, &config, NULL, err);
-    clv_train_options options = {.out = out, .resume = resume, .stop_after_steps = stop_after};
+    clv_train_options options = {.out = out,
+                                 .resume = resume,
+                                 .stop_after_steps = stop_after > 0 ? stop_after : 0,
+                                 .stop = stop_after == AT_ONCE ? &signalled : NULL};
     if (status == CLV_OK) status = clv_train(config, &options, result, err);
     clv_config_destroy(config);
     return status;
@@ -136,7 +142,7 @@ static void test_same_seed_same_bits(void **state)
 static void test_resumed_run_is_the_same(void **state)
 {
     (void)state;
-    static const int stops[] = {1, 6, 9, 13}; /* 6 batches an epoch */
+    static const int stops[] = {1, 6, 9, 13, AT_ONCE}; /* 6 batches an epoch */
     clv_train_result whole, part;
     assert_ok(tiny_run(test_path("whole"), false, 0, &whole, NULL, err));
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {

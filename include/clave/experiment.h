@@ -99,8 +99,16 @@ typedef struct clv_bench_result {
 clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log,
                      clv_bench_result *result, clv_error *err);
 
-/* Layers, shapes, parameters, multiply-adds, memory and launches a step: `clave summary`. */
-clv_status clv_summary(const clv_config *config, FILE *out, struct clv_log *log, clv_error *err);
+/* What a training step will be: `clave summary`. */
+typedef struct clv_summary_result {
+    int64_t parameters;
+    double mflop_an_image; /* real multiply-adds times two: taps on the zero border not counted */
+    int batch, launches;
+    uint64_t device_bytes; /* all buffers, data set included */
+} clv_summary_result;
+/* out: a table of layers and one of memory go there, or NULL. */
+clv_status clv_summary(const clv_config *config, FILE *out, struct clv_log *log, clv_summary_result *result,
+                       clv_error *err);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@ const cli_command cli_commands[] = {
     {"sample", cli_sample, CLI_TARGET, "RUN", true, "out seed count scale json",
      "draw images decoded from a vae's prior"},
     {"manifold", cli_manifold, CLI_TARGET, "RUN", true, "out count scale json", "draw the plane of codes of size 2"},
-    {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "",
+    {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
     {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},
     {"explain", cli_explain, CLI_OPTIONAL_TARGET, "[SECTION|SECTION.KEY|layer.TYPE]", false, "markdown",

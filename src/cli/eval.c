@@ -13,7 +13,7 @@ clv_status cli_eval(const cli_args *args, clv_error *err)
     CLV_TRY(clv_evaluate(args->target, config, split, args->log, &measures, err));
     if (args->json)
         CLV_TRY(cli_print_json(
-            json_pack("{s:s, s:s, s:o}", "run", args->target, "split", split, "measures", cli_measures_json(&measures)),
+            json_pack("{s:s, s:s, s:o}", "run", args->target, "split", split, "measures", clv_measures_json(&measures)),
             err));
     else
         cli_print_measures(split, &measures);

@@ -1,4 +1,6 @@
 /* clave summary, check and explain: what an INI file says, before anything runs. */
+#include <jansson.h>
+
 #include "base/try.h"
 #include "clave/data.h"
 #include "clave/experiment.h"
@@ -8,9 +10,15 @@
 clv_status cli_summary(const cli_args *args, clv_error *err)
 {
     clv_config *config = NULL;
+    clv_summary_result result;
     clv_status status = CLV_OK;
     CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
-    CLV_TRY(clv_summary(config, stdout, args->log, err));
+    CLV_TRY(clv_summary(config, args->json ? NULL : stdout, args->log, &result, err));
+    if (args->json)
+        CLV_TRY(cli_print_json(json_pack("{s:I, s:f, s:i, s:i, s:I}", "parameters", (json_int_t)result.parameters,
+                                         "mflop_an_image", result.mflop_an_image, "batch", result.batch, "launches",
+                                         result.launches, "device_bytes", (json_int_t)result.device_bytes),
+                               err));
 done:
     clv_config_destroy(config);
     return status;

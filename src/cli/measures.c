@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-json_t *cli_measures_json(const clv_measures *measures)
-{
-    json_t *object = json_object();
-    for (int i = 0; i < measures->count; i++)
-        json_object_set_new(object, measures->of[i].name, json_real(measures->of[i].value));
-    return object;
-}
-
 static const char *unit_of(const char *name)
 {
     if (!strcmp(name, "bce") || !strcmp(name, "kl") || !strcmp(name, "elbo")) return " nats";

@@ -30,8 +30,8 @@ static clv_status print_result(const cli_args *args, const clv_train_result *res
                                    result->device, "epochs", (json_int_t)result->epochs, "best_epoch",
                                    (json_int_t)result->best_epoch, "seconds", result->seconds, "images_per_second",
                                    result->images_per_second, "first_step_seconds", result->first_step_seconds, "train",
-                                   cli_measures_json(&result->train), "val", cli_measures_json(&result->validation),
-                                   "test", cli_measures_json(&result->test));
+                                   clv_measures_json(&result->train), "val", clv_measures_json(&result->validation),
+                                   "test", clv_measures_json(&result->test));
         return cli_print_json(object, err);
     }
     printf("best epoch %u of %u, %.1f s, %.0f images/s\n", result->best_epoch, result->epochs, result->seconds,

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/try.h"
+#include "experiment/measures.h"
 #include "experiment/run_folder.h"
 
 #define METRICS_HEAD  "epoch,split,metric,value\n"
@@ -100,7 +101,7 @@ void clv_metrics_free(clv_metric_table *table)
     *table = (clv_metric_table){0};
 }
 
-static json_t *measures_json(const clv_measures *measures)
+json_t *clv_measures_json(const clv_measures *measures)
 {
     json_t *object = json_object();
     for (int i = 0; i < measures->count; i++)
@@ -110,7 +111,7 @@ static json_t *measures_json(const clv_measures *measures)
 
 static json_t *results_json(const clv_config *config, const clv_device_info *device, const clv_train_result *result)
 {
-    json_t *train = measures_json(&result->train);
+    json_t *train = clv_measures_json(&result->train);
     json_object_set_new(train, "images_per_second", json_real(result->images_per_second));
     json_t *root =
         json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:I, s:I, s:f, s:f, s:o, s:o, s:o}", "experiment",
@@ -118,7 +119,7 @@ static json_t *results_json(const clv_config *config, const clv_device_info *dev
                   "device", "platform", device->platform, "name", device->name, "driver", device->driver, "backend",
                   device->backend, "epochs", (json_int_t)result->epochs, "best_epoch", (json_int_t)result->best_epoch,
                   "seconds", result->seconds, "first_step_seconds", result->first_step_seconds, "train", train, "val",
-                  measures_json(&result->validation), "test", measures_json(&result->test));
+                  clv_measures_json(&result->validation), "test", clv_measures_json(&result->test));
     return root;
 }
 

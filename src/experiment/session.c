@@ -154,7 +154,7 @@ done:
 }
 
 /* Line by line, as the log wants them. */
-static void log_notices(const clv_session *s)
+void clv_session_log_notices(const clv_session *s)
 {
     for (const char *line = clv_backend_notices(s->be); *line;) {
         size_t length = strcspn(line, "\n");
@@ -171,7 +171,7 @@ clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_ph
     s->config = config;
     s->log = log;
     clv_status status = build(s, request, requests, err);
-    if (status == CLV_OK) log_notices(s);
+    if (status == CLV_OK) clv_session_log_notices(s);
     if (status == CLV_OK)
         *session = s;
     else

@@ -47,6 +47,9 @@ clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_ph
                             clv_session **session, clv_error *err);
 void clv_session_close(clv_session *session);
 
+/* Logs what the backend has to tell ("CLBlast fails its self-test ..."); opening a session does so once. */
+void clv_session_log_notices(const clv_session *session);
+
 clv_phase *clv_session_phase(clv_session *session, clv_mode mode, int dataset); /* of those asked for */
 
 /* A space of parameters or moments as floats, layout->elements of them. */

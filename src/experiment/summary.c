@@ -22,20 +22,37 @@ static void print_memory(const clv_session *s, const clv_phase *phase, FILE *out
             (double)(s->device_bytes + clv_program_bytes(s->be, phase->program)) / 1e6);
 }
 
-clv_status clv_summary(const clv_config *config, FILE *out, clv_log *log, clv_error *err)
+static void fill(const clv_session *s, const clv_phase *phase, clv_summary_result *result)
+{
+    const clv_param_layout *layout = clv_model_params(s->model);
+    *result = (clv_summary_result){.batch = phase->plan->batch};
+    for (int i = 0; i < layout->params; i++) result->parameters += clv_shape_elements(&layout->param[i].shape);
+    result->mflop_an_image = 2e-6 * (double)phase->plan->multiply_adds;
+    result->launches = clv_program_launches(s->be, phase->program);
+    result->device_bytes = s->device_bytes + clv_program_bytes(s->be, phase->program);
+}
+
+static clv_status print_tables(const clv_session *s, const clv_summary_result *result, FILE *out, clv_error *err)
+{
+    clv_status status = clv_model_print(s->model, out, err);
+    if (status != CLV_OK) return status;
+    fprintf(out, "\na training step of %d images\n", result->batch);
+    fprintf(out, "  %-16s %10.3f MFLOP an image (real multiply-adds x 2, taps on the border not counted)\n",
+            "arithmetic", result->mflop_an_image);
+    fprintf(out, "  %-16s %10d\n", "launches", result->launches);
+    fprintf(out, "\ndevice memory\n");
+    print_memory(s, &s->phase[0], out);
+    return CLV_OK;
+}
+
+clv_status clv_summary(const clv_config *config, FILE *out, clv_log *log, clv_summary_result *result, clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
     clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
-    const clv_phase *phase = &s->phase[0];
-    CLV_TRY(clv_model_print(s->model, out, err));
-    fprintf(out, "\na training step of %d images\n", phase->plan->batch);
-    fprintf(out, "  %-16s %10.3f MFLOP an image (real multiply-adds x 2, taps on the border not counted)\n",
-            "arithmetic", 2e-6 * (double)phase->plan->multiply_adds);
-    fprintf(out, "  %-16s %10d\n", "launches", clv_program_launches(s->be, phase->program));
-    fprintf(out, "\ndevice memory\n");
-    print_memory(s, phase, out);
+    fill(s, &s->phase[0], result);
+    if (out) CLV_TRY(print_tables(s, result, out, err));
 done:
     clv_session_close(s);
     return status;

@@ -313,6 +313,7 @@ static clv_status open_folder(trainer *t, clv_error *err)
     if (t->options->log) CLV_TRY(clv_log_open(t->options->log, path, err));
     clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path,
                  t->result->device);
+    clv_session_log_notices(t->session); /* once more: now log.txt is open */
 done:
     return status;
 }

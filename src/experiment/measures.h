@@ -1,0 +1,11 @@
+/* Figures by name as JSON: what results.json and every --json have in common. */
+#ifndef CLAVE_EXPERIMENT_MEASURES_H
+#define CLAVE_EXPERIMENT_MEASURES_H
+
+#include <jansson.h>
+
+#include "clave/experiment.h"
+
+json_t *clv_measures_json(const clv_measures *measures); /* the caller's; NULL where memory ran out */
+
+#endif
