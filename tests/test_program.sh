@@ -1,7 +1,7 @@
 #!/bin/sh
 # The program end to end, as a user runs it: test_program.sh CLAVE. Each check prints what it saw when it fails.
 set -u
-clave=$1
+clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") # some checks leave this folder
 folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-program-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 out=$folder/stdout err=$folder/stderr
