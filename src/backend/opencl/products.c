@@ -389,7 +389,9 @@ static void weight_direct(const clv_device_info *device, const product *a, clv_l
 
 clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
 {
-    const bool cpu = device->kind == CLV_DEVICE_CPU;
+    /* Where a native vector is one float, work-items are a vector's lanes, as on a GPU, whatever the device calls itself:
+     * each lane would need the packed kernels' private memory for itself. */
+    const bool cpu = device->kind == CLV_DEVICE_CPU && device->vector_width > 1;
     product a = product_of(device, call);
     const bool linear = a.k == 1 && a.p == 0 && a.ih * a.iw * a.oh * a.ow == 1;
     memset(list, 0, sizeof *list);
