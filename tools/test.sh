@@ -21,8 +21,7 @@ export XDG_CACHE_HOME="$dir/cache"
 # One implementation at a time: PoCL, so that every machine tests the same thing, and other drivers' leaks stay out.
 vendors=/etc/OpenCL/vendors
 [ -f $vendors/pocl.icd ] && export OCL_ICD_VENDORS=$vendors/pocl.icd
-# The slow unwinder, because the fast one loses the way through drivers, and then no suppression by name matches.
-export ASAN_OPTIONS="detect_leaks=1:exitcode=99:fast_unwind_on_malloc=0"
+export ASAN_OPTIONS="detect_leaks=1:exitcode=99"
 export LSAN_OPTIONS="suppressions=$root/tests/leaks.supp:print_suppressions=0"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1:exitcode=99"
 
