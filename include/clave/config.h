@@ -6,7 +6,7 @@
  * it; `include = other.ini` at the top, before any section, inherits that file's rows (paths are relative to the
  * including file; depth at most 16, no cycles), later rows win over included ones, but the same key twice in one file is
  * an error. [encoder] and [decoder] hold layers, one row each, in order: `name = type key=value ...`; an including file
- * that has one of these sections replaces the whole section. Lines are at most 199 bytes, comments not counted. */
+ * that has one of these sections replaces the whole section. Lines are at most 198 bytes, comments not counted. */
 #ifndef CLAVE_CONFIG_H
 #define CLAVE_CONFIG_H
 

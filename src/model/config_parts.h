@@ -40,7 +40,7 @@ void clv_layers_read(clv_config *config, clv_source *source, int section);
 /* config_check.c: what keys and layers ask of each other. */
 void clv_config_check(const clv_config *config, clv_problems *problems);
 
-/* config_print.c: whether a row "key = value" can be written so that it reads the same again: at most 199 bytes with
+/* config_print.c: whether a row "key = value" can be written so that it reads the same again: at most 198 bytes with
  * dollars doubled, and nothing in it that opens a comment. */
 bool clv_row_fits(const char *key, const char *value);
 /* The row's text behind the '=': type and the arguments that were set. */

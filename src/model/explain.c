@@ -115,7 +115,7 @@ static clv_status explain_layer_named(const char *name, FILE *out, clv_error *er
 static clv_status explain_key_named(const char *key, FILE *out, clv_error *err)
 {
     char section[CLV_LINE_MAX + 1];
-    const char *names[CLV_KEYS + CLV_SECTIONS], *dot = strchr(key, '.');
+    const char *names[(int)CLV_KEYS + (int)CLV_SECTIONS], *dot = strchr(key, '.');
     int found = clv_key_find_full(key);
     if (found >= 0) {
         explain_key(out, (enum clv_key)found);

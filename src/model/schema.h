@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 /* inih reads lines of at most this many bytes; so no value is longer. */
-enum { CLV_LINE_MAX = 199, CLV_SECTION_MAX = 49 };
+/* A row with its newline and a NUL fills inih's buffer of 200 bytes. inih 55 reads one byte more, but inih 58 takes a
+ * full buffer without a newline for a line that is too long. */
+enum { CLV_LINE_MAX = 198, CLV_SECTION_MAX = 49 };
 
 typedef enum clv_value_type {
     CLV_VALUE_INT,
