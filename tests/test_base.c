@@ -631,10 +631,10 @@ static void draws_have_their_moments(void **state)
     const uint64_t seed = (uint64_t)time(NULL);
     print_message("seed %llu\n", (unsigned long long)seed);
     clv_random random = clv_random_start(seed, 1);
-    enum { DRAWS = 200000 };
+    const int draws = 200000;
     double sum = 0, square = 0, normal = 0, spread = 0;
     int below[7] = {0};
-    for (int i = 0; i < DRAWS; i++) {
+    for (int i = 0; i < draws; i++) {
         const double u = (double)clv_random_uniform(&random), z = (double)clv_random_normal(&random);
         assert_true(u >= 0 && u < 1 && isfinite(z));
         sum += u;
@@ -646,15 +646,15 @@ static void draws_have_their_moments(void **state)
         below[b]++;
     }
     /* Six standard errors: a false alarm in 10^8 runs. */
-    assert_true(fabs(sum / DRAWS - 0.5) < 6 * 0.2887 / sqrt(DRAWS));
-    assert_true(fabs(square / DRAWS - 1.0 / 3) < 6 * 0.2981 / sqrt(DRAWS));
-    assert_true(fabs(normal / DRAWS) < 6 / sqrt(DRAWS));
-    assert_true(fabs(spread / DRAWS - 1) < 6 * sqrt(2.0) / sqrt(DRAWS));
-    for (int i = 0; i < 7; i++) assert_true(fabs(below[i] - DRAWS / 7.0) < 6 * sqrt(DRAWS * 6 / 49.0));
+    assert_true(fabs(sum / draws - 0.5) < 6 * 0.2887 / sqrt(draws));
+    assert_true(fabs(square / draws - 1.0 / 3) < 6 * 0.2981 / sqrt(draws));
+    assert_true(fabs(normal / draws) < 6 / sqrt(draws));
+    assert_true(fabs(spread / draws - 1) < 6 * sqrt(2.0) / sqrt(draws));
+    for (int i = 0; i < 7; i++) assert_true(fabs(below[i] - draws / 7.0) < 6 * sqrt(draws * 6 / 49.0));
     /* Of 3 * 2^30 numbers, a draw that rejects nothing gives every third one half as often. */
     int thirds[3] = {0};
-    for (int i = 0; i < DRAWS; i++) thirds[clv_random_below(&random, 3u << 30) % 3]++;
-    for (int i = 0; i < 3; i++) assert_true(fabs(thirds[i] - DRAWS / 3.0) < 6 * sqrt(DRAWS * 2 / 9.0));
+    for (int i = 0; i < draws; i++) thirds[clv_random_below(&random, 3u << 30) % 3]++;
+    for (int i = 0; i < 3; i++) assert_true(fabs(thirds[i] - draws / 3.0) < 6 * sqrt(draws * 2 / 9.0));
     assert_int_equal(clv_random_below(&random, 1), 0);
 }
 

@@ -197,7 +197,7 @@ static double loss_by_hand(const float y[], const float images[], bool bce)
     double sum = 0;
     for (int i = 0; i < PIXELS * BATCH; i++) {
         double p = y[i], t = images[i];
-        sum += bce ? -t * log(p) - (1 - t) * log(1 - p) : (p - t) * (p - t) / PIXELS;
+        sum += bce ? -t * log(p) - (1 - t) * log(1 - p) : (p - t) * (p - t) / (double)PIXELS;
     }
     return sum;
 }
