@@ -173,6 +173,23 @@ static void test_resumed_epoch_has_its_losses(void **state)
     clv_metrics_free(&part);
 }
 
+/* A run's sums over its epochs must not change by reading metrics.csv back: a third has more digits than a row of it. */
+static void test_metrics_file_holds_what_memory_does(void **state)
+{
+    (void)state;
+    clv_metric_table made = {0}, read = {0};
+    clv_run_folder folder = {.lock = -1};
+    snprintf(folder.path, sizeof folder.path, "%s", test_path("whole"));
+    for (uint32_t epoch = 1; epoch <= 20; epoch++)
+        assert_ok(clv_metrics_add(&made, epoch, "train", "seconds", 1e-3 * epoch / 3, err));
+    assert_ok(clv_metrics_write(&folder, &made, err));
+    assert_ok(clv_metrics_read(folder.path, UINT32_MAX, &read, err));
+    assert_int_equal(made.rows, read.rows);
+    for (size_t i = 0; i < made.rows; i++) assert_true(made.row[i].value == read.row[i].value);
+    clv_metrics_free(&made);
+    clv_metrics_free(&read);
+}
+
 static void test_existing_run_is_refused(void **state)
 {
     (void)state;
@@ -242,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_existing_run_is_refused),
         cmocka_unit_test(test_changed_run_is_not_resumed),
         cmocka_unit_test(test_divergence_names_the_step),
+        cmocka_unit_test(test_metrics_file_holds_what_memory_does),
         cmocka_unit_test(test_fused_agrees_with_unfused),
         cmocka_unit_test(test_backends_agree_autoencoder),
         cmocka_unit_test(test_backends_agree_vae),

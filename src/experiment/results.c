@@ -15,6 +15,14 @@
 #define METRICS_HEAD  "epoch,split,metric,value\n"
 #define METRICS_LIMIT ((size_t)256 << 20)
 
+/* What metrics.csv will hold of it, so that a resumed run, which reads the file, sums the same numbers. */
+static double as_written(double value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.9g", value);
+    return strtod(text, NULL); /* in the locale it was printed in */
+}
+
 clv_status clv_metrics_add(clv_metric_table *table, uint32_t epoch, const char *split, const char *metric, double value,
                            clv_error *err)
 {
@@ -22,7 +30,7 @@ clv_status clv_metrics_add(clv_metric_table *table, uint32_t epoch, const char *
     if (status != CLV_OK) return status;
     clv_metric_row *row = &table->row[table->rows++];
     row->epoch = epoch;
-    row->value = value;
+    row->value = as_written(value);
     snprintf(row->split, sizeof row->split, "%s", split);
     snprintf(row->metric, sizeof row->metric, "%s", metric);
     return CLV_OK;
