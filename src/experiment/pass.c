@@ -34,7 +34,10 @@ static clv_step step_values(const clv_session *s, const clv_phase *phase, const 
     };
     if (phase->mode == CLV_MODE_TRAIN) {
         double t = (double)step.step + 1;
-        step.lr = (float)clv_config_real(config, "train.lr");
+        const clv_schedule *schedule = pass->schedule;
+        step.lr = (float)(schedule ? clv_schedule_rate(schedule, step.step, pass->plateau)
+                                   : clv_config_real(config, "train.lr"));
+        step.ramp = schedule ? (float)clv_schedule_ramp(schedule, step.step) : 1;
         step.correction1 = (float)(1 / (1 - pow(clv_config_real(config, "train.beta1"), t)));
         step.correction2 = (float)(1 / (1 - pow(clv_config_real(config, "train.beta2"), t)));
     }

@@ -25,6 +25,8 @@ typedef struct trainer {
     clv_session *session;
     clv_metric_table metrics;
     clv_stopping stopping;
+    clv_schedule schedule;
+    clv_plateau plateau;
     clv_train_state state;
     float *param, *moment1, *moment2; /* [layout.elements], the host's side of a checkpoint */
     uint32_t *order;                  /* [images of the training file] */
@@ -40,6 +42,11 @@ static clv_status allocate(trainer *t, clv_error *err)
     t->moment2 = t->moment1 ? clv_alloc(elements, sizeof *t->moment2, err) : NULL;
     t->order = t->moment2 ? clv_alloc(t->session->images[CLV_DATASET_TRAIN].count, sizeof *t->order, err) : NULL;
     return t->order ? CLV_OK : CLV_ERR_INTERNAL;
+}
+
+static clv_phase *train_phase(const trainer *t)
+{
+    return clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
 }
 
 /* Parameters and training state: from the run's checkpoint, or fresh ones from the seed. */
@@ -63,6 +70,10 @@ static clv_status start_state(trainer *t, clv_error *err)
     } else {
         CLV_TRY(clv_model_init(t->session->model, t->state.seed, t->param, err));
     }
+    t->schedule = clv_schedule_of(t->config, clv_pass_batches(train_phase(t), t->session->train_count));
+    t->plateau =
+        (clv_plateau){t->state.plateau_share, t->state.plateau_best, t->state.plateau_epochs, t->state.plateau_waited};
+    if (!t->options->resume) t->plateau = CLV_PLATEAU_START;
     CLV_TRY(clv_session_write(t->session, CLV_SPACE_PARAM, t->param, err));
     CLV_TRY(clv_session_write(t->session, CLV_SPACE_MOMENT1, t->moment1, err));
     CLV_TRY(clv_session_write(t->session, CLV_SPACE_MOMENT2, t->moment2, err));
@@ -85,6 +96,10 @@ static clv_status save(trainer *t, const char *name, bool with_state, clv_error 
     t->state.best_epoch = t->stopping.best_epoch;
     t->state.best = t->stopping.best;
     t->state.waited = t->stopping.waited;
+    t->state.plateau_share = t->plateau.share;
+    t->state.plateau_best = t->plateau.best;
+    t->state.plateau_epochs = t->plateau.epochs;
+    t->state.plateau_waited = t->plateau.waited;
     clv_checkpoint checkpoint = {.param = t->param, .state = t->state};
     if (with_state) checkpoint.moment1 = t->moment1, checkpoint.moment2 = t->moment2;
     CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, name, err));
@@ -155,22 +170,24 @@ static void log_epoch(const trainer *t, double seconds, double rate, bool improv
 static clv_status end_epoch(trainer *t, const clv_pass *pass, double pass_seconds, uint64_t images, bool *stop,
                             clv_error *err)
 {
-    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
+    clv_phase *phase = train_phase(t);
     clv_status status = CLV_OK;
     bool improved;
     double rate = (double)images / pass_seconds, begin = clv_seconds();
     clv_pass_measures(phase, pass, &t->result->train);
     if (t->session->validation_count) CLV_TRY(measure_split(t, "val", &t->result->validation, err));
+    double last_rate = clv_schedule_rate(&t->schedule, pass->first_step + pass->batches - 1, &t->plateau);
     t->state.epoch++;
     t->state.step = t->state.epoch * pass->batches;
     t->state.epoch_batches = 0;
     memset(t->state.epoch_sum, 0, sizeof t->state.epoch_sum);
     *stop = clv_stopping_update(&t->stopping, t->state.epoch, monitored(t), &improved);
+    clv_schedule_epoch(&t->schedule, monitored(t), &t->plateau);
     double seconds = pass_seconds + clv_seconds() - begin;
     CLV_TRY(add_rows(t, "train", &t->result->train, err));
     CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "seconds", seconds, err));
     CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "images_per_second", rate, err));
-    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "lr", clv_config_real(t->config, "train.lr"), err));
+    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "lr", last_rate, err));
     CLV_TRY(add_rows(t, "val", &t->result->validation, err));
     if (improved) CLV_TRY(save(t, CLV_BEST_FILE, false, err));
     CLV_TRY(clv_metrics_write(&t->folder, &t->metrics, err));
@@ -193,7 +210,7 @@ static clv_status interrupted(trainer *t, const clv_pass *pass, clv_error *err)
 
 static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
 {
-    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
+    clv_phase *phase = train_phase(t);
     clv_status status = CLV_OK;
     char label[48];
     snprintf(label, sizeof label, "epoch %u/%u", t->state.epoch + 1, t->epochs);
@@ -202,6 +219,8 @@ static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
                      .from_batch = t->state.epoch_batches,
                      .first_step = t->state.epoch * batches,
                      .seed = t->state.seed,
+                     .schedule = &t->schedule,
+                     .plateau = &t->plateau,
                      .label = label,
                      .stop = t->options->stop};
     if (t->options->stop_after_steps) pass.stop_after = t->options->stop_after_steps - (long)t->steps_run;

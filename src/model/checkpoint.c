@@ -15,7 +15,7 @@
 #include "base/try.h"
 #include "model/safetensors.h"
 
-#define FORMAT        "clave-1"
+#define FORMAT        "clave-2"
 #define FORMAT_PREFIX "clave-" /* of every version of the format; files without it come from other programs */
 #define M_PREFIX      "optimizer.m."
 #define V_PREFIX      "optimizer.v."
@@ -32,7 +32,7 @@ typedef struct clv_param_place place;
 
 /* ---- the counters as metadata: a table of the fields of clv_train_state ---- */
 
-enum { KEY_COUNT = 8, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
+enum { KEY_COUNT = 12, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
 
 typedef enum number_kind { U64, U32, REAL } number_kind;
 
@@ -48,6 +48,10 @@ static const struct field {
     {"best_epoch", U32, offsetof(clv_train_state, best_epoch), 1},
     {"best", REAL, offsetof(clv_train_state, best), 1},
     {"waited", U32, offsetof(clv_train_state, waited), 1},
+    {"plateau_share", REAL, offsetof(clv_train_state, plateau_share), 1},
+    {"plateau_best", REAL, offsetof(clv_train_state, plateau_best), 1},
+    {"plateau_epochs", U32, offsetof(clv_train_state, plateau_epochs), 1},
+    {"plateau_waited", U32, offsetof(clv_train_state, plateau_waited), 1},
     {"epoch_batches", U32, offsetof(clv_train_state, epoch_batches), 1},
     {"epoch_sum", REAL, offsetof(clv_train_state, epoch_sum), CLV_TRAIN_STATE_SUMS},
 };

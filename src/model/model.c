@@ -101,7 +101,9 @@ static clv_status add_divergence(clv_builder *b, clv_node kl, clv_node *loss, cl
 {
     float beta = (float)clv_config_real(b->model->config, "loss.beta");
     clv_status status;
+    bool warm = b->train && clv_config_real(b->model->config, "loss.beta_warmup") > 0;
     if (beta != 1) CLV_TRY(clv_build_node(b, CLV_OP_SCALE, "beta kl", &kl, 1, &(clv_attr){.alpha = beta}, &kl, err));
+    if (warm) CLV_TRY(clv_build_node(b, CLV_OP_RAMP, "warm kl", &kl, 1, NULL, &kl, err));
     CLV_TRY(clv_build_node(b, CLV_OP_ADD, "loss", (clv_node[]){*loss, kl}, 2, NULL, loss, err));
 done:
     return status;
