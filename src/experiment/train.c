@@ -15,6 +15,7 @@
 #include "experiment/pictures.h"
 #include "experiment/run_folder.h"
 #include "experiment/stopping.h"
+#include "experiment/transfer.h"
 #include "model/checkpoint.h"
 
 typedef struct trainer {
@@ -69,6 +70,7 @@ static clv_status start_state(trainer *t, clv_error *err)
         CLV_TRY(clv_metrics_read(t->folder.path, t->state.epoch, &t->metrics, err));
     } else {
         CLV_TRY(clv_model_init(t->session->model, t->state.seed, t->param, err));
+        CLV_TRY(clv_transfer(t->session, t->param, err));
     }
     t->schedule = clv_schedule_of(t->config, clv_pass_batches(train_phase(t), t->session->train_count));
     t->plateau =
@@ -112,7 +114,7 @@ done:
 static clv_status order_epoch(trainer *t, uint32_t epoch, clv_error *err)
 {
     const clv_session *s = t->session;
-    for (uint32_t i = 0; i < s->train_count + s->validation_count; i++) t->order[i] = i;
+    for (uint32_t i = 0; i < s->images[CLV_DATASET_TRAIN].count; i++) t->order[i] = i;
     clv_shuffle(t->order, s->train_count, t->state.seed, epoch);
     return clv_session_order(t->session, CLV_DATASET_TRAIN, t->order, err);
 }
@@ -141,18 +143,19 @@ done:
     return status;
 }
 
-/* early_stopping.monitor, "val.loss" or "train.loss", of this epoch. */
+/* early_stopping.monitor of this epoch, "val.loss" say, such that lower is better. */
 static double monitored(const trainer *t)
 {
     const char *monitor = clv_config_string(t->config, "early_stopping.monitor"), *dot = strchr(monitor, '.');
     const clv_measures *measures = !strncmp(monitor, "val.", 4) ? &t->result->validation : &t->result->train;
-    return clv_measure_get(measures, dot + 1);
+    double value = clv_measure_get(measures, dot + 1);
+    return strcmp(dot + 1, "accuracy") ? value : -value;
 }
 
 /* The parts of the loss are shown where there are several. */
 static void log_epoch(const trainer *t, double seconds, double rate, bool improved)
 {
-    static const char *const shown[] = {"loss", "bce", "kl"};
+    static const char *const shown[] = {"loss", "bce", "kl", "accuracy"};
     const clv_measures *val = &t->result->validation;
     clv_text text = {0};
     clv_text_append(&text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs,

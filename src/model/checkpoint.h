@@ -3,6 +3,7 @@
 #ifndef CLAVE_MODEL_CHECKPOINT_H
 #define CLAVE_MODEL_CHECKPOINT_H
 
+#include "base/text.h"
 #include "graph/plan.h"
 
 #define CLV_TRAIN_STATE_SUMS 8
@@ -35,5 +36,11 @@ clv_status clv_checkpoint_write(const char *path, const clv_param_layout *layout
  * its shape and nothing else beside the optimiser's: CLV_ERR_DATA lists what is missing, extra or of another shape. */
 clv_status clv_checkpoint_read(const char *path, const clv_param_layout *layout, float *param, float *moment1, float *moment2,
                                clv_train_state *state, clv_error *err);
+
+/* For transfer: writes into `param` the file's tensors of the parameters but for those that skip[i] leaves out. Each must be
+ * there as F32 with its shape: CLV_ERR_DATA lists those that are not. What else the file has is listed in *left, names with
+ * blanks between, for the caller to tell; free it with clv_text_free. */
+clv_status clv_checkpoint_take(const char *path, const clv_param_layout *layout, const bool *skip, float *param, clv_text *left,
+                               clv_error *err);
 
 #endif

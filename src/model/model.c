@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/try.h"
 #include "model/build.h"
+#include "model/patterns.h"
 
 /* ---- the model ---- */
 
@@ -18,12 +19,22 @@ static clv_status lay_out(clv_model *model, const clv_builder *b, size_t alignme
     model->rule = clv_alloc((size_t)b->params, sizeof *model->rule, err);
     status = trained && model->rule ? CLV_OK : CLV_ERR_INTERNAL;
     if (status != CLV_OK) goto done;
-    for (int i = 0; i < b->params; i++) trained[i] = true;
+    const char *freeze = clv_config_string(model->config, "transfer.freeze");
+    int free_params = 0;
+    for (int i = 0; i < b->params; i++) {
+        trained[i] = !clv_patterns_match(freeze, clv_graph_node(b->graph, b->param[i])->name);
+        free_params += trained[i];
+    }
+    CLV_REQUIRE(free_params > 0, CLV_ERR_CONFIG, "%s: transfer.freeze = %s leaves nothing to train",
+                clv_config_where(model->config, "transfer.freeze"), freeze);
     CLV_TRY(clv_param_layout_create(b->graph, b->param, trained, b->params, alignment, &model->layout, err));
     for (int i = 0; i < b->params; i++)
         for (int k = 0; k < b->params; k++)
             if (!strcmp(model->layout.param[k].name, clv_graph_node(b->graph, b->param[i])->name))
                 model->rule[k] = b->rule[i];
+    CLV_TRY(clv_patterns_check(model->config, "transfer.freeze", false, &model->layout, err));
+    CLV_TRY(clv_patterns_check(model->config, "transfer.reset", false, &model->layout, err));
+    CLV_TRY(clv_patterns_check(model->config, "train.layer_rates", true, &model->layout, err));
 done:
     free(trained);
     return status;
@@ -38,13 +49,25 @@ static clv_status check_layers(clv_model *model, size_t alignment, clv_error *er
     CLV_TRY(clv_build_images(&b, 0, err));
     CLV_TRY(clv_build_encoder(&b, err));
     model->code = clv_graph_node(b.graph, b.x)->shape;
-    CLV_TRY(clv_build_decoder(&b, err));
-    CLV_REQUIRE(b.params > 0, CLV_ERR_CONFIG,
-                "no layer of [encoder] or [decoder] has parameters: there is nothing to train");
+    if (clv_model_has_decoder(model)) {
+        CLV_TRY(clv_build_decoder(&b, err));
+    } else {
+        CLV_TRY(clv_build_classifier(&b, err));
+        model->classes = clv_graph_node(b.graph, b.x)->shape.dim[0];
+    }
+    CLV_REQUIRE(b.params > 0, CLV_ERR_CONFIG, "no layer of the network has parameters: there is nothing to train");
     CLV_TRY(lay_out(model, &b, alignment, err));
 done:
     clv_builder_finish(&b);
     return status;
+}
+
+static clv_task task_of(const clv_config *config)
+{
+    static const char *const names[CLV_TASK_COUNT] = {"autoencoder", "denoise", "vae", "classify"};
+    int task = CLV_TASK_COUNT - 1;
+    while (task > 0 && strcmp(clv_config_string(config, "experiment.task"), names[task]) != 0) task--;
+    return (clv_task)task;
 }
 
 clv_status clv_model_create(const clv_config *config, clv_image_shape image, size_t alignment, clv_model **model,
@@ -55,10 +78,11 @@ clv_status clv_model_create(const clv_config *config, clv_image_shape image, siz
     if (!m) return CLV_ERR_INTERNAL;
     m->config = config;
     m->image = image;
-    m->vae = !strcmp(clv_config_string(config, "experiment.task"), "vae");
+    m->task = task_of(config);
     m->logits = !strcmp(clv_config_string(config, "loss.reconstruction"), "bce");
     m->encoder_rows = clv_config_layers(config, "encoder", &m->encoder); /* at least one, the configuration knows */
     m->decoder_rows = clv_config_layers(config, "decoder", &m->decoder);
+    m->classifier_rows = clv_config_layers(config, "classifier", &m->classifier);
     CLV_TRY(check_layers(m, alignment, err));
     *model = m;
     m = NULL;
@@ -79,7 +103,45 @@ const clv_param_layout *clv_model_params(const clv_model *model) { return &model
 
 int clv_model_latent(const clv_model *model) { return (int)clv_shape_elements(&model->code); }
 
-bool clv_model_is_vae(const clv_model *model) { return model->vae; }
+clv_task clv_model_task(const clv_model *model) { return model->task; }
+
+bool clv_model_is_vae(const clv_model *model) { return model->task == CLV_TASK_VAE; }
+
+bool clv_model_has_decoder(const clv_model *model) { return model->task != CLV_TASK_CLASSIFY; }
+
+int clv_model_classes(const clv_model *model) { return model->classes; }
+
+/* Weights that come from elsewhere, of which fine-tuning is careful. */
+static bool is_taken_over(const clv_model *model, const char *param)
+{
+    return strcmp(clv_config_string(model->config, "transfer.from"), CLV_NO_PATTERNS) != 0 &&
+           !clv_patterns_match(clv_config_string(model->config, "transfer.reset"), param);
+}
+
+static double rate_of(const clv_model *model, const char *param)
+{
+    double factor = clv_patterns_factor(clv_config_string(model->config, "train.layer_rates"), param);
+    return is_taken_over(model, param) ? factor * clv_config_real(model->config, "transfer.rate") : factor;
+}
+
+bool clv_model_is_rated(const clv_model *model)
+{
+    for (int i = 0; i < model->layout.params; i++) {
+        double rate = rate_of(model, model->layout.param[i].name);
+        if (rate < 1 || rate > 1) return true;
+    }
+    return false;
+}
+
+void clv_model_rates(const clv_model *model, float *factor)
+{
+    memset(factor, 0, model->layout.trained * sizeof *factor); /* the gaps between tensors too */
+    for (int i = 0; i < model->layout.params; i++) {
+        const struct clv_param_place *p = &model->layout.param[i];
+        size_t count = p->trained ? (size_t)clv_shape_elements(&p->shape) : 0;
+        for (size_t k = 0; k < count; k++) factor[p->offset + k] = (float)rate_of(model, p->name);
+    }
+}
 
 /* ---- losses and training ---- */
 
@@ -109,31 +171,63 @@ done:
     return status;
 }
 
+/* Images to the cross-entropy of their labels, and whether the likeliest class is right. */
+static clv_status build_class_losses(clv_builder *b, int dataset, clv_model_graph *out, clv_node *loss, clv_error *err)
+{
+    clv_status status;
+    clv_node correct;
+    CLV_TRY(clv_build_images(b, dataset, err));
+    out->images = b->x;
+    CLV_TRY(clv_build_labels(b, dataset, &out->labels, err));
+    CLV_TRY(clv_build_encoder(b, err));
+    CLV_TRY(clv_build_classifier(b, err));
+    const clv_node pair[] = {b->x, out->labels};
+    CLV_TRY(clv_build_node(b, CLV_OP_XENT, "loss", pair, 2, NULL, loss, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_CORRECT, "accuracy", pair, 2, NULL, &correct, err));
+    CLV_TRY(add_metric(b, *loss, "loss", 0, out, err));
+    CLV_TRY(add_metric(b, correct, "accuracy", 1, out, err));
+done:
+    return status;
+}
+
+/* What the noise alone costs: the figure that a denoiser is measured by. */
+static clv_status add_noisy_metric(clv_builder *b, clv_node noisy, clv_model_graph *out, clv_error *err)
+{
+    clv_node v;
+    if (b->train || b->model->task != CLV_TASK_DENOISE) return CLV_OK;
+    clv_status status = clv_build_node(b, CLV_OP_MSE, "noisy_mse", (clv_node[]){noisy, out->images}, 2, NULL, &v, err);
+    return status == CLV_OK ? add_metric(b, v, "noisy_mse", 1, out, err) : status;
+}
+
 /* Images to losses: *loss is each image's; the metrics are recorded. */
 static clv_status build_losses(clv_builder *b, int dataset, clv_model_graph *out, clv_node *loss, clv_error *err)
 {
     clv_status status;
     const char *name = b->model->logits ? "bce" : "mse";
-    clv_node reconstruction, kl = CLV_NODE_NONE;
+    clv_node reconstruction, noisy, kl = CLV_NODE_NONE;
+    if (!clv_model_has_decoder(b->model)) return build_class_losses(b, dataset, out, loss, err);
     CLV_TRY(clv_build_images(b, dataset, err));
     out->images = b->x;
+    CLV_TRY(clv_build_noise(b, err));
+    noisy = b->x;
     CLV_TRY(clv_build_encoder(b, err));
     CLV_TRY(clv_build_decoder(b, err));
     CLV_TRY(clv_build_node(b, b->model->logits ? CLV_OP_BCE : CLV_OP_MSE, name, (clv_node[]){b->x, out->images}, 2,
                            NULL, &reconstruction, err));
     *loss = reconstruction;
-    if (b->model->vae) {
+    if (clv_model_is_vae(b->model)) {
         CLV_TRY(clv_build_node(b, CLV_OP_KL, "kl", (clv_node[]){b->mu, b->logvar}, 2, NULL, &kl, err));
         CLV_TRY(add_divergence(b, kl, loss, err));
     }
     CLV_TRY(add_metric(b, *loss, "loss", 0, out, err));
-    if (b->model->vae) {
+    if (clv_model_is_vae(b->model)) {
         CLV_TRY(add_metric(b, reconstruction, name, 1, out, err));
         CLV_TRY(add_metric(b, kl, "kl", 2, out, err));
     } else { /* the loss is the reconstruction's: one record under two names */
         out->slot[out->metrics] = 0;
         out->metric[out->metrics++] = name;
     }
+    CLV_TRY(add_noisy_metric(b, noisy, out, err));
 done:
     return status;
 }
@@ -149,6 +243,7 @@ static clv_status add_optimizer(clv_builder *b, clv_error *err)
         .l2 = (float)clv_config_real(config, "train.l2"),
         .weight_decay = (float)clv_config_real(config, "train.weight_decay"),
         .momentum = (float)clv_config_real(config, "train.momentum"),
+        .rated = clv_model_is_rated(b->model),
     };
     if (sgd) attr.beta1 = attr.beta2 = attr.eps = 0;
     clv_node node;
@@ -211,6 +306,13 @@ done:
     return status;
 }
 
+static clv_status need_decoder(const clv_builder *b, clv_error *err)
+{
+    if (clv_model_has_decoder(b->model)) return CLV_OK;
+    return clv_fail(err, CLV_ERR_CONFIG,
+                    "a classifier makes no images: this is for autoencoders (experiment.task is classify)");
+}
+
 /* The decoder, and the sigmoid that the loss has of its own where it takes logits. */
 static clv_status build_output(clv_builder *b, clv_model_graph *out, clv_error *err)
 {
@@ -229,6 +331,7 @@ static clv_status build_decode(clv_builder *b, int dataset, clv_model_graph *out
     (void)dataset;
     clv_status status;
     const int *dim = b->model->code.dim;
+    CLV_TRY(need_decoder(b, err));
     CLV_TRY(clv_build_code_input(b, err));
     out->code = b->x;
     CLV_TRY(clv_build_reshape(b, "code", dim[0], dim[1], dim[2], err));
@@ -243,15 +346,33 @@ static clv_status build_reconstruct(clv_builder *b, int dataset, clv_model_graph
     CLV_TRY(clv_build_images(b, dataset, err));
     out->images = b->x;
     clv_graph_mark_output(b->graph, out->images);
+    CLV_TRY(need_decoder(b, err));
+    CLV_TRY(clv_build_noise(b, err));
+    if (b->x != out->images) clv_graph_mark_output(b->graph, out->noisy = b->x);
     CLV_TRY(clv_build_encoder(b, err));
     CLV_TRY(build_output(b, out, err));
 done:
     return status;
 }
 
+static clv_status build_classify(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    CLV_REQUIRE(!clv_model_has_decoder(b->model), CLV_ERR_CONFIG,
+                "this model has no classifier: train one by experiment.task = classify");
+    CLV_TRY(clv_build_images(b, dataset, err));
+    out->images = b->x;
+    CLV_TRY(clv_build_encoder(b, err));
+    CLV_TRY(clv_build_classifier(b, err));
+    out->output = b->x;
+    clv_graph_mark_output(b->graph, out->output);
+done:
+    return status;
+}
+
 static clv_status (*const mode_table[CLV_MODE_COUNT])(clv_builder *, int, clv_model_graph *, clv_error *) = {
     [CLV_MODE_TRAIN] = build_train,   [CLV_MODE_EVALUATE] = build_evaluate,       [CLV_MODE_ENCODE] = build_encode,
-    [CLV_MODE_DECODE] = build_decode, [CLV_MODE_RECONSTRUCT] = build_reconstruct,
+    [CLV_MODE_DECODE] = build_decode, [CLV_MODE_RECONSTRUCT] = build_reconstruct, [CLV_MODE_CLASSIFY] = build_classify,
 };
 
 clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dataset, clv_model_graph *out,
@@ -262,6 +383,7 @@ clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dat
     clv_model_graph made = {.mode = mode,
                             .images = CLV_NODE_NONE,
                             .labels = CLV_NODE_NONE,
+                            .noisy = CLV_NODE_NONE,
                             .code = CLV_NODE_NONE,
                             .logvar = CLV_NODE_NONE,
                             .output = CLV_NODE_NONE};
@@ -284,6 +406,7 @@ void clv_model_graph_destroy(clv_model_graph *graph)
     free(graph->gradient);
     *graph = (clv_model_graph){.images = CLV_NODE_NONE,
                                .labels = CLV_NODE_NONE,
+                               .noisy = CLV_NODE_NONE,
                                .code = CLV_NODE_NONE,
                                .logvar = CLV_NODE_NONE,
                                .output = CLV_NODE_NONE};

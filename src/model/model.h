@@ -11,26 +11,32 @@
 
 typedef struct clv_image_shape { int channels, height, width; } clv_image_shape;
 
+typedef enum clv_task { CLV_TASK_AUTOENCODER, CLV_TASK_DENOISE, CLV_TASK_VAE, CLV_TASK_CLASSIFY, CLV_TASK_COUNT } clv_task;
+
 typedef enum clv_mode {
     CLV_MODE_TRAIN,    /* images -> losses, gradients, optimiser; dropout on */
     CLV_MODE_EVALUATE, /* images -> losses, nothing trained; dropout off; a vae samples its code */
     CLV_MODE_ENCODE,   /* images -> code (a vae: mu and logvar) */
     CLV_MODE_DECODE,   /* code -> images */
     CLV_MODE_RECONSTRUCT, /* images -> originals and reconstructions; a vae decodes mu */
+    CLV_MODE_CLASSIFY,    /* images -> logits */
     CLV_MODE_COUNT
 } clv_mode;
 
 #define CLV_MAX_METRICS 8
 
-/* What is measured by image, one column of the trace each; "loss" first, then what the task has: "mse", "bce", "kl". */
+/* What is measured by image, one column of the trace each; "loss" first, then what the task has: "mse", "bce", "kl",
+ * "noisy_mse" (of what denoise starts from; not while training), "accuracy". */
 typedef struct clv_model_graph {
     clv_mode mode;
     clv_graph *graph;
     clv_node images;  /* gather, or CLV_NODE_NONE (decode) */
     clv_node labels;  /* label, or none */
+    clv_node noisy;   /* reconstruct of a denoise task: the images with noise, or none */
     clv_node code;    /* encode: the code (mu of a vae) [latent][1][1][n]; decode: the input of that shape */
     clv_node logvar;  /* encode of a vae, or none */
-    clv_node output;  /* decode, reconstruct: [c][y][x][n] in 0 .. 1 (sigmoid applied where the loss takes logits) */
+    clv_node output;  /* decode, reconstruct: [c][y][x][n] in 0 .. 1 (sigmoid applied where the loss takes logits);
+                       classify: logits [class][1][1][n] */
     int metrics;
     const char *metric[CLV_MAX_METRICS];
     int slot[CLV_MAX_METRICS]; /* column of the trace; metrics that are the same number share one */
@@ -46,7 +52,15 @@ void clv_model_destroy(clv_model *model);
 
 const clv_param_layout *clv_model_params(const clv_model *model);
 int clv_model_latent(const clv_model *model); /* size of the code */
+clv_task clv_model_task(const clv_model *model);
 bool clv_model_is_vae(const clv_model *model);
+bool clv_model_has_decoder(const clv_model *model); /* all but classifiers */
+int clv_model_classes(const clv_model *model);      /* of a classifier; else 0 */
+
+/* Whether parameters have factors of their own on the learning rate (train.layer_rates, transfer.rate), and which:
+ * params->trained floats. */
+bool clv_model_is_rated(const clv_model *model);
+void clv_model_rates(const clv_model *model, float *factor);
 
 /* Builds a graph of the model; fused unless plan.fuse is off. dataset: 0 train and validation, 1 test. The caller
  * destroys it. */
