@@ -67,6 +67,14 @@ clv_status clv_run_config(const char *run, const char *const *overrides, int ove
 clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, struct clv_log *log,
                         clv_measures *measures, clv_error *err);
 
+/* The importance-weighted bound on log p(x) of a vae with cross-entropy (Burda et al. 2016, equation 8), in nats an image,
+ * for each of samples[counts] (rising): the last as measure "iwae", the others as "iwae_K", added to what measures hold.
+ * One sample gives the evidence lower bound, more give a tighter one. CLV_ERR_CONFIG for a run that is no such vae. */
+#define CLV_MAX_BOUNDS  6
+#define CLV_MAX_SAMPLES 10000
+clv_status clv_iwae(const char *run, const clv_config *config, const char *split, const int *samples, int counts,
+                    struct clv_log *log, clv_measures *measures, clv_error *err);
+
 /* Pictures of a run, written to `path` (NULL: its figures folder). path_out gets where. */
 typedef struct clv_picture_options {
     const char *path;

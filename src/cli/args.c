@@ -21,6 +21,8 @@ static const option options[] = {
     {"resume", NULL, OPTION_FLAG, 0, 0, AT(resume), "go on from the run directory's last checkpoint"},
     {"json", NULL, OPTION_FLAG, 0, 0, AT(json), "print one JSON object on standard output"},
     {"split", "NAME", OPTION_TEXT, 0, 0, AT(split), "train, val or test (default: test)"},
+    {"iwae", "K[,K...]", OPTION_TEXT, 0, 0, AT(iwae),
+     "a vae's importance-weighted bound of K samples an image, say 64"},
     {"seed", "N", OPTION_INT, 0, 9007199254740992.0, AT(seed), "of the random choice (default: the run's)"},
     {"count", "N", OPTION_INT, 1, 10000, AT(count), "how many images; manifold: the grid's side"},
     {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},

@@ -16,6 +16,7 @@ typedef struct cli_args {
     const char *const *overrides; /* the arguments behind it, "section.key=value" */
     int override_count;
     const char *out, *split;
+    const char *iwae; /* "64" or "1,8,64" */
     bool resume, json, trace, markdown;
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */

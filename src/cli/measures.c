@@ -5,7 +5,8 @@
 
 static const char *unit_of(const char *name)
 {
-    if (!strcmp(name, "bce") || !strcmp(name, "kl") || !strcmp(name, "elbo")) return " nats";
+    if (!strcmp(name, "bce") || !strcmp(name, "kl") || !strcmp(name, "elbo") || !strncmp(name, "iwae", 4))
+        return " nats";
     return !strcmp(name, "psnr") ? " dB" : "";
 }
 

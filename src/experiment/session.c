@@ -206,14 +206,19 @@ void clv_session_log_notices(const clv_session *s)
     }
 }
 
-clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
-                            clv_session **session, clv_error *err)
+/* `given`, where there is one, moves into the session. */
+static clv_status open_with(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
+                            clv_images *given, clv_session **session, clv_error *err)
 {
     clv_session *s = clv_alloc(1, sizeof *s, err);
     if (!s) return CLV_ERR_INTERNAL;
     s->config = config;
     s->log = log;
     s->noise = clv_config_real(config, "data.noise_amount");
+    if (given) {
+        s->images[CLV_DATASET_TEST] = *given;
+        *given = (clv_images){0};
+    }
     clv_status status = build(s, request, requests, err);
     if (status == CLV_OK) clv_session_log_notices(s);
     if (status == CLV_OK)
@@ -221,6 +226,19 @@ clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_ph
     else
         clv_session_close(s);
     return status;
+}
+
+clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
+                            clv_session **session, clv_error *err)
+{
+    return open_with(config, log, request, requests, NULL, session, err);
+}
+
+clv_status clv_session_open_given(const clv_config *config, clv_log *log, const clv_phase_request *request,
+                                  int requests, clv_images *given, clv_session **session, clv_error *err)
+{
+    if (given->count == 0) return clv_fail(err, CLV_ERR_DATA, "no images are given: there is nothing to look at");
+    return open_with(config, log, request, requests, given, session, err);
 }
 
 void clv_session_close(clv_session *s)

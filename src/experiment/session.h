@@ -46,6 +46,11 @@ typedef struct clv_phase_request {
 /* Opens the device, loads the data the phases need, builds everything. Parameters are zero until written. */
 clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
                             clv_session **session, clv_error *err);
+/* The same on images that the caller has, in place of the test data set: phases on CLV_DATASET_TEST see these, the
+ * split "test" is these, and the test files are not read. *given moves into the session, so that freeing it is always
+ * right. */
+clv_status clv_session_open_given(const clv_config *config, clv_log *log, const clv_phase_request *request,
+                                  int requests, clv_images *given, clv_session **session, clv_error *err);
 void clv_session_close(clv_session *session);
 
 /* Logs what the backend has to tell ("CLBlast fails its self-test ..."); opening a session does so once. */

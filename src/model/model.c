@@ -370,9 +370,99 @@ done:
     return status;
 }
 
+/* Each image's reconstruction loss, of what x holds against `images`. */
+static clv_status build_image_loss(clv_builder *b, clv_node images, clv_model_graph *out, clv_error *err)
+{
+    const bool logits = b->model->logits;
+    clv_status status = clv_build_node(b, logits ? CLV_OP_BCE : CLV_OP_MSE, logits ? "bce" : "mse",
+                                       (clv_node[]){b->x, images}, 2, NULL, &out->image_loss, err);
+    if (status == CLV_OK) clv_graph_mark_output(b->graph, out->image_loss);
+    return status;
+}
+
+static clv_status build_score(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
+{
+    clv_status status;
+    CLV_TRY(need_decoder(b, err));
+    CLV_TRY(clv_build_images(b, dataset, err));
+    out->images = b->x;
+    CLV_TRY(clv_build_encoder(b, err));
+    CLV_TRY(clv_build_decoder(b, err));
+    CLV_TRY(build_image_loss(b, out->images, out, err));
+    if (!clv_model_is_vae(b->model)) goto done;
+    CLV_TRY(clv_build_node(b, CLV_OP_KL, "kl", (clv_node[]){b->mu, b->logvar}, 2, NULL, &out->image_kl, err));
+    clv_graph_mark_output(b->graph, out->image_kl);
+done:
+    return status;
+}
+
+/* z by evaluation's random numbers, so that the first sample of an image is the one that evaluation measures; and the
+ * eps of z = mu + exp(logvar / 2) eps, which is the sample of mu = logvar = 0 by the same numbers. */
+static clv_status build_draw(clv_builder *b, clv_node mu, clv_node logvar, clv_node *eps, clv_error *err)
+{
+    clv_status status;
+    clv_node zero;
+    for (int i = 0; i < b->model->encoder_rows; i++)
+        if (!strcmp(b->model->encoder[i].type, "dropout")) b->stream++; /* each has a stream before the gaussian's */
+    const clv_attr attr = {.stream = b->stream++};
+    CLV_TRY(clv_build_node(b, CLV_OP_SAMPLE, "z", (clv_node[]){mu, logvar}, 2, &attr, &b->x, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_SCALE, "zero", &mu, 1, &(clv_attr){.alpha = 0}, &zero, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_SAMPLE, "eps", (clv_node[]){zero, zero}, 2, &attr, eps, err));
+done:
+    return status;
+}
+
+/* log(p(z) / q(z|x)) = sum of (eps^2 + logvar - z^2) / 2 for p = N(0, 1) and q = N(mu, exp(logvar)). */
+static clv_status build_log_ratio(clv_builder *b, clv_node z, clv_node eps, clv_node logvar, clv_node *ratio,
+                                  clv_error *err)
+{
+    clv_status status;
+    clv_node zz, sum;
+    CLV_TRY(clv_build_node(b, CLV_OP_MUL, "z^2", (clv_node[]){z, z}, 2, NULL, &zz, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_SCALE, "-z^2", &zz, 1, &(clv_attr){.alpha = -1}, &zz, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_MUL, "eps^2", (clv_node[]){eps, eps}, 2, NULL, &sum, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_ADD, "ratio", (clv_node[]){sum, logvar}, 2, NULL, &sum, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_ADD, "ratio", (clv_node[]){sum, zz}, 2, NULL, &sum, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_SUM, "ratio", &sum, 1, NULL, &sum, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_SCALE, "log ratio", &sum, 1, &(clv_attr){.alpha = 0.5f}, ratio, err));
+done:
+    return status;
+}
+
+/* Burda et al. 2016, "Importance weighted autoencoders": the log weight of one sample. The encoder's work is done once
+ * for all samples, elsewhere: mu and logvar come from the host. */
+static clv_status build_weigh(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
+{
+    clv_status status;
+    clv_node eps, ratio, loss;
+    CLV_REQUIRE(clv_model_is_vae(b->model) && b->model->logits, CLV_ERR_CONFIG,
+                "importance weights need a likelihood: experiment.task = vae with loss.reconstruction = bce");
+    CLV_TRY(clv_build_images(b, dataset, err));
+    out->images = b->x;
+    CLV_TRY(clv_build_code_input(b, err));
+    out->code = b->x;
+    CLV_TRY(clv_build_code_input(b, err));
+    out->logvar = b->x;
+    CLV_TRY(build_draw(b, out->code, out->logvar, &eps, err));
+    CLV_TRY(build_log_ratio(b, b->x, eps, out->logvar, &ratio, err));
+    CLV_TRY(clv_build_decoder(b, err));
+    CLV_TRY(build_image_loss(b, out->images, out, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_SCALE, "-bce", &out->image_loss, 1, &(clv_attr){.alpha = -1}, &loss, err));
+    CLV_TRY(clv_build_node(b, CLV_OP_ADD, "log weight", (clv_node[]){ratio, loss}, 2, NULL, &out->image_weight, err));
+    clv_graph_mark_output(b->graph, out->image_weight);
+done:
+    return status;
+}
+
 static clv_status (*const mode_table[CLV_MODE_COUNT])(clv_builder *, int, clv_model_graph *, clv_error *) = {
-    [CLV_MODE_TRAIN] = build_train,   [CLV_MODE_EVALUATE] = build_evaluate,       [CLV_MODE_ENCODE] = build_encode,
-    [CLV_MODE_DECODE] = build_decode, [CLV_MODE_RECONSTRUCT] = build_reconstruct, [CLV_MODE_CLASSIFY] = build_classify,
+    [CLV_MODE_TRAIN] = build_train,
+    [CLV_MODE_EVALUATE] = build_evaluate,
+    [CLV_MODE_ENCODE] = build_encode,
+    [CLV_MODE_DECODE] = build_decode,
+    [CLV_MODE_RECONSTRUCT] = build_reconstruct,
+    [CLV_MODE_CLASSIFY] = build_classify,
+    [CLV_MODE_SCORE] = build_score,
+    [CLV_MODE_WEIGH] = build_weigh,
 };
 
 clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dataset, clv_model_graph *out,
@@ -386,7 +476,10 @@ clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dat
                             .noisy = CLV_NODE_NONE,
                             .code = CLV_NODE_NONE,
                             .logvar = CLV_NODE_NONE,
-                            .output = CLV_NODE_NONE};
+                            .output = CLV_NODE_NONE,
+                            .image_loss = CLV_NODE_NONE,
+                            .image_kl = CLV_NODE_NONE,
+                            .image_weight = CLV_NODE_NONE};
     CLV_TRY(clv_builder_start(&b, model, mode, err));
     CLV_TRY(mode_table[mode](&b, dataset, &made, err));
     if (clv_config_bool(model->config, "plan.fuse")) CLV_TRY(clv_graph_fuse(b.graph, err));
@@ -409,5 +502,8 @@ void clv_model_graph_destroy(clv_model_graph *graph)
                                .noisy = CLV_NODE_NONE,
                                .code = CLV_NODE_NONE,
                                .logvar = CLV_NODE_NONE,
-                               .output = CLV_NODE_NONE};
+                               .output = CLV_NODE_NONE,
+                               .image_loss = CLV_NODE_NONE,
+                               .image_kl = CLV_NODE_NONE,
+                               .image_weight = CLV_NODE_NONE};
 }

@@ -20,6 +20,8 @@ typedef enum clv_mode {
     CLV_MODE_DECODE,   /* code -> images */
     CLV_MODE_RECONSTRUCT, /* images -> originals and reconstructions; a vae decodes mu */
     CLV_MODE_CLASSIFY,    /* images -> logits */
+    CLV_MODE_SCORE, /* images -> each image's losses; a vae decodes mu */
+    CLV_MODE_WEIGH, /* images, mu and logvar -> a sample's loss and importance weight for each image; a vae's alone */
     CLV_MODE_COUNT
 } clv_mode;
 
@@ -33,10 +35,13 @@ typedef struct clv_model_graph {
     clv_node images;  /* gather, or CLV_NODE_NONE (decode) */
     clv_node labels;  /* label, or none */
     clv_node noisy;   /* reconstruct of a denoise task: the images with noise, or none */
-    clv_node code;    /* encode: the code (mu of a vae) [latent][1][1][n]; decode: the input of that shape */
-    clv_node logvar;  /* encode of a vae, or none */
+    clv_node code;    /* encode: the code (mu of a vae) [latent][1][1][n]; decode, weigh: the input of that shape */
+    clv_node logvar;  /* encode of a vae; weigh: the input; or none */
     clv_node output;  /* decode, reconstruct: [c][y][x][n] in 0 .. 1 (sigmoid applied where the loss takes logits);
                        classify: logits [class][1][1][n] */
+    clv_node image_loss;   /* score, weigh: reconstruction loss [1][1][1][n], or none */
+    clv_node image_kl;     /* score of a vae: KL divergence [1][1][1][n], or none */
+    clv_node image_weight; /* weigh: log(p(x|z) p(z) / q(z|x)) [1][1][1][n], z a sample, or none */
     int metrics;
     const char *metric[CLV_MAX_METRICS];
     int slot[CLV_MAX_METRICS]; /* column of the trace; metrics that are the same number share one */
