@@ -26,6 +26,7 @@ typedef struct clv_colour {
     double red, green, blue;
 } clv_colour;
 void clv_canvas_colour(clv_canvas *canvas, clv_colour colour);
+void clv_canvas_tint(clv_canvas *canvas, clv_colour colour, double opacity); /* 0 .. 1 */
 
 #define CLV_LABEL_SIZE 160 /* bytes of a text on a canvas */
 
