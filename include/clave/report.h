@@ -59,7 +59,7 @@ typedef struct clv_scatter {
 clv_status clv_scatter_write(const char *path, const clv_scatter *scatter, clv_error *err);
 
 /* Counts of a classifier as a matrix of cells with the count in each, shaded by the share of the row: blue on the diagonal, orange
- * beside it, on a square-root scale, so that errors of 1 % can be seen. */
+ * beside it, on a cube-root scale, so that errors of 1 % can be seen. */
 typedef struct clv_confusion {
     const char *title;
     int classes;                   /* 1 .. 100 */

@@ -80,8 +80,16 @@ clv_axis clv_axis_create_log(double low, double high, double margin, int most)
     return axis;
 }
 
+void clv_axis_list(clv_axis *axis, const double *value, int count)
+{
+    axis->listed = true;
+    axis->ticks = count;
+    for (int i = 0; i < count; i++) axis->tick[i] = value[i];
+}
+
 double clv_axis_tick(const clv_axis *axis, int tick)
 {
+    if (axis->listed) return axis->tick[tick];
     const double count = axis->first + tick;
     if (axis->decades > 0) return pow(10, count * axis->decades);
     if (axis->decades < 0) return in_decade[(int)(count - 3 * floor(count / 3))] * pow(10, floor(count / 3));
@@ -118,11 +126,31 @@ static void decade_label(double value, char buffer[CLV_AXIS_LABEL_SIZE])
     tidy_exponent(buffer);
 }
 
-const char *clv_axis_label(const clv_axis *axis, int tick, char buffer[CLV_AXIS_LABEL_SIZE])
+static const char *with_sign(double value, const char *plain, char buffer[CLV_AXIS_LABEL_SIZE])
 {
     static const char minus[] = "\xe2\x88\x92"; /* U+2212 */
+    snprintf(buffer, CLV_AXIS_LABEL_SIZE, "%s%.35s", value < 0 ? minus : "", plain);
+    return buffer;
+}
+
+const char *clv_number_label(double value, int digits, char buffer[CLV_AXIS_LABEL_SIZE])
+{
+    char plain[CLV_AXIS_LABEL_SIZE];
+    const double magnitude = fabs(value);
+    const int whole = magnitude >= 1 ? (int)floor(log10(magnitude + 0.5)) + 1 : 0; /* digits before the point */
+    if (magnitude != 0 && (magnitude < 0.9e-3 || magnitude >= 99999.5))
+        snprintf(plain, sizeof plain, "%.*e", digits - 1, magnitude);
+    else
+        snprintf(plain, sizeof plain, "%.*g", whole > digits ? whole : digits, magnitude);
+    tidy_exponent(plain);
+    return with_sign(value, plain, buffer);
+}
+
+const char *clv_axis_label(const clv_axis *axis, int tick, char buffer[CLV_AXIS_LABEL_SIZE])
+{
     const double value = clv_axis_tick(axis, tick);
     char plain[CLV_AXIS_LABEL_SIZE];
+    if (axis->listed) return clv_number_label(value, 4, buffer);
     if (axis->decades) {
         decade_label(value, buffer);
         return buffer;
@@ -130,6 +158,5 @@ const char *clv_axis_label(const clv_axis *axis, int tick, char buffer[CLV_AXIS_
     snprintf(plain, sizeof plain, axis->exponent && value != 0 ? "%.*e" : "%.*f", value == 0 ? 0 : axis->digits,
              fabs(value));
     tidy_exponent(plain);
-    snprintf(buffer, CLV_AXIS_LABEL_SIZE, "%s%.35s", value < 0 ? minus : "", plain);
-    return buffer;
+    return with_sign(value, plain, buffer);
 }

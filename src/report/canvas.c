@@ -1,6 +1,7 @@
 /* Canvases: cairo's image and SVG surfaces behind one interface; files are made in memory and written whole. */
 #include "report/canvas.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,21 +198,24 @@ static size_t cut_one(char text[CLV_LABEL_SIZE], size_t end)
     return end;
 }
 
-clv_label clv_label_fit(clv_canvas *canvas, const char *text, double size, bool bold, double width)
+clv_label clv_label_cut(clv_canvas *canvas, const char *text, double size, bool bold, double width)
 {
     clv_label label = {.size = size, .bold = bold};
     copy_valid(label.text, text ? text : "");
     label.width = measure(canvas, &label);
-    if (label.width > width) {
-        const double shrink = width / label.width;
-        label.size = size * (shrink > 0.75 ? 0.99 * shrink : 0.75);
-        label.width = measure(canvas, &label);
-    }
     for (size_t end = strlen(label.text); label.width > width && end > 0;) {
         end = cut_one(label.text, end);
         label.width = measure(canvas, &label);
     }
     return label;
+}
+
+clv_label clv_label_fit(clv_canvas *canvas, const char *text, double size, bool bold, double width)
+{
+    const clv_label whole = clv_label_cut(canvas, text, size, bold, INFINITY);
+    if (whole.width <= width) return whole;
+    const double shrink = width / whole.width;
+    return clv_label_cut(canvas, text, size * (shrink > 0.75 ? 0.99 * shrink : 0.75), bold, width);
 }
 
 void clv_label_draw(clv_canvas *canvas, const clv_label *label, double x, double y, double across, bool upward)

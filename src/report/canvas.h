@@ -38,6 +38,7 @@ typedef struct clv_label {
     bool bold;
 } clv_label;
 clv_label clv_label_fit(clv_canvas *canvas, const char *text, double size, bool bold, double width);
+clv_label clv_label_cut(clv_canvas *canvas, const char *text, double size, bool bold, double width); /* never shrinks */
 
 /* Draws with the reference point at x, y: `across` 0 is the text's left end, 0.5 its middle, 1 its right end; y is the
  * middle of a digit's height. `upward`: turned to read from below. */

@@ -45,6 +45,8 @@ static inline double clv_frame_y(const clv_frame *f, double y)
 typedef struct clv_range {
     double low, high;
     bool whole, log, empty;
+    int distinct;                  /* values so far, CLV_AXIS_LISTED + 1: too many to list */
+    double value[CLV_AXIS_LISTED]; /* those, in rising order */
 } clv_range;
 
 /* Whether a value can be drawn on the axis. Values near the end of double's range are as good as infinite, and their
@@ -58,8 +60,12 @@ void clv_range_add(clv_range *r, double value); /* one that it takes */
 /* An axis for the range (of 0 .. 1, or 1 .. 10, where it is empty). */
 clv_axis clv_range_axis(const clv_range *r, double margin, int most);
 
+/* The same with ticks at the values themselves, where they are few enough and stand `apart` (a share of the axis). */
+clv_axis clv_range_axis_listed(const clv_range *r, double margin, int most, double apart);
+
 /* As many ticks as their labels leave room for along `width` points. */
 clv_axis clv_axis_along(clv_canvas *canvas, const clv_range *r, double margin, double width);
+bool clv_axis_has_room(clv_canvas *canvas, const clv_axis *axis, double width, double between);
 
 clv_label clv_tick_label(clv_canvas *canvas, const clv_axis *axis, int tick);
 double clv_widest_tick(clv_canvas *canvas, const clv_axis *axis);
@@ -68,7 +74,7 @@ double clv_widest_tick(clv_canvas *canvas, const clv_axis *axis);
 clv_frame clv_frame_create(clv_canvas *canvas, const clv_texts *texts, const clv_range *x, const clv_range *y,
                            double aside);
 
-/* Widens an axis and trims the box so that a unit is as long on both; no logarithmic axes. */
+/* Widens an axis so that a unit is as long on both, neither logarithmic. */
 void clv_frame_equalise(clv_canvas *canvas, clv_frame *frame);
 
 /* Grid lines, axes and the numbers along them, those of y where `numbers`. */
@@ -76,7 +82,16 @@ void clv_frame_draw(clv_canvas *canvas, const clv_frame *frame, bool numbers);
 
 /* The texts around a box that is the page's only one. */
 void clv_texts_draw(clv_canvas *canvas, const clv_texts *texts, clv_box box);
-double clv_title_bottom(const char *title); /* where the rest of the page begins */
+
+/* A page's title, in as many lines as it needs, CLV_TITLE_LINES at most, the last one cut where even they are too few.
+ */
+enum { CLV_TITLE_LINES = 3 };
+typedef struct clv_title {
+    clv_label line[CLV_TITLE_LINES];
+    int lines;
+    double bottom; /* where the rest of the page begins */
+} clv_title;
+clv_title clv_title_fit(clv_canvas *canvas, const char *text, double page_width);
 
 void clv_note_draw(clv_canvas *canvas, clv_box box, const char *text); /* in its middle */
 void clv_line_draw(clv_canvas *canvas, double x0, double y0, double x1, double y1);

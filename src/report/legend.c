@@ -12,18 +12,28 @@ static clv_label row_label(clv_canvas *canvas, const clv_legend *legend, int row
 {
     const clv_legend_source *source = &legend->source;
     if (!legend->has_more || row < legend->rows - 1)
-        return clv_label_fit(canvas, source->name(source->of, i), font_size, false, widest_name);
+        return clv_label_cut(canvas, source->name(source->of, i), legend->text, false, widest_name);
     int left_out = 0;
     for (; i < source->count; i++) left_out += is_named(source, i);
     char text[64];
     snprintf(text, sizeof text, "and %d more", left_out);
-    return clv_label_fit(canvas, text, font_size, false, widest_name);
+    return clv_label_cut(canvas, text, legend->text, false, widest_name);
 }
 
 static int next_named(const clv_legend_source *source, int i)
 {
     while (i < source->count && !is_named(source, i)) i++;
     return i;
+}
+
+/* All names in the size that the longest needs. */
+static double text_size(clv_canvas *canvas, const clv_legend_source *source)
+{
+    double size = font_size;
+    for (int i = 0; i < source->count; i++)
+        if (is_named(source, i))
+            size = fmin(size, clv_label_fit(canvas, source->name(source->of, i), font_size, false, widest_name).size);
+    return size;
 }
 
 clv_legend clv_legend_measure(clv_canvas *canvas, const clv_legend_source *source, double height)
@@ -34,6 +44,7 @@ clv_legend clv_legend_measure(clv_canvas *canvas, const clv_legend_source *sourc
     legend.has_more = legend.rows > most;
     if (legend.has_more) legend.rows = most;
     double widest = 0;
+    legend.text = text_size(canvas, source);
     for (int row = 0, i = 0; row < legend.rows; row++, i++) {
         i = next_named(source, i);
         widest = fmax(widest, row_label(canvas, &legend, row, i).width);

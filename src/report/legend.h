@@ -18,6 +18,7 @@ typedef struct clv_legend {
     clv_legend_source source;
     int rows;      /* 0: nothing has a name */
     bool has_more; /* the last row says how many things there is no room for */
+    double text;   /* size of the names */
     double width, height;
 } clv_legend;
 

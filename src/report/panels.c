@@ -24,11 +24,6 @@ static double row_height(void) { return panel_height + CLV_TICK_TEXT + CLV_LABEL
 
 static double page_width(const clv_panels *p) { return columns_for(p->panels) < 3 ? 560 : 860; }
 
-static double page_height(const clv_panels *p)
-{
-    return clv_title_bottom(p->title) + rows_for(p->panels) * row_height() - CLV_GAP - panel_gap / 2 + CLV_MARGIN;
-}
-
 static bool is_drawn(const grid *g, int panel, int point)
 {
     const clv_panels *p = g->panels;
@@ -46,9 +41,26 @@ static grid grid_for(clv_canvas *canvas, const clv_panels *p)
     const clv_axis y = clv_range_axis(&g.y, 0.06, (int)(panel_height / 32));
     g.left =
         CLV_MARGIN + (clv_has_text(p->y_label) ? CLV_LABEL_TEXT + CLV_GAP : 0) + clv_widest_tick(canvas, &y) + CLV_GAP;
-    g.top = clv_title_bottom(p->title);
+    g.top = clv_title_fit(canvas, p->title, canvas->width).bottom;
     g.width = (canvas->width - CLV_MARGIN - g.left - (g.columns - 1) * panel_gap) / g.columns;
     return g;
+}
+
+static double page_height(const grid *g)
+{
+    return g->top + g->rows * row_height() - CLV_GAP - panel_gap / 2 + CLV_MARGIN;
+}
+
+/* Numbers at the ends stay within half the gap between panels; those of few values stand at the values. */
+static clv_axis x_axis_for(clv_canvas *canvas, const clv_range *x, double width)
+{
+    clv_axis axis = clv_range_axis(x, 0, 4);
+    double margin = 0.06;
+    const double reach = clv_widest_tick(canvas, &axis) / 2 - panel_gap / 2 + 3;
+    if (reach > 0) margin = fmax(margin, reach / (width - 2 * reach));
+    axis = clv_range_axis_listed(x, margin, 4, 0);
+    if (axis.listed && clv_axis_has_room(canvas, &axis, width, 5)) return axis;
+    return clv_axis_along(canvas, x, margin, width);
 }
 
 static clv_frame frame_for(clv_canvas *canvas, const grid *g, int panel, bool *empty)
@@ -62,7 +74,7 @@ static clv_frame frame_for(clv_canvas *canvas, const grid *g, int panel, bool *e
     f.box.right = f.box.left + g->width;
     f.box.bottom = f.box.top + panel_height;
     f.y = clv_range_axis(&g->y, 0.06, (int)(panel_height / 32));
-    f.x = clv_axis_along(canvas, &x, 0.06, g->width);
+    f.x = x_axis_for(canvas, &x, g->width);
     *empty = x.empty;
     return f;
 }
@@ -88,12 +100,12 @@ static void draw_panel(clv_canvas *canvas, const grid *g, int panel)
     if (empty) clv_note_draw(canvas, f.box, "no points to draw");
 }
 
-static void draw_panels(clv_canvas *canvas, const clv_panels *p)
+static void draw_panels(clv_canvas *canvas, const grid *g)
 {
-    const grid g = grid_for(canvas, p);
+    const clv_panels *p = g->panels;
     const clv_texts texts = {p->title, NULL, p->y_label};
-    const clv_box whole = {g.left, g.top, canvas->width - CLV_MARGIN, canvas->height - CLV_MARGIN};
-    for (int i = 0; i < p->panels; i++) draw_panel(canvas, &g, i);
+    const clv_box whole = {g->left, g->top, canvas->width - CLV_MARGIN, canvas->height - CLV_MARGIN};
+    for (int i = 0; i < p->panels; i++) draw_panel(canvas, g, i);
     clv_texts_draw(canvas, &texts, whole);
     if (p->panels == 0) clv_note_draw(canvas, whole, "no points to draw");
 }
@@ -101,14 +113,17 @@ static void draw_panels(clv_canvas *canvas, const clv_panels *p)
 clv_status clv_panels_write(const char *path, const clv_panels *panels, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_canvas canvas = {0};
+    clv_canvas sheet = {0}, canvas = {0};
     CLV_REQUIRE(panels->panels >= 0 && panels->panels <= MOST_PANELS, CLV_ERR_CONFIG,
                 "cannot draw %s: %d panels, where a page has room for %d; draw fewer", path, panels->panels,
                 MOST_PANELS);
-    CLV_TRY(clv_canvas_create(path, page_width(panels), page_height(panels), &canvas, err));
-    draw_panels(&canvas, panels);
+    CLV_TRY(clv_canvas_create(path, page_width(panels), 100, &sheet, err)); /* to measure on */
+    const grid g = grid_for(&sheet, panels);
+    CLV_TRY(clv_canvas_create(path, page_width(panels), page_height(&g), &canvas, err));
+    draw_panels(&canvas, &g);
     status = clv_canvas_write(&canvas, path, err);
 done:
+    clv_canvas_destroy(&sheet);
     clv_canvas_destroy(&canvas);
     return status;
 }

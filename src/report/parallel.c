@@ -6,10 +6,11 @@
 #include "base/try.h"
 #include "clave/report.h"
 #include "report/frame.h"
+#include "report/key.h"
 #include "report/palette.h"
 
 enum { MOST_AXES = 40 };
-static const double page_height = 470, axis_distance = 110, least_width = 720, bar_width = 16, name_height = 90;
+static const double page_height = 470, least_width = 720, bar_width = 16, beside = 120, most_name = 150;
 
 typedef struct chart {
     const clv_parallel *parallel;
@@ -27,7 +28,12 @@ typedef struct line {
     int number;
 } line;
 
-static double page_width(int axes) { return fmax(least_width, axes * axis_distance + 120); }
+/* Many axes stand closer: a page of 20 is not twice as wide as one of 10. */
+static double page_width(int axes)
+{
+    const double wide = 110.0 * axes, narrow = fmax(1000, 60.0 * axes);
+    return fmax(least_width, fmin(wide, narrow) + beside);
+}
 
 static double at(const clv_parallel *p, int number, int axis)
 {
@@ -48,8 +54,9 @@ static void find_ranges(chart *c)
         for (int a = 0; a < p->axes; a++)
             if (clv_range_takes(&c->range[a], at(p, l, a))) clv_range_add(&c->range[a], at(p, l, a));
     }
-    const int most = (int)((c->box.bottom - c->box.top) / 42);
-    for (int a = 0; a < p->axes; a++) c->axis[a] = clv_range_axis(&c->range[a], 0.03, most);
+    const double height = c->box.bottom - c->box.top, apart = 1.3 * CLV_TICK_TEXT / height;
+    const int most = (int)(height / 42);
+    for (int a = 0; a < p->axes; a++) c->axis[a] = clv_range_axis_listed(&c->range[a], 0.03, most, apart);
     c->value = clv_range_axis(&value, 0, most);
     c->empty = value.empty || p->axes == 0;
 }
@@ -58,15 +65,15 @@ static void find_ranges(chart *c)
 static void lay_out(clv_canvas *canvas, chart *c)
 {
     const clv_parallel *p = c->parallel;
-    const double spacing = (canvas->width - 120) / fmax(1, p->axes);
+    const double spacing = (canvas->width - beside) / fmax(1, p->axes);
     double widest = 0;
     for (int a = 0; a < p->axes; a++)
-        widest = fmax(widest, clv_label_fit(canvas, p->axis_name[a], CLV_LABEL_TEXT, false, name_height * 2).width);
+        widest = fmax(widest, clv_label_fit(canvas, p->axis_name[a], CLV_LABEL_TEXT, false, most_name).width);
     c->names_lie = widest <= spacing - CLV_GAP;
-    c->box.top = clv_title_bottom(p->title) + CLV_TICK_TEXT / 2.0;
-    c->box.bottom = page_height - CLV_MARGIN - CLV_GAP - (c->names_lie ? CLV_LABEL_TEXT : name_height);
+    c->box.top = clv_title_fit(canvas, p->title, canvas->width).bottom + CLV_TICK_TEXT / 2.0;
+    c->box.bottom = page_height - CLV_MARGIN - CLV_GAP - (c->names_lie ? CLV_LABEL_TEXT : widest);
     find_ranges(c);
-    c->bar = canvas->width - CLV_MARGIN - clv_widest_tick(canvas, &c->value) - CLV_GAP / 2.0 - bar_width -
+    c->bar = canvas->width - CLV_MARGIN - clv_widest_tick(canvas, &c->value) - CLV_GAP - bar_width -
              (clv_has_text(p->value_label) ? CLV_LABEL_TEXT + CLV_GAP : 0);
     const double last = p->axes ? clv_widest_tick(canvas, &c->axis[p->axes - 1]) : 0;
     c->box.left = CLV_MARGIN + (c->names_lie && p->axes ? widest / 2 : CLV_LABEL_TEXT);
@@ -143,7 +150,7 @@ static void draw_axis(clv_canvas *canvas, const chart *c, int axis)
         clv_line_draw(canvas, x, y, x + 4, y);
         draw_number(canvas, &label, x + CLV_GAP, y);
     }
-    const clv_label name = clv_label_fit(canvas, p->axis_name[axis], CLV_LABEL_TEXT, false, name_height);
+    const clv_label name = clv_label_fit(canvas, p->axis_name[axis], CLV_LABEL_TEXT, false, most_name);
     const double below = c->box.bottom + CLV_GAP;
     clv_canvas_colour(canvas, CLV_BLACK);
     if (c->names_lie)
@@ -154,21 +161,15 @@ static void draw_axis(clv_canvas *canvas, const chart *c, int axis)
 
 static void draw_bar(clv_canvas *canvas, const chart *c)
 {
-    enum { STEPS = 128 };
     const double height = c->box.bottom - c->box.top;
-    for (int i = 0; i < STEPS; i++) { /* each a little longer than its step, so that no seam shows */
-        const double top = c->box.bottom - height * (i + 1) / STEPS;
-        cairo_rectangle(canvas->cr, c->bar, top, bar_width, fmin(height / STEPS + 0.5, c->box.bottom - top));
-        clv_canvas_colour(canvas, clv_palette_ramp((i + 0.5) / STEPS));
-        cairo_fill(canvas->cr);
-    }
+    clv_key_draw(canvas, (clv_box){c->bar, c->box.top, c->bar + bar_width, c->box.bottom}, clv_palette_ramp);
     cairo_set_line_width(canvas->cr, 1);
     for (int i = 0; i < c->value.ticks; i++) {
         const double y = height_of(c, &c->value, clv_axis_tick(&c->value, i));
         const clv_label label = clv_tick_label(canvas, &c->value, i);
         clv_canvas_colour(canvas, CLV_BLACK);
         clv_line_draw(canvas, c->bar + bar_width - 3, y, c->bar + bar_width + 2, y);
-        clv_label_draw(canvas, &label, c->bar + bar_width + CLV_GAP / 2.0, y, 0, false);
+        clv_label_draw(canvas, &label, c->bar + bar_width + CLV_GAP, y, 0, false);
     }
     const clv_label label = clv_label_fit(canvas, c->parallel->value_label, CLV_LABEL_TEXT, false, height);
     clv_label_draw(canvas, &label, canvas->width - CLV_MARGIN - CLV_LABEL_TEXT / 2.0, (c->box.top + c->box.bottom) / 2,

@@ -106,7 +106,7 @@ static void draw_scatter(clv_canvas *canvas, const clv_scatter *s)
     names of = {.scatter = s};
     for (int g = 0; g < s->groups; g++) snprintf(of.number[g], sizeof of.number[g], "%d", g);
     const clv_legend_source source = {&of, s->group ? s->groups : 0, name_of, draw_swatch};
-    const double top = clv_title_bottom(s->title);
+    const double top = clv_title_fit(canvas, s->title, canvas->width).bottom;
     const clv_legend legend = clv_legend_measure(canvas, &source, page_height - CLV_MARGIN - top);
     int drawn;
     const clv_frame frame = frame_for(canvas, s, &texts, legend.rows ? legend.width + CLV_GAP : 0, &drawn);
