@@ -90,7 +90,8 @@ typedef struct clv_panels {
 clv_status clv_panels_write(const char *path, const clv_panels *panels, clv_error *err);
 
 /* Parallel coordinates: one line a trial across the axes, coloured by its value, the lowest values darkest and on top, with a colour bar
- * at the right. A line without a value is left out, one without a place on an axis has a gap there. */
+ * at the right. Lines fan out a little on axes of few values, so that none hides the others. A line without a value is left out, one
+ * without a place on an axis has a gap there. */
 typedef struct clv_parallel {
     const char *title, *value_label;
     int axes, lines;              /* axes: 0 .. 40 */

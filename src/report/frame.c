@@ -112,12 +112,12 @@ clv_title clv_title_fit(clv_canvas *canvas, const char *text, double page_width)
     return title;
 }
 
-/* How far the last number along x reaches beyond an edge: beyond the axis it may, but not off the page. */
-static double beyond(clv_canvas *canvas, const clv_frame *f, double edge)
+void clv_frame_trim(clv_canvas *canvas, clv_frame *f, double edge)
 {
-    if (f->x.ticks == 0) return 0;
+    if (f->x.ticks == 0) return;
     const clv_label last = clv_tick_label(canvas, &f->x, f->x.ticks - 1);
-    return fmax(0, clv_frame_x(f, clv_axis_tick(&f->x, f->x.ticks - 1)) + last.width / 2 - edge);
+    const double reach = clv_frame_x(f, clv_axis_tick(&f->x, f->x.ticks - 1)) + last.width / 2;
+    f->box.right -= fmax(0, reach - edge);
 }
 
 clv_frame clv_frame_create(clv_canvas *canvas, const clv_texts *texts, const clv_range *x, const clv_range *y,
@@ -133,7 +133,7 @@ clv_frame clv_frame_create(clv_canvas *canvas, const clv_texts *texts, const clv
                  clv_widest_tick(canvas, &f.y) + CLV_GAP;
     f.box.right = edge;
     f.x = clv_axis_along(canvas, x, 0.02, f.box.right - f.box.left);
-    f.box.right -= beyond(canvas, &f, edge);
+    clv_frame_trim(canvas, &f, edge);
     return f;
 }
 
@@ -157,7 +157,7 @@ void clv_frame_equalise(clv_canvas *canvas, clv_frame *f)
         f->y = widened(&data.y, unit * height, (int)(height / 42));
         if (round > 0) break;
         f->box.left = fmax(f->box.left, beside + clv_widest_tick(canvas, &f->y));
-        f->box.right -= beyond(canvas, f, edge);
+        clv_frame_trim(canvas, f, edge);
     }
 }
 

@@ -6,7 +6,7 @@
 #include "report/palette.h"
 
 enum { MOST_PANELS = 64, MOST_COLUMNS = 4 };
-static const double panel_height = 150, panel_gap = 14;
+static const double panel_height = 150, panel_gap = 14, spread = 10;
 
 typedef struct grid {
     const clv_panels *panels;
@@ -79,6 +79,14 @@ static clv_frame frame_for(clv_canvas *canvas, const grid *g, int panel, bool *e
     return f;
 }
 
+/* Points of a parameter that takes few values stand a little aside of them, by turns, so that they don't hide one
+ * another: multiples of the golden ratio fill an interval evenly. */
+static double aside(const clv_frame *f, int point)
+{
+    const double turn = 0.6180339887 * point;
+    return f->x.listed ? spread * (turn - floor(turn) - 0.5) : 0;
+}
+
 static void draw_panel(clv_canvas *canvas, const grid *g, int panel)
 {
     const clv_panels *p = g->panels;
@@ -91,7 +99,7 @@ static void draw_panel(clv_canvas *canvas, const grid *g, int panel)
     for (int i = 0; i < p->points; i++)
         if (is_drawn(g, panel, i)) {
             const double x = p->x[(size_t)panel * (size_t)p->points + (size_t)i];
-            clv_mark_path(canvas, 0, clv_frame_x(&f, x), clv_frame_y(&f, p->y[i]), radius);
+            clv_mark_path(canvas, 0, clv_frame_x(&f, x) + aside(&f, i), clv_frame_y(&f, p->y[i]), radius);
             cairo_fill(canvas->cr);
         }
     clv_canvas_colour(canvas, CLV_BLACK);
