@@ -60,6 +60,7 @@ int clv_model_latent(const clv_model *model); /* size of the code */
 clv_task clv_model_task(const clv_model *model);
 bool clv_model_is_vae(const clv_model *model);
 bool clv_model_has_decoder(const clv_model *model); /* all but classifiers */
+bool clv_model_has_mode(const clv_model *model, clv_mode mode); /* the others are refused, in words */
 int clv_model_classes(const clv_model *model);      /* of a classifier; else 0 */
 
 /* Whether parameters have factors of their own on the learning rate (train.layer_rates, transfer.rate), and which:
