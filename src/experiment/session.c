@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/philox.h"
 #include "base/try.h"
+#include "experiment/dataset.h"
 #include "experiment/run_folder.h"
 #include "model/checkpoint.h"
 
@@ -54,7 +55,7 @@ static clv_status load_images(clv_session *s, const clv_phase_request *request, 
         clv_images *images = &s->images[request[i].dataset];
         if (images->count) continue;
         clv_split split = request[i].dataset == CLV_DATASET_TRAIN ? CLV_SPLIT_TRAIN : CLV_SPLIT_TEST;
-        clv_status status = clv_images_load(path, split, images, err);
+        clv_status status = clv_dataset_load(s->config, split, images, err);
         if (status == CLV_OK && request[i].dataset == CLV_DATASET_TRAIN) status = split_train(s, err);
         if (status != CLV_OK) return status;
     }
@@ -156,6 +157,10 @@ done:
 /* Line by line, as the log wants them. */
 void clv_session_log_notices(const clv_session *s)
 {
+    for (int i = 0; i < CLV_MAX_DATASETS; i++)
+        if (s->images[i].skipped)
+            clv_log_line(s->log, "notice: %u entries of the data set's folders are no images and were left out: %s%s",
+                         s->images[i].skipped, s->images[i].skipped_name, s->images[i].skipped > 1 ? ", ..." : "");
     for (const char *line = clv_backend_notices(s->be); *line;) {
         size_t length = strcspn(line, "\n");
         clv_log_line(s->log, "notice: %.*s", (int)length, line);
