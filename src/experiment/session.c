@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/philox.h"
 #include "base/try.h"
+#include "experiment/dataset.h"
 #include "experiment/run_folder.h"
 #include "model/checkpoint.h"
 
@@ -60,7 +61,7 @@ static clv_status load_images(clv_session *s, const clv_phase_request *request, 
         clv_images *images = &s->images[request[i].dataset];
         if (images->count) continue;
         clv_split split = request[i].dataset == CLV_DATASET_TRAIN ? CLV_SPLIT_TRAIN : CLV_SPLIT_TEST;
-        clv_status status = clv_images_load(path, split, images, err);
+        clv_status status = clv_dataset_load(s->config, split, images, err);
         if (status == CLV_OK && request[i].dataset == CLV_DATASET_TRAIN) status = split_train(s, err);
         if (status != CLV_OK) return status;
     }
@@ -102,31 +103,11 @@ done:
     return status;
 }
 
-/* A classifier needs a label for each image, and a number for each label; images that the caller handed in have none.
- */
-static clv_status check_labels(const clv_session *s, int dataset, clv_error *err)
-{
-    const clv_images *images = &s->images[dataset];
-    const char *path = clv_config_string(s->config, "data.path");
-    int classes = clv_model_classes(s->model);
-    if (classes == 0 || !images->label) return CLV_OK;
-    for (uint32_t i = 0; i < images->count; i++)
-        if (images->label[i] >= classes)
-            return clv_fail(
-                err, CLV_ERR_DATA,
-                "%s: image %u of the %s images has label %u, the classifier knows 0 to %d: change the units "
-                "of its last row",
-                path, i, dataset == CLV_DATASET_TRAIN ? "training" : "test", images->label[i], classes - 1);
-    return CLV_OK;
-}
-
 static clv_status create_model(clv_session *s, clv_error *err)
 {
     const clv_images *images = s->images[0].count ? &s->images[0] : &s->images[1];
     clv_image_shape shape = {images->channels, images->height, images->width};
-    clv_status status = clv_model_create(s->config, shape, s->be->alignment, &s->model, err);
-    for (int i = 0; i < CLV_MAX_DATASETS && status == CLV_OK; i++) status = check_labels(s, i, err);
-    return status;
+    return clv_model_create(s->config, shape, s->be->alignment, &s->model, err);
 }
 
 /* Only rated optimisers have the space. */
@@ -148,9 +129,10 @@ static clv_status plan_phase(clv_session *s, const clv_phase_request *request, c
     phase->dataset = request->dataset;
     clv_status status = clv_model_graph_create(s->model, request->mode, request->dataset, &phase->graph, err);
     if (status != CLV_OK) return status;
-    if (phase->graph.labels != CLV_NODE_NONE && !s->images[request->dataset].label)
-        return clv_fail(err, CLV_ERR_DATA, "%s: its images have no labels: a classifier needs them",
-                        clv_config_string(s->config, "data.path"));
+    if (phase->graph.labels != CLV_NODE_NONE) {
+        status = clv_images_need_labels(&s->images[request->dataset], clv_model_classes(s->model), err);
+        if (status != CLV_OK) return status;
+    }
     clv_plan_options options = {
         .batch = (int)clv_config_int(s->config, "train.batch"),
         .lane_width = s->be->lane_width,
@@ -199,6 +181,10 @@ done:
 /* Line by line, as the log wants them. */
 void clv_session_log_notices(const clv_session *s)
 {
+    for (int i = 0; i < CLV_MAX_DATASETS; i++)
+        if (s->images[i].skipped)
+            clv_log_line(s->log, "notice: %u entries of the data set's folders are no images and were left out: %s%s",
+                         s->images[i].skipped, s->images[i].skipped_name, s->images[i].skipped > 1 ? ", ..." : "");
     for (const char *line = clv_backend_notices(s->be); *line;) {
         size_t length = strcspn(line, "\n");
         clv_log_line(s->log, "notice: %.*s", (int)length, line);

@@ -191,6 +191,14 @@ bool clv_config_bool(const clv_config *config, const char *key)
     return value_of(config, key, type_of(key) == CLV_VALUE_BOOL)->boolean;
 }
 
+bool clv_config_size(const clv_config *config, const char *key, int *height, int *width)
+{
+    const clv_value *value = value_of(config, key, type_of(key) == CLV_VALUE_SIZE);
+    *height = value->height;
+    *width = value->width;
+    return value->height > 0;
+}
+
 bool clv_config_is_set(const clv_config *config, const char *key) { return config->setting[find(key)].set; }
 
 const char *clv_config_where(const clv_config *config, const char *key)

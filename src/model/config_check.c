@@ -1,5 +1,6 @@
 /* What keys and layers ask of each other, once each has a value: settings without effect, figures that do not exist,
  * tasks and layers that do not fit. Checks of anything that was reported before are left out. */
+#include <math.h>
 #include <string.h>
 
 #include "model/config_parts.h"
@@ -57,6 +58,16 @@ static void check_monitor(const checker *c)
             c->problems, monitor->place,
             "early_stopping.monitor = %s needs validation images: set data.validation above 0, or monitor train.loss",
             monitor->value.text);
+}
+
+/* A share, or a number of images. */
+static void check_test_share(const checker *c)
+{
+    const clv_setting *test = setting(c, CLV_KEY_data_test);
+    if (!test->bad && test->set && test->value.real > 1 && test->value.real != floor(test->value.real))
+        clv_problem_add(c->problems, test->place,
+                        "data.test = %s: a share below 1 of each class, or a whole number of its images",
+                        test->value.text);
 }
 
 static void check_section(const checker *c, int section)
@@ -129,6 +140,7 @@ void clv_config_check(const clv_config *config, clv_problems *problems)
     checker c = {config, problems};
     check_effects(&c);
     check_monitor(&c);
+    check_test_share(&c);
     check_section(&c, CLV_IN_encoder);
     if (setting(&c, CLV_KEY_experiment_task)->bad) return;
     check_section(&c, clv_section_in_force(config, CLV_IN_decoder) ? CLV_IN_decoder : CLV_IN_classifier);
