@@ -17,6 +17,8 @@ typedef struct cli_args {
     int override_count;
     const char *out, *split;
     const char *iwae; /* "64" or "1,8,64" */
+    const char *from;
+    int64_t components; /* 0: not given */
     bool resume, json, trace, markdown;
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
