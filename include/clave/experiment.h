@@ -108,6 +108,23 @@ extern const char *const clv_from_names[]; /* [clv_from]: "default", "prior", "n
 clv_status clv_sample(const char *run, const clv_config *config, const clv_sample_options *options,
                       clv_sample_result *result, clv_error *err);
 
+/* What lies between two images: their codes' straight way and the arc about the origin, decoded. Each of from and to is an
+ * index into the picture's split, or a PNG file. */
+#define CLV_MAX_STEPS 100
+typedef enum clv_way { CLV_WAY_BOTH, CLV_WAY_LINEAR, CLV_WAY_SPHERICAL } clv_way;
+typedef struct clv_interpolate_options {
+    clv_picture_options picture; /* count: steps, the two codes included, 2 .. CLV_MAX_STEPS; 0: 10 */
+    const char *from, *to;
+    clv_way way;
+} clv_interpolate_options;
+typedef struct clv_interpolate_result {
+    char path[CLV_PATH_SIZE];
+    double angle;  /* between the codes, radians; NaN where one is 0 */
+    bool straight; /* there is no one arc: the spherical way is the linear one */
+} clv_interpolate_result;
+clv_status clv_interpolate(const char *run, const clv_config *config, const clv_interpolate_options *options,
+                           clv_interpolate_result *result, clv_error *err);
+
 /* The speed of training steps, beside the device's FMA peak measured in the same run. */
 typedef struct clv_bench_result {
     char device[512];

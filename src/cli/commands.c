@@ -10,6 +10,8 @@ const cli_command cli_commands[] = {
     {"sample", cli_sample, CLI_TARGET, "RUN", true, "out seed count scale from components json",
      "draw new images, from the prior or from what is fitted to the training codes"},
     {"manifold", cli_manifold, CLI_TARGET, "RUN", true, "out count scale json", "draw the plane of codes of size 2"},
+    {"interpolate", cli_interpolate, CLI_TARGET_AND_NAMES, "RUN A B", true, "out steps path scale split json",
+     "draw what lies between two images: indices into the split, or PNG files"},
     {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
     {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},
