@@ -153,6 +153,19 @@ static void test_same_seed_same_fit(void **state)
     clv_mixture_free(&b);
 }
 
+/* With a regularisation of its own, one point is a normal: of that point. */
+static void test_one_point_with_a_regularisation(void **state)
+{
+    (void)state;
+    const float point[] = {3, -4};
+    clv_mixture m = fit(point, 1, 2, (clv_mixture_options){.components = 1, .regularisation = 0.25});
+    assert_close("mean", m.mean[1], -4, 0);
+    assert_close("variance", m.covariance[0], 0.25, 1e-15);
+    assert_close("covariance", m.covariance[1], 0, 0);
+    assert_close("log density", clv_mixture_log_density(&m, point), -log(2 * acos(-1) * 0.25), 1e-12);
+    clv_mixture_free(&m);
+}
+
 /* A constant dimension keeps its value; a component for each point, and points that repeat, are fitted. */
 static void test_degenerate_points_are_fitted(void **state)
 {
@@ -227,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_a_known_mixture_is_found_again),
         cmocka_unit_test(test_bic_chooses),
         cmocka_unit_test(test_same_seed_same_fit),
+        cmocka_unit_test(test_one_point_with_a_regularisation),
         cmocka_unit_test(test_degenerate_points_are_fitted),
         cmocka_unit_test(test_what_cannot_be_fitted_is_refused),
         cmocka_unit_test(test_memory_running_out),

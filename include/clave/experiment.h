@@ -86,10 +86,44 @@ typedef struct clv_picture_options {
 } clv_picture_options;
 clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_picture_options *options,
                            char path_out[CLV_PATH_SIZE], clv_error *err);
-clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options,
-                      char path_out[CLV_PATH_SIZE], clv_error *err);
 clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options,
                         char path_out[CLV_PATH_SIZE], clv_error *err);
+
+/* New images, decoded from codes drawn from a vae's prior N(0, 1), from a normal, or from a mixture of normals fitted to
+ * the codes of the training images (of a vae: to mu). */
+typedef enum clv_from { CLV_FROM_DEFAULT /* a vae's prior, else the normal */, CLV_FROM_PRIOR, CLV_FROM_NORMAL, CLV_FROM_MIXTURE } clv_from;
+typedef struct clv_sample_options {
+    clv_picture_options picture;
+    clv_from from;
+    int components; /* of the mixture; 0: as many as have the least BIC */
+} clv_sample_options;
+typedef struct clv_sample_result {
+    char path[CLV_PATH_SIZE];
+    clv_from from;
+    int components;        /* of what was fitted; 0: the prior, nothing was */
+    uint32_t codes;        /* that it was fitted to */
+    double log_likelihood; /* of those, nats a code */
+} clv_sample_result;
+extern const char *const clv_from_names[]; /* [clv_from]: "default", "prior", "normal", "mixture" */
+clv_status clv_sample(const char *run, const clv_config *config, const clv_sample_options *options,
+                      clv_sample_result *result, clv_error *err);
+
+/* What lies between two images: their codes' straight way and the arc about the origin, decoded. Each of from and to is an
+ * index into the picture's split, or a PNG file. */
+#define CLV_MAX_STEPS 100
+typedef enum clv_way { CLV_WAY_BOTH, CLV_WAY_LINEAR, CLV_WAY_SPHERICAL } clv_way;
+typedef struct clv_interpolate_options {
+    clv_picture_options picture; /* count: steps, the two codes included, 2 .. CLV_MAX_STEPS; 0: 10 */
+    const char *from, *to;
+    clv_way way;
+} clv_interpolate_options;
+typedef struct clv_interpolate_result {
+    char path[CLV_PATH_SIZE];
+    double angle;  /* between the codes, radians; NaN where one is 0 */
+    bool straight; /* there is no one arc: the spherical way is the linear one */
+} clv_interpolate_result;
+clv_status clv_interpolate(const char *run, const clv_config *config, const clv_interpolate_options *options,
+                           clv_interpolate_result *result, clv_error *err);
 
 /* The speed of training steps, beside the device's FMA peak measured in the same run. */
 typedef struct clv_bench_result {

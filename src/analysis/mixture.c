@@ -319,12 +319,13 @@ static clv_status set_up(const float *points, size_t count, int dims, const clv_
 {
     clv_status status = CLV_OK;
     const int components = options->components ? options->components : 1;
+    const size_t least = options->regularisation > 0 ? 1 : 2;
     CLV_REQUIRE(components >= 1 && components <= CLV_MAX_COMPONENTS, CLV_ERR_CONFIG,
                 "a mixture of %d components: use 1 to %d", components, CLV_MAX_COMPONENTS);
     CLV_REQUIRE(dims >= 1 && dims <= CLV_MAX_MIXTURE_DIMS, CLV_ERR_CONFIG,
                 "a mixture of points of %d dimensions: use at most %d", dims, CLV_MAX_MIXTURE_DIMS);
     CLV_REQUIRE(
-        count >= 2 && count >= (size_t)components && count <= UINT32_MAX, CLV_ERR_DATA,
+        count >= least && count >= (size_t)components && count <= UINT32_MAX, CLV_ERR_DATA,
         "a mixture of %d components cannot be fitted to %zu points: use at least two, and as many as components",
         components, count);
     *f = (fit){.points = points,
@@ -335,7 +336,8 @@ static clv_status set_up(const float *points, size_t count, int dims, const clv_
                .tolerance = options->tolerance > 0 ? options->tolerance : 1e-5};
     const double variance = mean_variance(f);
     CLV_REQUIRE(isfinite(variance), CLV_ERR_DATA, "a point to fit a mixture to is not finite: look at the weights");
-    CLV_REQUIRE(variance > 0, CLV_ERR_DATA, "all %zu points are the same: there is nothing to fit a mixture to", count);
+    CLV_REQUIRE(variance > 0 || options->regularisation > 0, CLV_ERR_DATA,
+                "all %zu points are the same: there is nothing to fit a mixture to", count);
     f->regularisation = options->regularisation > 0 ? options->regularisation : 1e-6 * variance;
     CLV_TRY(allocate_fit(f, err));
 done:

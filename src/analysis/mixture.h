@@ -38,9 +38,10 @@ typedef struct clv_mixture {
     bool converged;
 } clv_mixture;
 
-/* points [count][dims]. CLV_ERR_DATA in one line where there are fewer points than components or than two, where all
- * are the same, or where one is not finite; CLV_ERR_CONFIG for numbers of components or dimensions out of range. A
- * dimension that is constant is fitted by the regularisation alone. Free with clv_mixture_free. */
+/* points [count][dims]. CLV_ERR_DATA in one line where there are fewer points than components, where one is not finite,
+ * or where there is one point or all are the same and options->regularisation is 0; CLV_ERR_CONFIG for numbers of
+ * components or dimensions out of range. A dimension that is constant has the regularisation as its variance. Free with
+ * clv_mixture_free. */
 clv_status clv_mixture_fit(const float *points, size_t count, int dims, const clv_mixture_options *options,
                            clv_mixture *mixture, clv_error *err);
 /* The fit with the least BIC of 1, 2, 3, 4, 6, 8, 12, ... components, trying on until two in a row are worse. */

@@ -1,4 +1,4 @@
-/* Pictures: reconstructions, samples from the prior, the manifold. Each is a grid drawn from one session's outputs; the
+/* Pictures: reconstructions, samples, the manifold. Each is a grid drawn from one session's outputs; the
  * subcommands open a session for one picture, the end of a training run opens one for all. */
 #include "experiment/pictures.h"
 
@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "experiment/codes.h"
 #include "experiment/drawing.h"
+#include "experiment/generate.h"
 #include "experiment/run_folder.h"
 
 #define RECONSTRUCTION_COLUMNS 16
@@ -51,29 +52,6 @@ static clv_status draw_reconstructions(clv_session *s, const char *split, uint64
 done:
     free(order);
     free(both);
-    return status;
-}
-
-/* Images of codes drawn from N(0, 1). */
-static clv_status draw_samples(clv_session *s, uint64_t seed, int count, int scale, const char *path, clv_error *err)
-{
-    size_t latent = (size_t)clv_model_latent(s->model), pixels = clv_image_elements(s);
-    clv_status status = CLV_OK;
-    float *codes = NULL, *images = NULL;
-    CLV_REQUIRE(
-        clv_model_is_vae(s->model), CLV_ERR_CONFIG,
-        "samples come from a vae's prior; an autoencoder has none: look at clave manifold or clave reconstruct");
-    codes = clv_alloc((size_t)count * latent, sizeof *codes, err);
-    images = codes ? clv_alloc((size_t)count * pixels, sizeof *images, err) : NULL;
-    CLV_REQUIRE(images, CLV_ERR_INTERNAL, "out of memory for %d samples", count);
-    clv_random random = clv_random_start(seed, CLV_STREAM_PICTURE);
-    for (size_t i = 0; i < (size_t)count * latent; i++) codes[i] = clv_random_normal(&random);
-    CLV_TRY(clv_decode(s, codes, (uint32_t)count, images, err));
-    int columns = (int)ceil(sqrt(count));
-    CLV_TRY(clv_draw_grid(s, path, (count + columns - 1) / columns, columns, count, images, scale, err));
-done:
-    free(codes);
-    free(images);
     return status;
 }
 
@@ -170,23 +148,6 @@ done:
     return status;
 }
 
-clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options,
-                      char path_out[CLV_PATH_SIZE], clv_error *err)
-{
-    clv_session *s = NULL;
-    clv_status status = CLV_OK;
-    int count;
-    clv_phase_request request = {CLV_MODE_DECODE, CLV_DATASET_TEST};
-    CLV_TRY(clv_picture_count(options, config, "report.samples", &count, err));
-    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
-    CLV_TRY(clv_figure_path(run, options->path, "samples.png", path_out, err));
-    CLV_TRY(draw_samples(s, options->seed, count, clv_picture_choice(options->scale, config, "report.scale"), path_out,
-                         err));
-done:
-    clv_session_close(s);
-    return status;
-}
-
 clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options,
                         char path_out[CLV_PATH_SIZE], clv_error *err)
 {
@@ -224,15 +185,16 @@ clv_status clv_run_pictures(const clv_config *config, const char *run, clv_error
     const char *weights = clv_config_bool(config, "early_stopping.restore_best") ? CLV_BEST_FILE : CLV_LAST_FILE;
     clv_phase_request request[] = {{CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST},
                                    {CLV_MODE_DECODE, CLV_DATASET_TEST},
-                                   {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
-    CLV_TRY(clv_session_open_run(run, weights, config, NULL, request, 3, &s, err));
-    if (!clv_model_is_vae(s->model)) samples = 0;
+                                   {CLV_MODE_ENCODE, CLV_DATASET_TEST},
+                                   {CLV_MODE_ENCODE, CLV_DATASET_TRAIN}};
+    const bool prior = !strcmp(clv_config_string(config, "experiment.task"), "vae");
+    CLV_TRY(clv_session_open_run(run, weights, config, NULL, request, prior || !samples ? 3 : 4, &s, err));
     if (clv_model_latent(s->model) != 2) side = 0;
     CLV_TRY(clv_loss_curves(run, err));
     CLV_TRY(wanted_path(run, "reconstructions.png", reconstructions > 0, path, err));
     if (reconstructions > 0) CLV_TRY(draw_reconstructions(s, "test", seed, reconstructions, scale, path, err));
     CLV_TRY(wanted_path(run, "samples.png", samples > 0, path, err));
-    if (samples > 0) CLV_TRY(draw_samples(s, seed, samples, scale, path, err));
+    if (samples > 0) CLV_TRY(clv_draw_samples(s, CLV_FROM_DEFAULT, 0, seed, samples, scale, path, NULL, err));
     CLV_TRY(wanted_path(run, "manifold.png", side > 0, path, err));
     if (side > 0) CLV_TRY(draw_manifold(s, side, scale, path, err));
 done:
