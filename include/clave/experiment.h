@@ -75,6 +75,32 @@ clv_status clv_evaluate(const char *run, const clv_config *config, const char *s
 clv_status clv_iwae(const char *run, const clv_config *config, const char *split, const int *samples, int counts,
                     struct clv_log *log, clv_measures *measures, clv_error *err);
 
+/* A classifier's answers on a split. Start as {0}; free with clv_class_figures_free. */
+typedef struct clv_class_figures {
+    int classes;
+    struct clv_class_figure {
+        char name[64];
+        uint32_t count, answers, right; /* images of the class; answers that name it; both */
+        double precision, recall;       /* right / answers, right / count; NaN where there are none */
+    } *of;               /* [classes] */
+    uint32_t *confusion; /* [true class][answer] */
+} clv_class_figures;
+void clv_class_figures_free(clv_class_figures *figures);
+
+/* Measures a classifier's best weights on a split, class by class; nothing (classes 0) for other tasks. */
+clv_status clv_evaluate_classes(const char *run, const clv_config *config, const char *split, struct clv_log *log,
+                                clv_class_figures *figures, clv_error *err);
+
+/* What a classifier says of images given as PNG files or by their index in the split "test". */
+typedef struct clv_answers {
+    int images, classes;
+    char (*class_name)[64]; /* [classes] */
+    double *probability;    /* [image][class] */
+} clv_answers;
+void clv_answers_free(clv_answers *answers);
+clv_status clv_classify(const char *run, const clv_config *config, const char *const *image, int images,
+                        struct clv_log *log, clv_answers *answers, clv_error *err);
+
 /* Pictures of a run, written to `path` (NULL: its figures folder). path_out gets where. */
 typedef struct clv_picture_options {
     const char *path;

@@ -58,6 +58,17 @@ typedef struct clv_scatter {
 } clv_scatter;
 clv_status clv_scatter_write(const char *path, const clv_scatter *scatter, clv_error *err);
 
+/* Images with a line of text under each, row by row. */
+typedef struct clv_gallery {
+    const char *title;
+    int channels, height, width; /* of an image */
+    int count, columns;          /* columns >= 1 */
+    const float *pixel;          /* [image][c][y][x], 0 .. 1 */
+    const char *const *caption;  /* [count] */
+    int scale;                   /* >= 1: points a pixel */
+} clv_gallery;
+clv_status clv_gallery_write(const char *path, const clv_gallery *gallery, clv_error *err);
+
 /* Counts of a classifier as a matrix of cells with the count in each, shaded by the share of the row: blue on the diagonal, orange
  * beside it, on a cube-root scale, so that errors of 1 % can be seen. */
 typedef struct clv_confusion {

@@ -63,6 +63,7 @@ clv_status cli_reconstruct(const cli_args *args, clv_error *err);
 clv_status cli_sample(const cli_args *args, clv_error *err);
 clv_status cli_interpolate(const cli_args *args, clv_error *err);
 clv_status cli_manifold(const cli_args *args, clv_error *err);
+clv_status cli_classify(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);

@@ -25,10 +25,28 @@ static clv_status parse_samples(const char *text, int samples[CLV_MAX_BOUNDS], i
                     CLV_MAX_BOUNDS, CLV_MAX_SAMPLES, text);
 }
 
+static void print_classes(const clv_class_figures *classes)
+{
+    if (classes->classes) printf("%-16s %8s %10s %10s\n", "class", "images", "precision", "recall");
+    for (int c = 0; c < classes->classes; c++) {
+        const struct clv_class_figure *of = &classes->of[c];
+        printf("%-16s %8u %10.4f %10.4f\n", of->name, of->count, of->precision, of->recall);
+    }
+}
+
+static json_t *to_json(const char *run, const char *split, const clv_measures *measures,
+                       const clv_class_figures *classes)
+{
+    json_t *object = json_pack("{s:s, s:s, s:o}", "run", run, "split", split, "measures", clv_measures_json(measures));
+    if (classes->classes) json_object_update_new(object, clv_class_figures_json(classes));
+    return object;
+}
+
 clv_status cli_eval(const cli_args *args, clv_error *err)
 {
     clv_config *config = NULL;
     clv_measures measures;
+    clv_class_figures classes = {0};
     clv_status status = CLV_OK;
     int samples[CLV_MAX_BOUNDS], counts = 0;
     const char *split = args->split ? args->split : "test";
@@ -36,13 +54,15 @@ clv_status cli_eval(const cli_args *args, clv_error *err)
     CLV_TRY(clv_run_config(args->target, args->overrides, args->override_count, &config, err));
     CLV_TRY(clv_evaluate(args->target, config, split, args->log, &measures, err));
     if (counts) CLV_TRY(clv_iwae(args->target, config, split, samples, counts, args->log, &measures, err));
-    if (args->json)
-        CLV_TRY(cli_print_json(
-            json_pack("{s:s, s:s, s:o}", "run", args->target, "split", split, "measures", clv_measures_json(&measures)),
-            err));
-    else
+    CLV_TRY(clv_evaluate_classes(args->target, config, split, args->log, &classes, err));
+    if (args->json) {
+        CLV_TRY(cli_print_json(to_json(args->target, split, &measures, &classes), err));
+    } else {
         cli_print_measures(split, &measures);
+        print_classes(&classes);
+    }
 done:
+    clv_class_figures_free(&classes);
     clv_config_destroy(config);
     return status;
 }
