@@ -17,7 +17,7 @@ typedef struct clv_trial {
     clv_trial_values values;
     clv_step step;
     float *in[CLV_MAX_INPUTS]; /* [feature][image], or a parameter's elements */
-    float *state[4];           /* adam, sgd: parameters, gradients, first and second moments, `trained` each */
+    float *state[4];           /* optimisers: parameters, gradients, first and second moments, `trained` each */
     uint8_t *images, *labels;  /* gather, label */
     uint32_t *order;
     size_t image_count, places;
