@@ -16,6 +16,9 @@ typedef struct cli_args {
     const char *const *overrides; /* the arguments behind it, "section.key=value" */
     int override_count;
     const char *out, *split;
+    const char *of, *axes, *method; /* latent */
+    double perplexity;              /* 0: not given */
+    int64_t iterations;
     bool resume, json, trace, markdown;
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
@@ -56,6 +59,7 @@ clv_status cli_train(const cli_args *args, clv_error *err);
 clv_status cli_eval(const cli_args *args, clv_error *err);
 clv_status cli_reconstruct(const cli_args *args, clv_error *err);
 clv_status cli_sample(const cli_args *args, clv_error *err);
+clv_status cli_latent(const cli_args *args, clv_error *err);
 clv_status cli_manifold(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
