@@ -65,3 +65,21 @@ kernel void sgd(global float *restrict param, global const float *restrict grad,
         STOREV(w - RATE_AT(i) * (m + WEIGHT_DECAY * w), param + i);
     }
 }
+
+/* gain: + 0.2 where the last move and the gradient differ in sign, else times 0.8, at least 0.01; m = momentum m - lr gain g; w += m:
+ * t-SNE's step (van der Maaten's code). global: { TRAINED / (V CHUNK) rounded up } */
+kernel void tsne_step(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
+                      global float *restrict moment2, constant step_values *step)
+{
+    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const float lr = step->lr, momentum = step->momentum;
+    for (int j = first; j < last; j++) {
+        const int i = j * V;
+        const floatv g = LOADV(grad + i), move = LOADV(moment1 + i), before = LOADV(moment2 + i);
+        const floatv gain = fmax(move * g < 0.0f ? before + 0.2f : before * 0.8f, 0.01f);
+        const floatv m = momentum * move - lr * gain * g;
+        STOREV(gain, moment2 + i);
+        STOREV(m, moment1 + i);
+        STOREV(LOADV(param + i) + m, param + i);
+    }
+}

@@ -178,6 +178,23 @@ const op_case op_cases[] = {
     {CASE(RECORD, 127), .in = {ONE}, .attr = {.slot = 2}},
     {CASE(RECORD, 1), .in = {ONE}, .attr = {.slot = 0}},
 
+    /* pairs: as many points as the batch has images */
+    {CASE(DISTANCE, 13), .in = {BATCH(2, 1, 1)}, .result = BATCH(13, 1, 1)},
+    {CASE(DISTANCE, 127), .in = {BATCH(7, 3, 5)}, .result = BATCH(127, 1, 1)},
+    {CASE(DISTANCE, 1), .in = {BATCH(1, 1, 1)}, .result = BATCH(1, 1, 1)},
+    {CASE(AFFINITY, 13), .in = {BATCH(13, 1, 1)}, .attr = {.alpha = 3}},
+    {CASE(AFFINITY, 64), .in = {BATCH(64, 1, 1)}, .attr = {.alpha = 20}},
+    {CASE(AFFINITY, 127), .in = {BATCH(127, 1, 1)}, .attr = {.alpha = 30}},
+    {CASE(JOINT, 1), .in = {BATCH(1, 1, 1)}},
+    {CASE(JOINT, 13), .in = {BATCH(13, 1, 1)}},
+    {CASE(JOINT, 127), .in = {BATCH(127, 1, 1)}},
+    {CASE(TSNE_FORCE, 1), .in = {MATRIX(2, 32), BATCH(1, 1, 1)}},
+    {CASE(TSNE_FORCE, 13), .in = {MATRIX(2, 32), BATCH(13, 1, 1)}},
+    {CASE(TSNE_FORCE, 64), .in = {MATRIX(2, 64), BATCH(64, 1, 1)}},
+    {CASE(TSNE_FORCE, 127), .in = {MATRIX(2, 160), BATCH(127, 1, 1)}},
+    {CASE(TSNE_GRAD, 13), .in = {BATCH(5, 1, 1)}, .result = MATRIX(2, 32)},
+    {CASE(TSNE_GRAD, 127), .in = {BATCH(5, 1, 1)}, .result = MATRIX(2, 160)},
+
     {CASE(ADAM, 1), .attr = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f}, .trained = 1},
     {CASE(ADAM, 1), .attr = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .l2 = 0.01f}, .trained = 1000},
     {CASE(ADAM, 1), .attr = {.beta1 = 0.5f, .beta2 = 0.99f, .eps = 1e-3f, .weight_decay = 0.1f}, .trained = 127},
@@ -186,6 +203,8 @@ const op_case op_cases[] = {
     {CASE(SGD, 1), .attr = {.momentum = 0.9f, .weight_decay = 0.1f, .rated = true}, .trained = 127},
     {CASE(SGD, 1), .attr = {.momentum = 0}, .trained = 13},
     {CASE(SGD, 1), .attr = {.momentum = 0.9f, .l2 = 0.01f, .weight_decay = 0.1f}, .trained = 1000},
+    {CASE(TSNE_STEP, 1), .trained = 13},
+    {CASE(TSNE_STEP, 1), .trained = 1024},
 };
 const int op_case_count = (int)(sizeof op_cases / sizeof *op_cases);
 

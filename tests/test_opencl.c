@@ -50,7 +50,7 @@ static size_t place(clv_operand *operand, size_t offset)
     return offset + (elements + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* a gap behind each: canaries */
 }
 
-static bool has_result(clv_op op) { return op != CLV_OP_RECORD && op != CLV_OP_ADAM && op != CLV_OP_SGD; }
+static bool has_result(clv_op op) { return op != CLV_OP_RECORD && clv_op_table[op].family != CLV_FAMILY_OPTIM; }
 
 static clv_plan plan_of(one_call *one)
 {

@@ -173,7 +173,7 @@ static void writable(const stage *s, int space, size_t *first, size_t *end)
         *end = *first + (space == CLV_SPACE_TRACE);
     } else if (is_optimiser(s->call.op)) {
         const bool moved = space == CLV_SPACE_PARAM || space == CLV_SPACE_MOMENT1 ||
-                           (space == CLV_SPACE_MOMENT2 && s->call.op == CLV_OP_ADAM);
+                           (space == CLV_SPACE_MOMENT2 && clv_op_has_moment2(s->call.op));
         *end = moved ? s->call.trained : 0;
     } else if ((int)out->space == space) {
         *first = out->offset;
@@ -230,7 +230,7 @@ static void collect(const stage *s, float *results)
     } else if (is_optimiser(s->call.op)) {
         memcpy(results, s->after[CLV_SPACE_PARAM], trained * sizeof *results);
         memcpy(results + trained, s->after[CLV_SPACE_MOMENT1], trained * sizeof *results);
-        if (s->call.op == CLV_OP_ADAM)
+        if (clv_op_has_moment2(s->call.op))
             memcpy(results + 2 * trained, s->after[CLV_SPACE_MOMENT2], trained * sizeof *results);
     } else {
         const float *from = s->after[out->space] + out->offset;

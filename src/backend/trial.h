@@ -19,7 +19,7 @@ typedef struct clv_trial {
     clv_trial_values values;
     clv_step step;
     float *in[CLV_MAX_INPUTS]; /* [feature][image], or a parameter's elements */
-    float *state[CLV_TRIAL_STATES]; /* adam, sgd: parameters, gradients, moments, rate factors, `trained` each */
+    float *state[CLV_TRIAL_STATES]; /* optimisers: parameters, gradients, moments, rate factors, `trained` each */
     uint8_t *images, *labels;  /* gather, label */
     uint32_t *order;
     size_t image_count, places;

@@ -50,6 +50,11 @@ static const fill fills[CLV_OP_COUNT][CLV_MAX_INPUTS] = {
     [CLV_OP_XENT] = {ANY, CLASS},
     [CLV_OP_XENT_GRAD] = {WEIGHT, ANY, CLASS},
     [CLV_OP_CORRECT] = {FEW, CLASS},
+    [CLV_OP_DISTANCE] = {ANY},
+    [CLV_OP_AFFINITY] = {UNIT},
+    [CLV_OP_JOINT] = {UNIT},
+    [CLV_OP_TSNE_FORCE] = {ANY, UNIT},
+    [CLV_OP_TSNE_GRAD] = {UNIT},
     [CLV_OP_MEAN] = {ANY},
     [CLV_OP_RECORD] = {ANY},
 };
@@ -227,6 +232,7 @@ static size_t results_of(const clv_trial *t)
     case CLV_OP_RECORD:
         return 1;
     case CLV_OP_ADAM:
+    case CLV_OP_TSNE_STEP:
         return 3 * t->call.trained;
     case CLV_OP_SGD:
         return 2 * t->call.trained;
@@ -248,6 +254,8 @@ clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values va
                         .lr = 0.01f,
                         .correction1 = 1.5f,
                         .correction2 = 40,
+                        .exaggeration = 12,
+                        .momentum = 0.5f,
                         .ramp = 0.375f,
                         .noise = 0.3f};
     t.results = results_of(&t);

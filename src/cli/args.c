@@ -32,6 +32,11 @@ static const option options[] = {
     {"count", "N", OPTION_INT, 1, 10000, AT(count), "how many images; manifold: the grid's side"},
     {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},
     {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)"},
+    {"of", "WHAT", OPTION_TEXT, 0, 0, AT(of), "code (default), input, or a row of the encoder"},
+    {"axes", "A,B", OPTION_TEXT, 0, 0, AT(axes), "the two coordinates drawn raw (default: 0,1)"},
+    {"method", "LIST", OPTION_TEXT, 0, 0, AT(method), "of raw,pca,tsne (default: all that apply)"},
+    {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)"},
+    {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)"},
     {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
     {"markdown", NULL, OPTION_FLAG, 0, 0, AT(markdown), "the whole reference as Markdown"},
 };

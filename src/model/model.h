@@ -71,6 +71,9 @@ void clv_model_rates(const clv_model *model, float *factor);
 /* Builds a graph of the model; fused unless plan.fuse is off. dataset: 0 train and validation, 1 test. The caller
  * destroys it. */
 clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dataset, clv_model_graph *out, clv_error *err);
+/* Images to what one row of the encoder makes of them, as `output` (of a gaussian row mu); "input" is the images themselves.
+ * CLV_ERR_CONFIG lists the rows where there is no such one. */
+clv_status clv_model_layer_graph_create(const clv_model *model, const char *row, int dataset, clv_model_graph *out, clv_error *err);
 void clv_model_graph_destroy(clv_model_graph *graph);
 
 /* Initial parameters, params->elements floats, from train seed and each layer's `init` (pytorch, glorot, he). Each tensor

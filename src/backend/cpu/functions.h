@@ -50,6 +50,13 @@ FUNCTION(record);
 /* optim.c */
 FUNCTION(adam);
 FUNCTION(sgd);
+FUNCTION(tsne_step);
+/* pairs.c */
+FUNCTION(distance);
+FUNCTION(affinity);
+FUNCTION(joint);
+FUNCTION(tsne_force);
+FUNCTION(tsne_grad);
 
 /* pointwise.c: act(x), and act' from the output u = act(x). */
 real REAL(clv_act)(clv_act act, real slope, real x);

@@ -38,3 +38,18 @@ FUNCTION(sgd)
         w[i] -= rate_of(c, i) * (m[i] + (real)a->weight_decay * w[i]);
     }
 }
+
+/* The "delta-bar-delta" gains of Jacobs 1988 as van der Maaten's t-SNE has them; moment1 is the last move, moment2 the
+ * gains. */
+FUNCTION(tsne_step)
+{
+    const real lr = (real)c->step->lr, momentum = (real)c->step->momentum;
+    real *restrict w = c->param, *restrict m = c->moment1, *restrict gain = c->moment2;
+    const real *restrict grad = c->grad;
+    for (size_t i = 0; i < c->call->trained; i++) {
+        const real g = m[i] * grad[i] < 0 ? gain[i] + (real)0.2 : gain[i] * (real)0.8;
+        gain[i] = g < (real)0.01 ? (real)0.01 : g;
+        m[i] = momentum * m[i] - lr * gain[i] * grad[i];
+        w[i] += m[i];
+    }
+}

@@ -37,6 +37,12 @@ const clv_cpu_function REAL(clv_cpu_table)[CLV_OP_COUNT] = {
     [CLV_OP_MEAN] = REAL(clv_cpu_mean),
     [CLV_OP_MEAN_GRAD] = REAL(clv_cpu_mean_grad),
     [CLV_OP_RECORD] = REAL(clv_cpu_record),
+    [CLV_OP_DISTANCE] = REAL(clv_cpu_distance),
+    [CLV_OP_AFFINITY] = REAL(clv_cpu_affinity),
+    [CLV_OP_JOINT] = REAL(clv_cpu_joint),
+    [CLV_OP_TSNE_FORCE] = REAL(clv_cpu_tsne_force),
+    [CLV_OP_TSNE_GRAD] = REAL(clv_cpu_tsne_grad),
     [CLV_OP_ADAM] = REAL(clv_cpu_adam),
     [CLV_OP_SGD] = REAL(clv_cpu_sgd),
+    [CLV_OP_TSNE_STEP] = REAL(clv_cpu_tsne_step),
 };
