@@ -71,7 +71,7 @@ clv_status clv_confusion_write(const char *path, const clv_confusion *confusion,
 /* Horizontal bars from 0, one a name, in the order given, with the value beside each; the page grows with their number. */
 typedef struct clv_bars {
     const char *title, *x_label;
-    int count; /* 0 .. 1000 */
+    int count; /* 0 .. 800 */
     const char *const *name; /* [count] */
     const double *value;     /* [count]; not finite: said so instead of a bar */
 } clv_bars;

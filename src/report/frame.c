@@ -61,6 +61,7 @@ clv_axis clv_range_axis_listed(const clv_range *r, double margin, int most, doub
     if (r->empty || r->distinct > CLV_AXIS_LISTED) return plain;
     clv_axis axis = plain;
     clv_axis_list(&axis, r->value, r->distinct);
+    axis.complete = true;
     return nearest_ticks(&axis) >= apart ? axis : plain;
 }
 
