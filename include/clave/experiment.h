@@ -49,6 +49,7 @@ typedef struct clv_train_result {
     char run[CLV_PATH_SIZE];     /* the run directory */
     char device[512];            /* in words */
     uint32_t epochs, best_epoch; /* trained in all, and the best of them, from 1 */
+    uint32_t train_images;       /* of the training split */
     double seconds;              /* training, this call and those it resumed */
     double images_per_second;    /* of the training passes */
     double first_step_seconds;   /* from the call to the end of the first step */
@@ -150,6 +151,23 @@ typedef struct clv_interpolate_result {
 } clv_interpolate_result;
 clv_status clv_interpolate(const char *run, const clv_config *config, const clv_interpolate_options *options,
                            clv_interpolate_result *result, clv_error *err);
+
+/* Runs beside each other: what their results.json and resolved.ini say. A quantity is a path into the results
+ * ("test.accuracy", "train.images", "seconds") or a key of the configuration ("train.lr"). */
+typedef struct clv_compare_options {
+    const char *x, *y; /* quantities; NULL: the number of the run, test.loss */
+    const char *by;    /* runs that agree in it make a line; NULL: experiment.name */
+    const char *path;  /* of a plot of y against x; NULL: none */
+    bool log_x, log_y;
+} clv_compare_options;
+typedef struct clv_compared {
+    const char *run; /* the caller's */
+    char by[64];
+    double x, y;
+} clv_compared;
+/* Fills compared[runs] in the order of the runs; CLV_ERR_DATA where a run has not ended or lacks the quantity. */
+clv_status clv_compare(const char *const *run, int runs, const clv_compare_options *options, clv_compared *compared,
+                       clv_error *err);
 
 /* The speed of training steps, beside the device's FMA peak measured in the same run. */
 typedef struct clv_bench_result {

@@ -24,6 +24,8 @@ typedef struct cli_args {
     const char *of, *axes, *method; /* latent */
     double perplexity;              /* 0: not given */
     int64_t iterations;
+    const char *x, *y, *by; /* compare */
+    bool log_x, log_y;
     bool resume, json, trace, markdown;
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
@@ -68,6 +70,7 @@ clv_status cli_interpolate(const cli_args *args, clv_error *err);
 clv_status cli_latent(const cli_args *args, clv_error *err);
 clv_status cli_manifold(const cli_args *args, clv_error *err);
 clv_status cli_classify(const cli_args *args, clv_error *err);
+clv_status cli_compare(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);

@@ -16,6 +16,8 @@ const cli_command cli_commands[] = {
      "say which class images show: PNG files, or indices of test images"},
     {"latent", cli_latent, CLI_TARGET, "RUN", true, "out split count of axes method perplexity iterations seed json",
      "write the codes of a split, draw them raw, by PCA and by t-SNE, and measure their space"},
+    {"compare", cli_compare, CLI_TARGET_AND_NAMES, "RUN...", false, "x y by out log-x log-y json",
+     "runs beside each other: a quantity of their results against another, as a table and a plot"},
     {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
     {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},

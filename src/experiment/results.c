@@ -121,6 +121,7 @@ static json_t *results_json(const clv_config *config, const clv_device_info *dev
 {
     json_t *train = clv_measures_json(&result->train);
     json_object_set_new(train, "images_per_second", json_real(result->images_per_second));
+    json_object_set_new(train, "images", json_integer(result->train_images));
     json_t *root =
         json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:I, s:I, s:f, s:f, s:o, s:o, s:o}", "experiment",
                   clv_config_string(config, "experiment.name"), "task", clv_config_string(config, "experiment.task"),

@@ -273,6 +273,7 @@ static void summarise(trainer *t)
         if (!strcmp(row->metric, "images_per_second") && row->value > 0) per_image += 1 / row->value;
     }
     t->result->epochs = t->state.epoch;
+    if (t->session) t->result->train_images = t->session->train_count;
     t->result->best_epoch = t->stopping.best_epoch;
     t->result->seconds = seconds;
     if (per_image > 0) t->result->images_per_second = t->state.epoch / per_image;
