@@ -19,8 +19,8 @@ typedef struct cli_args {
     int name_count;
     const char *out, *split;
     const char *iwae; /* "64" or "1,8,64" */
-    const char *from, *path;
-    int64_t components, steps; /* 0: not given */
+    const char *from, *path, *csv;
+    int64_t components, steps, top; /* 0: not given */
     bool resume, json, trace, markdown;
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
@@ -62,6 +62,7 @@ clv_status cli_eval(const cli_args *args, clv_error *err);
 clv_status cli_reconstruct(const cli_args *args, clv_error *err);
 clv_status cli_sample(const cli_args *args, clv_error *err);
 clv_status cli_interpolate(const cli_args *args, clv_error *err);
+clv_status cli_score(const cli_args *args, clv_error *err);
 clv_status cli_manifold(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);

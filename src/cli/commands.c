@@ -12,6 +12,8 @@ const cli_command cli_commands[] = {
     {"manifold", cli_manifold, CLI_TARGET, "RUN", true, "out count scale json", "draw the plane of codes of size 2"},
     {"interpolate", cli_interpolate, CLI_TARGET_AND_NAMES, "RUN A B", true, "out steps path scale split json",
      "draw what lies between two images: indices into the split, or PNG files"},
+    {"score", cli_score, CLI_TARGET_AND_NAMES, "RUN [IMAGE.png ...]", true, "out top csv scale split json",
+     "rank images by their anomaly: PNG files, indices into the split, or all of the split"},
     {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
     {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},
