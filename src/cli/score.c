@@ -100,11 +100,14 @@ static json_t *row_json(const cli_args *args, const clv_score_result *result, co
     return object;
 }
 
+/* NULL where a name is not UTF-8, or memory ran out. */
 static json_t *to_json(const cli_args *args, const char *split, const clv_score_result *result)
 {
     json_t *ranked = json_array();
-    for (uint32_t i = 0; i < rows_shown(args, result); i++)
-        json_array_append_new(ranked, row_json(args, result, &result->row[i]));
+    bool whole = ranked != NULL;
+    for (uint32_t i = 0; i < rows_shown(args, result) && whole; i++)
+        whole = json_array_append_new(ranked, row_json(args, result, &result->row[i])) == 0;
+    if (!whole) return json_decref(ranked), NULL;
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:I, s:f, s:o}", "run", args->target, "split", split, "measure", result->measure,
                   "images", (json_int_t)result->count, "mean", result->mean, "ranked", ranked);

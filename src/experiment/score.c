@@ -149,14 +149,28 @@ static void rank(clv_score_result *result, const clv_score_row *others, uint32_t
 
 /* ---- the picture ---- */
 
-/* The order that brings the places of `columns` rows of either end to the front: the most anomalous, then the least. */
-static void order_extremes(const clv_score_result *result, uint32_t first, uint32_t columns, uint32_t all,
-                           uint32_t *order)
+/* What is drawn: the most anomalous images and, in a band below them, the least; of named ones one band, in their rank.
+ */
+typedef struct layout {
+    uint32_t columns;
+    int bands;
+} layout;
+
+static layout lay_out(const clv_score_options *options, uint32_t count)
+{
+    const uint32_t wanted = options->picture.count ? (uint32_t)options->picture.count : 10;
+    layout l = {wanted < MOST_COLUMNS ? wanted : MOST_COLUMNS, options->name_count || count < 2 ? 1 : 2};
+    if (l.columns > count / (uint32_t)l.bands) l.columns = count / (uint32_t)l.bands;
+    return l;
+}
+
+/* The order that brings the places of the drawn rows to the front. */
+static void order_drawn(const clv_score_result *result, layout l, uint32_t first, uint32_t all, uint32_t *order)
 {
     for (uint32_t i = 0; i < all; i++) order[i] = i;
-    for (uint32_t i = 0; i < 2 * columns; i++) {
-        const uint32_t at = i < columns ? i : result->count - 1 - (i - columns);
-        const uint32_t place = first + result->row[at].image;
+    for (uint32_t i = 0; i < l.columns * (uint32_t)l.bands; i++) {
+        const uint32_t rank = i < l.columns ? i : result->count - 1 - (i - l.columns);
+        const uint32_t place = first + result->row[rank].image;
         uint32_t from = i;
         while (order[from] != place) from++;
         order[from] = order[i];
@@ -164,27 +178,25 @@ static void order_extremes(const clv_score_result *result, uint32_t first, uint3
     }
 }
 
-/* Originals over reconstructions, of the most anomalous and below them of the least, each image once. */
-static clv_status draw_extremes(clv_session *s, int dataset, uint32_t first, uint32_t wanted, int scale,
-                                const clv_score_result *result, clv_error *err)
+/* Each band is originals over reconstructions. */
+static clv_status draw_bands(clv_session *s, int dataset, uint32_t first, layout l, int scale,
+                             const clv_score_result *result, clv_error *err)
 {
-    const size_t pixels = clv_image_elements(s);
-    const uint32_t all = s->images[dataset].count, half = result->count / 2;
-    uint32_t columns = wanted < MOST_COLUMNS ? wanted : MOST_COLUMNS;
-    const int bands = half > 0 ? 2 : 1;
-    if (columns > half) columns = half > 0 ? half : 1;
+    const size_t band = 2 * l.columns * clv_image_elements(s);
+    const uint32_t all = s->images[dataset].count;
+    const int rows = 2 * l.bands, columns = (int)l.columns;
     clv_status status = CLV_OK;
     uint32_t *order = clv_alloc(all, sizeof *order, err);
-    float *grid = clv_alloc(4 * columns * pixels, sizeof *grid, err);
-    CLV_REQUIRE(order && grid, CLV_ERR_INTERNAL, "out of memory for a picture of %u images", 4 * columns);
-    order_extremes(result, first, bands == 2 ? columns : 0, all, order);
+    float *grid = clv_alloc((size_t)l.bands * band, sizeof *grid, err);
+    CLV_REQUIRE(order && grid, CLV_ERR_INTERNAL, "out of memory for a picture of %d images", rows * columns);
+    order_drawn(result, l, first, all, order);
     CLV_TRY(clv_session_order(s, dataset, order, err));
-    for (int band = 0; band < bands; band++) {
-        float *originals = grid + 2 * (size_t)band * columns * pixels;
-        CLV_TRY(clv_reconstruct_places(s, dataset, (uint32_t)band * columns, columns, originals,
-                                       originals + columns * pixels, err));
+    for (int i = 0; i < l.bands; i++) {
+        float *originals = grid + (size_t)i * band;
+        CLV_TRY(clv_reconstruct_places(s, dataset, (uint32_t)i * l.columns, l.columns, originals, originals + band / 2,
+                                       err));
     }
-    CLV_TRY(clv_draw_grid(s, result->path, 2 * bands, (int)columns, 2 * bands * (int)columns, grid, scale, err));
+    CLV_TRY(clv_draw_grid(s, result->path, rows, columns, rows * columns, grid, scale, err));
 done:
     free(order);
     free(grid);
@@ -251,8 +263,8 @@ clv_status clv_score(const char *run, const clv_config *config, const clv_score_
     rank(&made, test, tests);
     if (!options->name_count || picture->path) {
         CLV_TRY(clv_figure_path(run, picture->path, "anomalies.png", made.path, err));
-        CLV_TRY(draw_extremes(s, dataset, first, picture->count ? (uint32_t)picture->count : 10,
-                              clv_picture_choice(picture->scale, config, "report.scale"), &made, err));
+        CLV_TRY(draw_bands(s, dataset, first, lay_out(options, made.count),
+                           clv_picture_choice(picture->scale, config, "report.scale"), &made, err));
     }
     *result = made;
     made = (clv_score_result){0};
