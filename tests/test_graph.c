@@ -266,6 +266,12 @@ static const shape_case shape_cases[] = {
     {CLV_OP_BCE, {0}, {"[9]", "[9]"}, NULL, NULL, "bce 'case': input 0, [9], must be a batch"},
     {CLV_OP_BCE_GRAD, {0}, {"[1][1][1][n]", "[1][9][8][n]", "[1][9][8][n]"}, NULL, "[1][9][8][n]", NULL},
     {CLV_OP_BCE_GRAD, {0}, {"[1][9][8][n]", "[1][9][8][n]", "[1][9][8][n]"}, NULL, NULL, "one value an image"},
+    {CLV_OP_RAMP, {0}, {"[8][2][3][n]"}, NULL, "[8][2][3][n]", NULL},
+    {CLV_OP_RAMP, {0}, {"[8][2][3]"}, NULL, NULL, "must be a batch"},
+    {CLV_OP_NOISE, {0}, {"[8][2][3][n]"}, NULL, "[8][2][3][n]", NULL},
+    {CLV_OP_NOISE, {0}, {"[8][2][3]"}, NULL, NULL, "must be a batch"},
+    {CLV_OP_CORRECT, {0}, {"[10][1][1][n]", "[1][1][1][n]"}, NULL, "[1][1][1][n]", NULL},
+    {CLV_OP_CORRECT, {0}, {"[10][2][1][n]", "[1][1][1][n]"}, NULL, NULL, "must be [classes][1][1][n]"},
     {CLV_OP_XENT, {0}, {"[10][1][1][n]", "[1][1][1][n]"}, NULL, "[1][1][1][n]", NULL},
     {CLV_OP_XENT,
      {0},
@@ -518,6 +524,10 @@ static clv_node through_scale(network *net)
 {
     return sum_of(net, put1(net, CLV_OP_SCALE, "a", depend(net, 4, 1, 1), (clv_attr){.alpha = 3}));
 }
+static clv_node through_ramp(network *net)
+{
+    return sum_of(net, put1(net, CLV_OP_RAMP, "a", depend(net, 4, 1, 1), (clv_attr){0}));
+}
 static clv_node through_broadcast(network *net)
 {
     const clv_shape shape = batch_shape(2, 3, 4);
@@ -572,6 +582,7 @@ static const struct gradient_case {
     {CLV_OP_ADD, through_add, "mean_grad broadcast add bias_grad", NULL},
     {CLV_OP_MUL, through_mul, "mean_grad broadcast mul mul add bias_grad", NULL},
     {CLV_OP_SCALE, through_scale, "mean_grad broadcast scale bias_grad", NULL},
+    {CLV_OP_RAMP, through_ramp, "mean_grad broadcast ramp bias_grad", NULL},
     {CLV_OP_BROADCAST, through_broadcast, "mean_grad broadcast sum bias_grad", NULL},
     {CLV_OP_SAMPLE, through_sample, "mean_grad broadcast sample_grad add bias_grad", NULL},
     {CLV_OP_KL, through_kl, "mean_grad mul_image kl_grad_logvar add bias_grad", NULL},

@@ -128,7 +128,9 @@ static clv_step a_step(void)
                       .row = 1,
                       .lr = 0.01f,
                       .correction1 = 1.5f,
-                      .correction2 = 2.5f};
+                      .correction2 = 2.5f,
+                      .ramp = 0.625f,
+                      .noise = 0.25f};
 }
 
 typedef struct rig {

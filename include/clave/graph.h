@@ -75,10 +75,11 @@ typedef struct clv_attr {
                                 multiplied by act'(u). CLV_ACT_NONE: no such input */
     float rate;              /* dropout: probability of 0, in [0, 1) */
     float alpha;             /* scale, mean_grad */
-    uint32_t stream;         /* dropout, sample, sample_grad: Philox stream, the same in an op and its gradient */
+    uint32_t stream;         /* dropout, noise, sample, sample_grad: Philox stream, the same in an op and its gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
     int slot;                /* record: column of the trace */
     float beta1, beta2, eps, l2, weight_decay, momentum; /* adam, sgd; the learning rate is in clv_step */
+    bool rated;              /* adam, sgd: each parameter has a factor of its own on the learning rate */
 } clv_attr;
 
 typedef int32_t clv_node; /* index into a graph; -1 is none */

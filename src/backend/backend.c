@@ -19,9 +19,10 @@ typedef struct checked_program {
 } checked_program;
 
 static const char *const space_names[CLV_SPACE_COUNT] = {
-    [CLV_SPACE_NONE] = "nothing",          [CLV_SPACE_PARAM] = "parameters",       [CLV_SPACE_GRAD] = "gradients",
-    [CLV_SPACE_MOMENT1] = "first moments", [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_ARENA] = "activations",
-    [CLV_SPACE_TRACE] = "trace",
+    [CLV_SPACE_NONE] = "nothing",           [CLV_SPACE_PARAM] = "parameters",
+    [CLV_SPACE_GRAD] = "gradients",         [CLV_SPACE_MOMENT1] = "first moments",
+    [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_RATE] = "rate factors",
+    [CLV_SPACE_ARENA] = "activations",      [CLV_SPACE_TRACE] = "trace",
 };
 
 clv_status clv_buffer_create(clv_backend *be, size_t bytes, clv_buffer **out, clv_error *err)
@@ -176,13 +177,14 @@ static clv_status check_call(const clv_backend *be, const clv_plan *plan, const 
                     CLV_ERR_INTERNAL, "'%s' (%s): column %d of a trace of %d, in a plan of %d", call->name, op,
                     call->attr.slot, call->slots, plan->slots);
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) {
-        CLV_REQUIRE(call->trained <= plan->elements[CLV_SPACE_PARAM] &&
-                        call->trained <= plan->elements[CLV_SPACE_GRAD] &&
-                        call->trained <= plan->elements[CLV_SPACE_MOMENT1] &&
-                        (call->op != CLV_OP_ADAM || call->trained <= plan->elements[CLV_SPACE_MOMENT2]),
-                    CLV_ERR_INTERNAL,
-                    "'%s' (%s): %zu trained elements are more than the plan has of parameters, gradients or moments",
-                    call->name, op, call->trained);
+        CLV_REQUIRE(
+            call->trained <= plan->elements[CLV_SPACE_PARAM] && call->trained <= plan->elements[CLV_SPACE_GRAD] &&
+                call->trained <= plan->elements[CLV_SPACE_MOMENT1] &&
+                (call->op != CLV_OP_ADAM || call->trained <= plan->elements[CLV_SPACE_MOMENT2]) &&
+                (!call->attr.rated || call->trained <= plan->elements[CLV_SPACE_RATE]),
+            CLV_ERR_INTERNAL,
+            "'%s' (%s): %zu trained elements are more than the plan has of parameters, gradients, moments or rates",
+            call->name, op, call->trained);
     }
 done:
     return status;

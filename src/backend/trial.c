@@ -51,7 +51,7 @@ static void place_all(stage *s)
         s->plan.elements[CLV_SPACE_TRACE] = (size_t)s->call.slots * TRACE_ROWS;
     }
     if (is_optimiser(s->call.op))
-        for (int i = 0; i < 4; i++) s->plan.elements[CLV_SPACE_PARAM + i] = s->call.trained;
+        for (int i = 0; i < CLV_TRIAL_STATES; i++) s->plan.elements[CLV_SPACE_PARAM + i] = s->call.trained;
     for (int i = 0; i < CLV_SPACE_COUNT; i++)
         if (s->plan.elements[i]) s->plan.elements[i] += GUARD;
 }
@@ -108,7 +108,7 @@ static clv_status fill_spaces(stage *s, clv_error *err)
         for (size_t j = 0; j < elements; j++) to[j] = NAN;
     }
     if (is_optimiser(s->call.op))
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < CLV_TRIAL_STATES; i++)
             memcpy(s->before[CLV_SPACE_PARAM + i], s->trial->state[i], s->call.trained * sizeof(float));
     return CLV_OK;
 }

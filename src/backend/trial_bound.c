@@ -86,6 +86,12 @@ static double bound_bias_grad(const result *r)
  * exp(logvar / 2) radius. */
 static const double largest_normal = 5.77;
 static double bound_sample(const result *r) { return 20 * largest_normal * exp(here(r, 1) / 2) + fabs(r->reference); }
+/* The same without the exponential, and the sum's rounding; clipping brings nothing further apart. */
+static double bound_noise(const result *r)
+{
+    const double deviation = (double)r->t->step.noise;
+    return 16 * largest_normal * deviation + 1 + largest_normal * deviation;
+}
 static double bound_sample_grad(const result *r)
 {
     return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2;
@@ -157,8 +163,13 @@ static double bound_mean(const result *r) { return sum_over_images(r) / r->t->st
 static double bound_record(const result *r) { return sum_over_images(r); }
 static double bound_mean_grad(const result *r) { return 4 * fabs(r->reference); }
 
+static double rate_of(const result *r, size_t i)
+{
+    return (double)r->t->step.lr * (r->t->call.attr.rated ? (double)r->t->state[4][i] : 1);
+}
+
 /* Results are parameters, then first, then second moments. The moments: three roundings of sums whose terms may cancel,
- * four of squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, four roundings. */
+ * four of squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, five roundings. */
 static double bound_adam(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
@@ -171,7 +182,7 @@ static double bound_adam(const result *r)
     if (r->f >= trained) return 4 * m;
     const double root =
         sqrt((double)a->beta2 * v0 * (double)step->correction2); /* without the gradient: no more than the true one */
-    return 3 * w + 16 * (double)step->lr * m * (double)step->correction1 / (root + (double)a->eps);
+    return 3 * w + 17 * rate_of(r, i) * m * (double)step->correction1 / (root + (double)a->eps);
 }
 
 static double bound_sgd(const result *r)
@@ -181,7 +192,7 @@ static double bound_sgd(const result *r)
     const double w = fabs((double)r->t->state[0][i]);
     const double m =
         (double)a->momentum * fabs((double)r->t->state[2][i]) + fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
-    return r->f >= trained ? 3 * m : w + 5 * (double)r->t->step.lr * (m + (double)a->weight_decay * w);
+    return r->f >= trained ? 3 * m : w + 6 * rate_of(r, i) * (m + (double)a->weight_decay * w);
 }
 
 static double (*const bounds[CLV_OP_COUNT])(const result *) = {
@@ -195,9 +206,11 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_ACT] = bound_act,
     [CLV_OP_ACT_GRAD] = bound_act_grad,
     [CLV_OP_DROPOUT] = bound_dropout,
+    [CLV_OP_NOISE] = bound_noise,
     [CLV_OP_ADD] = bound_rounded,
     [CLV_OP_MUL] = bound_rounded,
     [CLV_OP_SCALE] = bound_rounded,
+    [CLV_OP_RAMP] = bound_rounded,
     [CLV_OP_SUM] = bound_sum,
     [CLV_OP_BROADCAST] = bound_exact,
     [CLV_OP_SAMPLE] = bound_sample,
@@ -211,6 +224,7 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_BCE_GRAD] = bound_bce_grad,
     [CLV_OP_XENT] = bound_xent,
     [CLV_OP_XENT_GRAD] = bound_xent_grad,
+    [CLV_OP_CORRECT] = bound_exact,
     [CLV_OP_MEAN] = bound_mean,
     [CLV_OP_MEAN_GRAD] = bound_mean_grad,
     [CLV_OP_RECORD] = bound_record,

@@ -15,7 +15,6 @@
 #include "data/raster.h"
 
 enum {
-    MOST_SIDE = 16384,
     MOST_PIXELS = 1 << 26, /* 64 million: 256 MB while a file with colours and alpha is read */
     MOST_BYTES = 1 << 29,  /* of a file: more than such a picture takes unpacked */
     CHUNK_BYTES = 8000000, /* of memory for one chunk */
@@ -77,7 +76,7 @@ static void on_warning(png_structp png, png_const_charp message)
  * it. */
 static void set_limits(reading *r)
 {
-    png_set_user_limits(r->png, MOST_SIDE, MOST_SIDE);
+    png_set_user_limits(r->png, CLV_MOST_FILE_SIDE, CLV_MOST_FILE_SIDE);
     png_set_chunk_malloc_max(r->png, CHUNK_BYTES);
     png_set_chunk_cache_max(r->png, 16);
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* text, times, profiles: not wanted */
@@ -190,10 +189,11 @@ static clv_status check_head(const char *name, const uint8_t *bytes, size_t size
                 name, bytes[0], bytes[1], bytes[2], bytes[3]);
     if (size < HEAD || memcmp(bytes + SIGNATURE + 4, "IHDR", 4) != 0) goto done;
     const uint32_t width = big_endian(bytes + SIGNATURE + 8), height = big_endian(bytes + SIGNATURE + 12);
-    CLV_REQUIRE(width <= MOST_SIDE && height <= MOST_SIDE && (uint64_t)width * height <= MOST_PIXELS, CLV_ERR_DATA,
+    CLV_REQUIRE(width <= CLV_MOST_FILE_SIDE && height <= CLV_MOST_FILE_SIDE && (uint64_t)width * height <= MOST_PIXELS,
+                CLV_ERR_DATA,
                 "%s says that it has %" PRIu32 "x%" PRIu32
                 " pixels (height x width); sides up to %d and %d pixels in all are read: make it smaller",
-                name, height, width, MOST_SIDE, MOST_PIXELS);
+                name, height, width, CLV_MOST_FILE_SIDE, MOST_PIXELS);
 done:
     return status;
 }

@@ -7,6 +7,8 @@
 
 #include "clave/data.h"
 
+enum { CLV_MOST_FILE_SIDE = 16384 }; /* pixels of a side that are read */
+
 typedef struct clv_raster {
     int channels, height, width; /* channels: 1 or 3 */
     uint8_t *pixel;              /* [y][x][c]; free() it */

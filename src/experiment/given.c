@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/try.h"
+#include "experiment/dataset.h"
 #include "experiment/run_folder.h"
 
 bool clv_given_is_index(const char *name) { return *name && name[strspn(name, "0123456789")] == '\0'; }
@@ -45,10 +46,11 @@ done:
 }
 
 /* Values are whole parts of 255, as in the data set. */
-static clv_status take_file(const char *name, const clv_images *data, float *value, uint8_t *pixel, clv_error *err)
+static clv_status take_file(const char *name, const clv_images *data, clv_fit fit, float *value, uint8_t *pixel,
+                            clv_error *err)
 {
     const size_t pixels = (size_t)data->channels * (size_t)data->height * (size_t)data->width;
-    clv_status status = clv_image_read(name, data->channels, data->height, data->width, CLV_FIT_EXACT, value, err);
+    clv_status status = clv_image_read(name, data->channels, data->height, data->width, fit, value, err);
     for (size_t i = 0; i < pixels && status == CLV_OK; i++) pixel[i] = (uint8_t)lroundf(value[i] * 255);
     return status;
 }
@@ -60,9 +62,9 @@ clv_status clv_given_read(const clv_config *config, const char *split, const cha
     float *value = NULL; /* [c][y][x] */
     int dataset;
     clv_status status = CLV_OK;
+    const clv_fit fit = strcmp(clv_config_string(config, "data.size"), "none") ? CLV_FIT_RESIZE : CLV_FIT_EXACT;
     CLV_TRY(clv_split_dataset(split, &dataset, err));
-    CLV_TRY(clv_images_load(clv_config_string(config, "data.path"),
-                            dataset == CLV_DATASET_TRAIN ? CLV_SPLIT_TRAIN : CLV_SPLIT_TEST, &data, err));
+    CLV_TRY(clv_dataset_load(config, dataset == CLV_DATASET_TRAIN ? CLV_SPLIT_TRAIN : CLV_SPLIT_TEST, &data, err));
     const size_t pixels = (size_t)data.channels * (size_t)data.height * (size_t)data.width;
     made = (clv_images){.channels = data.channels, .height = data.height, .width = data.width};
     made.pixel = clv_alloc((size_t)names * pixels, 1, err);
@@ -73,9 +75,13 @@ clv_status clv_given_read(const clv_config *config, const char *split, const cha
         if (clv_given_is_index(name[i]))
             CLV_TRY(take_index(config, split, name[i], &data, pixel, err));
         else
-            CLV_TRY(take_file(name[i], &data, value, pixel, err));
+            CLV_TRY(take_file(name[i], &data, fit, value, pixel, err));
     }
     made.count = (uint32_t)names;
+    made.classes = data.classes; /* the names alone: what these images show is not known */
+    made.class_name = data.class_name;
+    data.classes = 0;
+    data.class_name = NULL;
     *images = made;
     made = (clv_images){0};
 done:

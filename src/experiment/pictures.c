@@ -40,7 +40,7 @@ static clv_status draw_reconstructions(clv_session *s, const char *split, uint64
     clv_shuffle(order + first, places, seed, UINT32_MAX); /* the order of no training epoch */
     CLV_TRY(clv_session_order(s, dataset, order, err));
     float *originals = both, *restored = both + count * pixels, *grid = restored + count * pixels;
-    CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, restored, err));
+    CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, NULL, restored, err));
     for (size_t i = 0; i < (size_t)bands * (size_t)columns; i++)
         for (size_t p = 0; p < pixels; p++) { /* the last band's empty places stay NaN-free and black */
             size_t band = i / (size_t)columns, column = i % (size_t)columns,

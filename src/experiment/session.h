@@ -29,12 +29,13 @@ typedef struct clv_session {
     clv_backend *be;
     clv_images images[CLV_MAX_DATASETS]; /* count 0: not loaded */
     uint32_t train_count;                /* places 0 .. train_count - 1 of the order are trained on */
-    uint32_t validation_count;           /* the places behind them */
+    uint32_t validation_count;           /* the last places */
     clv_model *model;
     int phases;
     clv_phase phase[CLV_MAX_PHASES];
     clv_bindings bindings;
     uint64_t device_bytes; /* of all buffers made here */
+    double noise;          /* of steps from now on: data.noise_amount, until it is changed */
 } clv_session;
 
 typedef struct clv_phase_request {

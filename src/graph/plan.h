@@ -12,6 +12,7 @@ typedef enum clv_space {
     CLV_SPACE_GRAD,     /* the gradients of the trained parameters, at the same offsets */
     CLV_SPACE_MOMENT1,  /* Adam's m (SGD's momentum), same offsets */
     CLV_SPACE_MOMENT2,  /* Adam's v, same offsets */
+    CLV_SPACE_RATE,     /* rated optimisers: factors on the learning rate, same offsets */
     CLV_SPACE_ARENA,    /* everything batched, placed by liveness; inputs and outputs too */
     CLV_SPACE_TRACE,    /* float [row][slots]: what RECORD wrote, a row a step */
     CLV_SPACE_COUNT
@@ -48,7 +49,10 @@ typedef struct clv_step {
     float lr;          /* learning rate */
     float correction1; /* Adam: 1 / (1 - beta1^t), t from 1 */
     float correction2; /* Adam: 1 / (1 - beta2^t) */
-    uint32_t reserved[7];
+    uint32_t reserved[3];
+    float ramp;        /* ramp: 0 .. 1 */
+    float noise;       /* noise: its standard deviation */
+    uint32_t reserved2[2];
 } clv_step;
 
 typedef struct clv_plan {

@@ -392,6 +392,12 @@ static clv_status shape_scale(const rule_call *call)
     return give(call, *call->q->in[0]);
 }
 
+static clv_status shape_batched(const rule_call *call)
+{
+    NEED(need_batched(call, 0));
+    return give(call, *call->q->in[0]);
+}
+
 static clv_status shape_sum(const rule_call *call)
 {
     NEED(need_batched(call, 0));

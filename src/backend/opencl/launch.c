@@ -156,6 +156,7 @@ static void pointwise(const clv_device_info *device, const clv_call *call, const
     if (call->op == CLV_OP_SCALE) define_real(launch, "FACTOR", attr->alpha);
     if (call->op == CLV_OP_MSE_GRAD) define_real(launch, "FACTOR", (float)(2.0 / features_of(&call->out.shape)));
     bind_inputs(launch, call, CLV_ARG_OUT);
+    if (call->op == CLV_OP_RAMP) bind(launch, CLV_ARG_STEP);
 }
 
 void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
@@ -236,7 +237,7 @@ static void per_image(const clv_device_info *device, const clv_call *call, const
 
 static void cross_entropy(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    const int logits = call->op == CLV_OP_XENT ? 0 : 1;
+    const int logits = call->op == CLV_OP_XENT_GRAD ? 1 : 0;
     clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DCLASSES=%d", features_of(&call->in[logits].shape));
     size_grid(launch, device, call->lanes / device->vector_width, 1);
@@ -329,6 +330,10 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
         define_real(launch, "MOMENTUM", attr->momentum);
     }
     size_chunks(launch, device, (int)(call->trained / (size_t)narrow.vector_width));
+    if (attr->rated) {
+        define(launch, "-DRATED=1");
+        bind(launch, CLV_ARG_RATE);
+    }
     bind(launch, CLV_ARG_STEP);
 }
 
@@ -342,9 +347,11 @@ static const op_row table[CLV_OP_COUNT] = {
     [CLV_OP_ACT] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_ACT_GRAD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_DROPOUT] = {"random.cl", "dropout", random_op},
+    [CLV_OP_NOISE] = {"random.cl", "noise", random_op},
     [CLV_OP_ADD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_MUL] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_SCALE] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_RAMP] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_SUM] = {"reduce.cl", "per_image", per_image},
     [CLV_OP_BROADCAST] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_SAMPLE] = {"random.cl", "sample", random_op},
@@ -358,6 +365,7 @@ static const op_row table[CLV_OP_COUNT] = {
     [CLV_OP_BCE_GRAD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_XENT] = {"loss.cl", "xent", cross_entropy},
     [CLV_OP_XENT_GRAD] = {"loss.cl", "xent_grad", cross_entropy},
+    [CLV_OP_CORRECT] = {"loss.cl", "correct", cross_entropy},
     [CLV_OP_MEAN] = {"loss.cl", "mean", mean},
     [CLV_OP_MEAN_GRAD] = {"loss.cl", "mean_grad", mean_grad},
     [CLV_OP_RECORD] = {"loss.cl", "record", record},
