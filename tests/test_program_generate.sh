@@ -169,6 +169,7 @@ is_png "$ae/figures/anomalies.png" 86 115
 [ "$(head -n 1 "$folder/scores.csv")" = "rank,image,label,mse,percentile" ] || complain "scores.csv has another head"
 expect 0 "score --json" "$clave" score "$vae" --split val --json
 holds "score --json" 'o["measure"] == "negative_elbo" and o["images"] == 100 and len(o["ranked"]) == 10'
+holds "score --json" 'all(a["label"] in "0123456789" for a in o["ranked"])'
 holds "score --json" 'all(a["score"] >= b["score"] and "kl" in a for a, b in zip(o["ranked"], o["ranked"][1:]))'
 expect 0 "score images" "$clave" score "$ae" "$digit" 7 "$negative" --json --csv "$folder/named.csv"
 holds "score images" 'o["ranked"][0]["image"].endswith("\"quoted\".png") and o["ranked"][0]["percentile"] == 100'

@@ -145,6 +145,8 @@ typedef struct clv_score_result {
     bool vae;
     uint32_t count;
     clv_score_row *row; /* [count], the most anomalous first */
+    int classes;
+    char **class_name;  /* [classes], of the labels */
     double mean;        /* of the scores */
     char path[CLV_PATH_SIZE]; /* of the picture, "" where none was drawn */
 } clv_score_result;

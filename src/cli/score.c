@@ -17,11 +17,10 @@ static const char *name_of(const cli_args *args, const clv_score_row *row, char 
     return buffer;
 }
 
-static const char *label_of(const clv_score_row *row, char buffer[16])
+/* The name of its class, or "". */
+static const char *label_of(const clv_score_result *result, const clv_score_row *row)
 {
-    *buffer = '\0';
-    if (row->label >= 0) snprintf(buffer, 16, "%d", row->label);
-    return buffer;
+    return row->label >= 0 && row->label < result->classes ? result->class_name[row->label] : "";
 }
 
 static uint32_t rows_shown(const cli_args *args, const clv_score_result *result)
@@ -32,30 +31,38 @@ static uint32_t rows_shown(const cli_args *args, const clv_score_result *result)
 
 static void print_table(const cli_args *args, const clv_score_result *result)
 {
-    char name[16], label[16];
+    char name[16];
     const uint32_t rows = rows_shown(args, result);
-    int width = (int)strlen("image");
+    int width = (int)strlen("image"), label_width = (int)strlen("label");
     for (uint32_t i = 0; i < rows; i++) {
-        const int length = (int)strlen(name_of(args, &result->row[i], name));
+        const int length = (int)strlen(name_of(args, &result->row[i], name)),
+                  label_length = (int)strlen(label_of(result, &result->row[i]));
         if (length > width) width = length;
+        if (label_length > label_width) label_width = label_length;
     }
-    printf("%5s  %-*s  %5s  %13s  %10s", "rank", width, "image", "label", result->measure, "percentile");
-    printf(result->vae ? "  %10s  %10s\n" : "\n", result->loss, "kl");
+    printf("%5s  %-*s  %*s  %13s  %10s", "rank", width, "image", label_width, "label", result->measure, "percentile");
+    if (result->vae) printf("  %10s  %10s", result->loss, "kl");
+    putchar('\n');
     for (uint32_t i = 0; i < rows; i++) {
         const clv_score_row *row = &result->row[i];
-        printf("%5" PRIu32 "  %-*s  %5s  %13.6g  %10.2f", i + 1, width, name_of(args, row, name), label_of(row, label),
-               row->score, row->percentile);
+        printf("%5" PRIu32 "  %-*s  %*s  %13.6g  %10.2f", i + 1, width, name_of(args, row, name), label_width,
+               label_of(result, row), row->score, row->percentile);
         if (result->vae) printf("  %10.5g  %10.5g", row->loss, row->kl);
         putchar('\n');
     }
     if (*result->path) puts(result->path);
 }
 
-/* A field of a CSV file (RFC 4180): quoted, quotes doubled. */
-static void append_name(clv_text *text, const char *name)
+/* A field of a CSV file (RFC 4180): quoted where it must be, quotes doubled. */
+static void append_field(clv_text *text, const char *field)
 {
+    const bool plain = !strpbrk(field, ",\"\r\n");
+    if (plain) {
+        clv_text_append(text, "%s", field);
+        return;
+    }
     clv_text_append(text, "\"");
-    for (const char *at = name; *at; at++) {
+    for (const char *at = field; *at; at++) {
         if (*at == '"') clv_text_append(text, "\"");
         clv_text_append_bytes(text, at, 1);
     }
@@ -65,18 +72,18 @@ static void append_name(clv_text *text, const char *name)
 static clv_status write_csv(const cli_args *args, const clv_score_result *result, clv_error *err)
 {
     clv_text text = {0};
-    char name[16], label[16];
+    char name[16];
     clv_status status = CLV_OK;
     clv_text_append(&text, "rank,image,label,%s,percentile", result->measure);
-    clv_text_append(&text, result->vae ? ",%s,kl\n" : "\n", result->loss);
+    if (result->vae) clv_text_append(&text, ",%s,kl", result->loss);
+    clv_text_append(&text, "\n");
     for (uint32_t i = 0; i < result->count; i++) {
         const clv_score_row *row = &result->row[i];
         clv_text_append(&text, "%" PRIu32 ",", i + 1);
-        if (args->name_count)
-            append_name(&text, name_of(args, row, name));
-        else
-            clv_text_append(&text, "%s", name_of(args, row, name));
-        clv_text_append(&text, ",%s,%.9g,%.4f", label_of(row, label), row->score, row->percentile);
+        append_field(&text, name_of(args, row, name));
+        clv_text_append(&text, ",");
+        append_field(&text, label_of(result, row));
+        clv_text_append(&text, ",%.9g,%.4f", row->score, row->percentile);
         if (result->vae) clv_text_append(&text, ",%.9g,%.9g", row->loss, row->kl);
         clv_text_append(&text, "\n");
     }
@@ -91,7 +98,7 @@ static json_t *row_json(const cli_args *args, const clv_score_result *result, co
 {
     json_t *object = args->name_count ? json_pack("{s:s}", "image", args->names[row->image])
                                       : json_pack("{s:I}", "image", (json_int_t)row->image);
-    if (row->label >= 0) json_object_set_new(object, "label", json_integer(row->label));
+    if (*label_of(result, row)) json_object_set_new(object, "label", json_string(label_of(result, row)));
     json_object_set_new(object, "score", json_real(row->score));
     json_object_set_new(object, "percentile", json_real(row->percentile));
     if (!result->vae) return object;

@@ -190,11 +190,12 @@ static clv_status draw_bands(clv_session *s, int dataset, uint32_t first, layout
     float *grid = clv_alloc((size_t)l.bands * band, sizeof *grid, err);
     CLV_REQUIRE(order && grid, CLV_ERR_INTERNAL, "out of memory for a picture of %d images", rows * columns);
     order_drawn(result, l, first, all, order);
+    s->noise = 0; /* a denoiser is shown what was scored: the images as they are */
     CLV_TRY(clv_session_order(s, dataset, order, err));
     for (int i = 0; i < l.bands; i++) {
         float *originals = grid + (size_t)i * band;
-        CLV_TRY(clv_reconstruct_places(s, dataset, (uint32_t)i * l.columns, l.columns, originals, originals + band / 2,
-                                       err));
+        CLV_TRY(clv_reconstruct_places(s, dataset, (uint32_t)i * l.columns, l.columns, originals, NULL,
+                                       originals + band / 2, err));
     }
     CLV_TRY(clv_draw_grid(s, result->path, rows, columns, rows * columns, grid, scale, err));
 done:
@@ -239,6 +240,10 @@ static clv_status score_subject(clv_session *s, const char *split, int dataset, 
         result->row[i].image = i;
         result->row[i].label = label ? label[*first + i] : -1;
     }
+    result->classes = s->images[dataset].classes; /* the session has no use for the names */
+    result->class_name = s->images[dataset].class_name;
+    s->images[dataset].classes = 0;
+    s->images[dataset].class_name = NULL;
     result->vae = clv_model_is_vae(s->model);
     result->loss = clv_config_string(s->config, "loss.reconstruction");
     result->measure = clv_session_phase(s, CLV_MODE_WEIGH, dataset) ? "negative_elbo" : result->loss;
@@ -277,6 +282,8 @@ done:
 
 void clv_score_free(clv_score_result *result)
 {
+    for (int i = 0; i < result->classes; i++) free(result->class_name[i]);
+    free(result->class_name);
     free(result->row);
     *result = (clv_score_result){0};
 }
