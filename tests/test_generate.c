@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/philox.h"
 #include "clave/experiment.h"
 #include "experiment/codes.h"
@@ -366,6 +367,57 @@ static void test_one_code_for_all_images(void **state)
     clv_config_destroy(config);
 }
 
+/* Whichever allocation fails, the call says so, leaves nothing behind (the sanitizer build looks) and works the next
+ * time. */
+enum { GIVEN, CODES, WEIGHTS, CALLS };
+
+static clv_status call(int what, clv_session *s, clv_error *err)
+{
+    static float drawn[5 * LATENT];
+    double bound;
+    const int samples = 1;
+    clv_images given = {0};
+    const clv_weighing w = {
+        .dataset = CLV_DATASET_TEST, .count = 10, .seed = SEED, .samples = &samples, .bounds = 1, .bound = &bound};
+    clv_status status = CLV_OK;
+    switch (what) {
+    case GIVEN:
+        status = clv_given_read(s->config, "test", (const char *const[]){"1", "2"}, 2, &given, err);
+        clv_images_free(&given);
+        return status;
+    case CODES:
+        return clv_draw_codes(s, CLV_FROM_MIXTURE, 2, SEED, 5, drawn, NULL, err);
+    default:
+        return clv_weigh(s, &w, err);
+    }
+}
+
+static void test_memory_running_out(void **state)
+{
+    (void)state;
+    clv_config *config = config_of(vae_text, "cpu");
+    clv_session *s = NULL;
+    const clv_phase_request request[] = {
+        {CLV_MODE_ENCODE, CLV_DATASET_TEST}, {CLV_MODE_WEIGH, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TRAIN}};
+    assert_ok(clv_session_open(config, NULL, request, 3, &s, err));
+    assert_ok(clv_session_load(s, vae_run, CLV_BEST_FILE, err));
+    for (int what = 0; what < CALLS; what++) {
+        clv_status status = CLV_ERR_INTERNAL;
+        long nth = 0;
+        while (status != CLV_OK) {
+            clv_error err = {0};
+            assert_true(++nth < 1000);
+            clv_fail_allocation(nth);
+            status = call(what, s, &err);
+            clv_fail_allocation(0);
+            if (status != CLV_OK) assert_int_equal(status, CLV_ERR_INTERNAL);
+        }
+        assert_true(nth > 4);
+    }
+    clv_session_close(s);
+    clv_config_destroy(config);
+}
+
 int main(void)
 {
     if (!have_opencl()) return 77;
@@ -379,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_given_images_are_those_of_their_places),
         cmocka_unit_test(test_drawn_codes_are_like_the_training_codes),
         cmocka_unit_test(test_one_code_for_all_images),
+        cmocka_unit_test(test_memory_running_out),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
