@@ -18,6 +18,8 @@ const cli_command cli_commands[] = {
      "write the codes of a split, draw them raw, by PCA and by t-SNE, and measure their space"},
     {"compare", cli_compare, CLI_TARGET_AND_NAMES, "RUN...", false, "x y by out log-x log-y json",
      "runs beside each other: a quantity of their results against another, as a table and a plot"},
+    {"score", cli_score, CLI_TARGET_AND_NAMES, "RUN [IMAGE.png ...]", true, "out top csv scale split json",
+     "rank images by their anomaly: PNG files, indices into the split, or all of the split"},
     {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
     {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},
