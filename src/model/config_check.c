@@ -39,6 +39,7 @@ static const struct {
     const char *value, *why;
 } figures[] = {
     {"val.kl", CLV_KEY_experiment_task, "vae", "only experiment.task = vae has a KL divergence"},
+    {"val.accuracy", CLV_KEY_experiment_task, "classify", "only experiment.task = classify has an accuracy"},
     {"val.bce", CLV_KEY_loss_reconstruction, "bce", "only loss.reconstruction = bce has it"},
     {"val.mse", CLV_KEY_loss_reconstruction, "mse", "only loss.reconstruction = mse has it"},
 };
@@ -85,7 +86,8 @@ static void check_gaussian(const checker *c)
 {
     bool vae = is(c, CLV_KEY_experiment_task, "vae");
     const clv_layer_list *encoder = &c->config->layers[CLV_IN_encoder];
-    for (int section = CLV_IN_encoder; section <= CLV_IN_decoder; section++) {
+    for (int section = CLV_IN_encoder; section <= CLV_IN_classifier; section++) {
+        if (!clv_section_in_force(c->config, section)) continue;
         const clv_layer_list *list = &c->config->layers[section];
         for (size_t i = 0; i < list->count; i++) {
             if (strcmp(list->layer[i].type, "gaussian") != 0) continue;
@@ -119,7 +121,8 @@ static void check_logits(const checker *c)
 {
     const clv_layer_list *decoder = &c->config->layers[CLV_IN_decoder];
     size_t last = decoder->count;
-    if (decoder->bad || setting(c, CLV_KEY_loss_reconstruction)->bad || !is(c, CLV_KEY_loss_reconstruction, "bce"))
+    if (!clv_section_in_force(c->config, CLV_IN_decoder) || decoder->bad ||
+        setting(c, CLV_KEY_loss_reconstruction)->bad || !is(c, CLV_KEY_loss_reconstruction, "bce"))
         return;
     while (last && decoder->layer[last - 1].kind->reshapes) last--;
     if (!last) return;
@@ -139,8 +142,8 @@ void clv_config_check(const clv_config *config, clv_problems *problems)
     check_monitor(&c);
     check_test_share(&c);
     check_section(&c, CLV_IN_encoder);
-    check_section(&c, CLV_IN_decoder);
     if (setting(&c, CLV_KEY_experiment_task)->bad) return;
+    check_section(&c, clv_section_in_force(config, CLV_IN_decoder) ? CLV_IN_decoder : CLV_IN_classifier);
     check_gaussian(&c);
     check_logits(&c);
 }

@@ -50,6 +50,7 @@ clv_status clv_config_print(const clv_config *config, char **text, clv_error *er
     clv_text made = {0};
     for (int section = 0; section < CLV_SECTIONS; section++) {
         if (clv_section_table[section].kind == CLV_SECTION_PARAMS) continue;
+        if (clv_section_table[section].kind == CLV_SECTION_LAYERS && !clv_section_in_force(config, section)) continue;
         clv_text_append(&made, "%s[%s]\n", section ? "\n" : "", clv_section_table[section].name);
         if (clv_section_table[section].kind == CLV_SECTION_KEYS)
             append_keys(config, section, &made);

@@ -29,6 +29,8 @@ const clv_key_spec clv_key_table[CLV_KEYS] = {
 
 const clv_default_rule clv_default_rules[CLV_DEFAULT_RULES] = {
     {CLV_KEY_loss_reconstruction, "experiment.task=vae", "bce"},
+    {CLV_KEY_train_warmup, "train.schedule=one_cycle", "0.1"},
+    {CLV_KEY_train_lr_start, "train.schedule=one_cycle", "0.04"},
     {CLV_KEY_early_stopping_monitor, "data.validation=0", "train.loss"},
 };
 

@@ -78,7 +78,7 @@ typedef struct clv_default_rule {
 
 extern const clv_section_spec clv_section_table[CLV_SECTIONS];
 extern const clv_key_spec clv_key_table[CLV_KEYS];
-#define CLV_DEFAULT_RULES 2
+#define CLV_DEFAULT_RULES 4
 extern const clv_default_rule clv_default_rules[CLV_DEFAULT_RULES];
 
 int clv_section_find(const char *name);                  /* -1: none such */
