@@ -26,10 +26,11 @@ clv_status clv_png_write_grid(const char *path, const clv_grid *grid, clv_error 
 /* 8-bit grey (channels 1) or RGB (3), [y][x][c]. Written whole or not at all. */
 clv_status clv_png_write(const char *path, const uint8_t *pixel, int channels, int height, int width, clv_error *err);
 
-/* Plots. What all of them share: path ends in .png or .svg (CLV_ERR_CONFIG otherwise); axes have ticks and labels, which name the
- * unit; texts are UTF-8, NULL or "" for none, shrunk and then ended in an ellipsis where they are too long for the page; values that are
- * not finite (and those beyond 1e100, as good as infinite) are left out, and on a logarithmic axis those that are not positive; a plot
- * without a point says so. The same plot gives the same bytes. Files are written whole or not at all. */
+/* Plots. What all of them share: path ends in .png or .svg (CLV_ERR_CONFIG otherwise). Axes have ticks and labels, which name the unit.
+ * Texts are UTF-8, NULL or "" for none; titles have three lines at most, others shrink by a quarter at most, and both end in an ellipsis
+ * where they are too long for the page even so. Values that are not finite (and those beyond 1e100, as good as infinite) are left out,
+ * and on a logarithmic axis those that are not positive; a plot without a point says so. The same plot gives the same bytes. Files are
+ * written whole or not at all. */
 
 /* A plot of lines with a legend, colour-blind-safe colours (Okabe & Ito 2008). */
 typedef struct clv_series {
@@ -71,7 +72,7 @@ clv_status clv_confusion_write(const char *path, const clv_confusion *confusion,
 /* Horizontal bars from 0, one a name, in the order given, with the value beside each; the page grows with their number. */
 typedef struct clv_bars {
     const char *title, *x_label;
-    int count; /* 0 .. 1000 */
+    int count; /* 0 .. 800 */
     const char *const *name; /* [count] */
     const double *value;     /* [count]; not finite: said so instead of a bar */
 } clv_bars;

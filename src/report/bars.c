@@ -4,7 +4,7 @@
 #include "report/frame.h"
 #include "report/palette.h"
 
-enum { MOST_BARS = 1000 };
+enum { MOST_BARS = 800 /* cairo draws no more than 32,767 pixels */ };
 static const double page_width = 720, widest_name = 300, least_bars = 3 /* the least height */;
 
 typedef struct chart {

@@ -61,6 +61,7 @@ clv_axis clv_range_axis_listed(const clv_range *r, double margin, int most, doub
     if (r->empty || r->distinct > CLV_AXIS_LISTED) return plain;
     clv_axis axis = plain;
     clv_axis_list(&axis, r->value, r->distinct);
+    axis.complete = true;
     return nearest_ticks(&axis) >= apart ? axis : plain;
 }
 
@@ -208,7 +209,8 @@ static void draw_middled(clv_canvas *canvas, const clv_label *label, clv_box b, 
 
 void clv_texts_draw(clv_canvas *canvas, const clv_texts *texts, clv_box b)
 {
-    const double bottom = canvas->height - CLV_MARGIN, below = bottom - b.top; /* the title has the top for itself */
+    const double bottom = canvas->height - CLV_MARGIN; /* the title has the top for itself, x the bottom */
+    const double below = bottom - b.top - (clv_has_text(texts->x_label) ? CLV_LABEL_TEXT + CLV_GAP : 0);
     const clv_title title = clv_title_fit(canvas, texts->title, canvas->width);
     const clv_label x = clv_label_fit(canvas, texts->x_label, CLV_LABEL_TEXT, false, canvas->width - 2 * CLV_MARGIN);
     const clv_label y = clv_label_fit(canvas, texts->y_label, CLV_LABEL_TEXT, false, below);

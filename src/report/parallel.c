@@ -107,7 +107,7 @@ static int by_value(const void *a, const void *b)
 static double crossing(const chart *c, int number, int axis)
 {
     const clv_parallel *p = c->parallel;
-    const double aside = c->axis[axis].listed ? spread * (0.5 - value_share(c, p->value[number])) : 0;
+    const double aside = c->axis[axis].complete ? spread * (0.5 - value_share(c, p->value[number])) : 0;
     return height_of(c, &c->axis[axis], at(p, number, axis)) + aside;
 }
 
