@@ -26,6 +26,9 @@ static const option options[] = {
     {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},
     {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)"},
     {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
+    {"list", NULL, OPTION_FLAG, 0, 0, AT(list), "print a search's ranked table"},
+    {"best", NULL, OPTION_FLAG, 0, 0, AT(best), "print the best trial's configuration, for clave train"},
+    {"worker", NULL, OPTION_FLAG, 0, 0, AT(worker), "train a search's trials until none is left, and print nothing"},
     {"markdown", NULL, OPTION_FLAG, 0, 0, AT(markdown), "the whole reference as Markdown"},
 };
 #define OPTIONS ((int)(sizeof options / sizeof *options))

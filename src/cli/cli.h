@@ -17,6 +17,8 @@ typedef struct cli_args {
     int override_count;
     const char *out, *split;
     bool resume, json, trace, markdown;
+    bool list, best, worker;   /* search */
+    const char *program;       /* as it was called */
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
     double seconds;
@@ -61,6 +63,7 @@ clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);
 clv_status cli_explain(const cli_args *args, clv_error *err);
+clv_status cli_search(const cli_args *args, clv_error *err);
 clv_status cli_check(const cli_args *args, clv_error *err);
 
 #endif
