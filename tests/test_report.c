@@ -279,6 +279,17 @@ static void any_range_has_an_axis(void **state)
 
 static double line_x[60], line_y[3][60];
 
+static clv_series series_of(const char *name, const double *x, const double *y, int count)
+{
+    return (clv_series){.name = name, .x = x, .y = y, .count = count};
+}
+
+static clv_plot plot_of(const char *title, const char *x_label, const char *y_label, const clv_series *series,
+                        int count)
+{
+    return (clv_plot){.title = title, .x_label = x_label, .y_label = y_label, .series = series, .series_count = count};
+}
+
 static clv_plot fill_plot(clv_series series[3])
 {
     static const char *const names[] = {"train", "validation", "test"};
@@ -286,8 +297,8 @@ static clv_plot fill_plot(clv_series series[3])
         line_x[i] = i + 1;
         for (int s = 0; s < 3; s++) line_y[s][i] = 0.03 + 0.01 * s + 0.05 * exp(-i / 9.0);
     }
-    for (int s = 0; s < 3; s++) series[s] = (clv_series){names[s], line_x, line_y[s], 60};
-    return (clv_plot){"Loss by epoch", "epoch", "mean squared error", series, 3};
+    for (int s = 0; s < 3; s++) series[s] = series_of(names[s], line_x, line_y[s], 60);
+    return plot_of("Loss by epoch", "epoch", "mean squared error", series, 3);
 }
 
 static const int border = 20; /* pixels of a page that stay white */
@@ -356,17 +367,16 @@ static void odd_plots_are_drawn(void **state)
     char long_text[2000], name[12][64];
     memset(long_text, 'W', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = '\0';
-    clv_series many[40], one = {"one point is left", x, y, 5}, wild = {"\xff\xfe bad \xc3", huge, huge, 5},
-                         wide = {"wide", far, far, 2};
+    clv_series many[40], one = series_of("one point is left", x, y, 5),
+                         wild = series_of("\xff\xfe bad \xc3", huge, huge, 5), wide = series_of("wide", far, far, 2);
     for (int i = 0; i < 40; i++) {
         snprintf(name[i % 12], sizeof name[0], "a rather long name of a series, number %d", i % 12);
-        many[i] = (clv_series){name[i % 12], line_x, line_y[i % 3], 60};
+        many[i] = series_of(name[i % 12], line_x, line_y[i % 3], 60);
     }
-    const clv_plot plots[] = {{NULL, NULL, NULL, NULL, 0},
-                              {"", "", "", &one, 1},
-                              {long_text, long_text, long_text, &wild, 1},
-                              {"the last label is wide", "", "", &wide, 1},
-                              {"line\nbreak", "\xe2\x82\xac", "\xf0\x9f\x99\x82\xed\xa0\x80", many, 40}};
+    const clv_plot plots[] = {plot_of(NULL, NULL, NULL, NULL, 0), plot_of("", "", "", &one, 1),
+                              plot_of(long_text, long_text, long_text, &wild, 1),
+                              plot_of("the last label is wide", "", "", &wide, 1),
+                              plot_of("line\nbreak", "\xe2\x82\xac", "\xf0\x9f\x99\x82\xed\xa0\x80", many, 40)};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         for (int svg = 0; svg < 2; svg++) {
             const char *path = in_folder(svg ? "p.svg" : "p.png");
@@ -413,25 +423,28 @@ static void legends_avoid_lines(void **state)
     assert_int_equal(clv_canvas_create("x.png", 400, 300, &canvas, NULL), CLV_OK);
     static const double across[] = {0, 10}, falling[] = {10, 0}, rising[] = {0, 10}, top[] = {9.5, 9.5},
                         bottom[] = {0.5, 0.5};
-    clv_series series[4] = {
-        {"a", across, falling, 2}, {"b", across, rising, 2}, {"c", across, top, 2}, {"d", across, bottom, 2}};
+    const clv_series series[4] = {series_of("a", across, falling, 2), series_of("b", across, rising, 2),
+                                  series_of("c", across, top, 2), series_of("d", across, bottom, 2)};
     const clv_frame frame = {.box = {0, 0, 400, 300}, .x = {.low = 0, .high = 10}, .y = {.low = 0, .high = 10}};
     static const struct {
         int first, count;
         int corner; /* 0 top right, 1 top left, 2 bottom right, 3 bottom left, -1 none */
     } cases[] = {{0, 1, 0}, {1, 1, 1}, {2, 1, 2}, {3, 1, 0}, {0, 2, -1}, {2, 2, -1}, {1, 2, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const clv_plot plot = {"", "", "", series + cases[i].first, cases[i].count};
-        const clv_legend legend = clv_legend_measure(&canvas, &plot, 300);
+        const clv_plot plot = plot_of("", "", "", series + cases[i].first, cases[i].count);
+        const clv_legend_source source = clv_series_legend(&plot);
+        const clv_legend legend = clv_legend_measure(&canvas, &source, 300);
         double left = 0, above = 0;
         assert_int_equal(legend.rows, cases[i].count);
-        assert_int_equal(clv_legend_place(&legend, &frame, &left, &above), cases[i].corner >= 0);
+        assert_int_equal(clv_legend_place(&legend, &plot, &frame, &left, &above), cases[i].corner >= 0);
         if (cases[i].corner < 0) continue;
         assert_int_equal(left < 200, cases[i].corner % 2);
         assert_int_equal(above > 150, cases[i].corner / 2);
     }
-    const clv_plot nameless = {"", "", "", &(clv_series){NULL, across, rising, 2}, 1};
-    assert_int_equal(clv_legend_measure(&canvas, &nameless, 300).rows, 0);
+    const clv_series unnamed = series_of(NULL, across, rising, 2);
+    const clv_plot nameless = plot_of("", "", "", &unnamed, 1);
+    const clv_legend_source source = clv_series_legend(&nameless);
+    assert_int_equal(clv_legend_measure(&canvas, &source, 300).rows, 0);
     clv_canvas_destroy(&canvas);
 }
 

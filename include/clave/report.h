@@ -1,7 +1,8 @@
-/* Pictures: grids of images as PNG, and loss curves. */
+/* Pictures: grids of images as PNG, and plots as PNG or SVG. */
 #ifndef CLAVE_REPORT_H
 #define CLAVE_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "clave/error.h"
@@ -25,18 +26,80 @@ clv_status clv_png_write_grid(const char *path, const clv_grid *grid, clv_error 
 /* 8-bit grey (channels 1) or RGB (3), [y][x][c]. Written whole or not at all. */
 clv_status clv_png_write(const char *path, const uint8_t *pixel, int channels, int height, int width, clv_error *err);
 
-/* A plot of lines: axes with ticks, labels, units and a legend, colour-blind-safe colours (Okabe & Ito 2008). path ends in .png or .svg. */
+/* Plots. What all of them share: path ends in .png or .svg (CLV_ERR_CONFIG otherwise); axes have ticks and labels, which name the
+ * unit; texts are UTF-8, NULL or "" for none, shrunk and then ended in an ellipsis where they are too long for the page; values that are
+ * not finite (and those beyond 1e100, as good as infinite) are left out, and on a logarithmic axis those that are not positive; a plot
+ * without a point says so. The same plot gives the same bytes. Files are written whole or not at all. */
+
+/* A plot of lines with a legend, colour-blind-safe colours (Okabe & Ito 2008). */
 typedef struct clv_series {
     const char *name;
-    const double *x, *y; /* [count]; points that are not finite are left out */
+    const double *x, *y; /* [count] */
     int count;
+    bool no_line; /* marks alone */
 } clv_series;
 typedef struct clv_plot {
     const char *title, *x_label, *y_label;
     const clv_series *series;
     int series_count;
+    bool log_x, log_y; /* ticks at decades, at 2 and 5 where there is room */
+    bool markers;      /* a mark at each point beside the line; lines of 25 points or fewer have them anyway */
 } clv_plot;
 clv_status clv_plot_write(const char *path, const clv_plot *plot, clv_error *err);
+
+/* Points of classes in the plane, coloured by class, with a legend; the more points, the smaller and the more transparent the marks. */
+typedef struct clv_scatter {
+    const char *title, *x_label, *y_label;
+    const double *x, *y; /* [count] */
+    const int *group;    /* [count] 0 .. groups - 1, points of another group are left out; NULL: one colour, no legend */
+    int count, groups;   /* groups: 20 at most; ten colours, the second ten with other marks */
+    const char *const *group_name; /* [groups]; NULL: their numbers */
+    bool equal;                    /* the same scale on both axes */
+} clv_scatter;
+clv_status clv_scatter_write(const char *path, const clv_scatter *scatter, clv_error *err);
+
+/* Counts of a classifier as a matrix of cells with the count in each, shaded by the share of the row: blue on the diagonal, orange
+ * beside it, on a cube-root scale, so that errors of 1 % can be seen. */
+typedef struct clv_confusion {
+    const char *title;
+    int classes;                   /* 1 .. 100 */
+    const char *const *class_name; /* [classes]; NULL: their numbers */
+    const uint32_t *count;         /* [true class][predicted class] */
+} clv_confusion;
+clv_status clv_confusion_write(const char *path, const clv_confusion *confusion, clv_error *err);
+
+/* Horizontal bars from 0, one a name, in the order given, with the value beside each; the page grows with their number. */
+typedef struct clv_bars {
+    const char *title, *x_label;
+    int count; /* 0 .. 1000 */
+    const char *const *name; /* [count] */
+    const double *value;     /* [count]; not finite: said so instead of a bar */
+} clv_bars;
+clv_status clv_bars_write(const char *path, const clv_bars *bars, clv_error *err);
+
+/* Small multiples: one scatter of (parameter, objective) for each parameter, the y axis shared. */
+typedef struct clv_panels {
+    const char *title, *y_label;
+    int panels, points;         /* panels: 0 .. 64 */
+    const char *const *x_label; /* [panels] */
+    const bool *log_x;          /* [panels]; NULL: none */
+    const double *x;            /* [panel][point] */
+    const double *y;            /* [point] */
+    bool log_y;
+} clv_panels;
+clv_status clv_panels_write(const char *path, const clv_panels *panels, clv_error *err);
+
+/* Parallel coordinates: one line a trial across the axes, coloured by its value, the lowest values darkest and on top, with a colour bar
+ * at the right. A line without a value is left out, one without a place on an axis has a gap there. */
+typedef struct clv_parallel {
+    const char *title, *value_label;
+    int axes, lines;              /* axes: 0 .. 40 */
+    const char *const *axis_name; /* [axes] */
+    const bool *log_axis;         /* [axes]; NULL: none */
+    const double *at;             /* [line][axis] */
+    const double *value;          /* [line] */
+} clv_parallel;
+clv_status clv_parallel_write(const char *path, const clv_parallel *parallel, clv_error *err);
 
 #ifdef __cplusplus
 }

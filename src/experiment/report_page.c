@@ -50,12 +50,16 @@ static clv_status draw_curve(const char *run, const clv_metric_table *table, con
     for (int i = 0; i < 2; i++) {
         double *y = points + (size_t)(1 + i) * epochs;
         if (curve_points(table, splits[i], metric, epochs, y))
-            series[count++] = (clv_series){splits[i], points, y, (int)epochs};
+            series[count++] = (clv_series){.name = splits[i], .x = points, .y = y, .count = (int)epochs};
     }
     if (!count) return CLV_OK;
     bool nats = !strcmp(metric, "bce") || !strcmp(metric, "kl");
     snprintf(title, sizeof title, "%s by epoch", metric);
-    clv_plot plot = {title, "epoch", nats ? "nats an image" : metric, series, count};
+    clv_plot plot = {.title = title,
+                     .x_label = "epoch",
+                     .y_label = nats ? "nats an image" : metric,
+                     .series = series,
+                     .series_count = count};
     snprintf(name, sizeof name, "%s/%s.png", CLV_FIGURES_FOLDER, metric);
     clv_status status = clv_path_join(path, sizeof path, run, name, err);
     return status == CLV_OK ? clv_plot_write(path, &plot, err) : status;

@@ -1,5 +1,5 @@
 /* Ticks that people like to read: Heckbert's nice numbers ("Nice numbers for graph labels", Graphics Gems 1990), with
- * 1, 2 and 5 as steps. */
+ * 1, 2 and 5 as steps; on a logarithmic scale decades, or 1, 2 and 5 in each. */
 #include "report/axis.h"
 
 #include <math.h>
@@ -50,10 +50,56 @@ clv_axis clv_axis_create(double low, double high, double margin, bool whole, int
     return axis;
 }
 
+static const double in_decade[] = {1, 2, 5};
+
+/* Sets the ticks that lie within the axis, where -1 stands for 1, 2 and 5 in each decade. */
+static void set_decades(clv_axis *axis, int decades)
+{
+    const double low = log10(axis->low), high = log10(axis->high);
+    axis->decades = decades;
+    axis->first = decades > 0 ? ceil(low / decades - 1e-9) : 3 * floor(low);
+    axis->ticks = decades > 0 ? (int)(floor(high / decades + 1e-9) - axis->first) + 1 : 0;
+    if (decades > 0) return;
+    while (log10(clv_axis_tick(axis, 0)) < low - 1e-9) axis->first++;
+    while (log10(clv_axis_tick(axis, axis->ticks)) <= high + 1e-9) axis->ticks++;
+}
+
+clv_axis clv_axis_create_log(double low, double high, double margin, int most)
+{
+    static const int levels[] = {-1, 1, 2, 3, 5, 10, 20, 30, 50, 100};
+    const double narrow = high / low < 1 + 1e-9 ? 2 : 1; /* one value: an octave on both sides */
+    const double room = pow(high / low * narrow * narrow, margin);
+    clv_axis axis = {.low = low / narrow / room, .high = high * narrow * room, .log = true};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        set_decades(&axis, levels[i]);
+        if (axis.ticks <= most + 1) break;
+    }
+    if (axis.ticks >= 2) return axis;
+    axis = clv_axis_create(axis.low, axis.high, 0, false, most > 4 ? most / 2 : 2);
+    axis.log = true;
+    return axis;
+}
+
+void clv_axis_list(clv_axis *axis, const double *value, int count)
+{
+    axis->listed = true;
+    axis->ticks = count;
+    for (int i = 0; i < count; i++) axis->tick[i] = value[i];
+}
+
 double clv_axis_tick(const clv_axis *axis, int tick)
 {
+    if (axis->listed) return axis->tick[tick];
     const double count = axis->first + tick;
+    if (axis->decades > 0) return pow(10, count * axis->decades);
+    if (axis->decades < 0) return in_decade[(int)(count - 3 * floor(count / 3))] * pow(10, floor(count / 3));
     return count == 0 ? 0 : count * axis->step; /* no -0 */
+}
+
+double clv_axis_share(const clv_axis *axis, double value)
+{
+    if (axis->log) return log10(value / axis->low) / log10(axis->high / axis->low);
+    return (value - axis->low) / (axis->high - axis->low);
 }
 
 /* "1.50e+06" -> "1.5e6". */
@@ -71,14 +117,46 @@ static void tidy_exponent(char *text)
     snprintf(end, (size_t)(CLV_AXIS_LABEL_SIZE - (end - text)), "e%d", power);
 }
 
-const char *clv_axis_label(const clv_axis *axis, int tick, char buffer[CLV_AXIS_LABEL_SIZE])
+/* "0.02", "500", "1e-5": decades in the words in which they are said. */
+static void decade_label(double value, char buffer[CLV_AXIS_LABEL_SIZE])
+{
+    const bool plain = value > 0.9e-3 && value < 0.9e5;
+    const int digits = value < 0.9e-2 ? 3 : value < 0.09 ? 2 : value < 0.9 ? 1 : 0;
+    snprintf(buffer, CLV_AXIS_LABEL_SIZE, plain ? "%.*f" : "%.*e", plain ? digits : 0, value);
+    tidy_exponent(buffer);
+}
+
+static const char *with_sign(double value, const char *plain, char buffer[CLV_AXIS_LABEL_SIZE])
 {
     static const char minus[] = "\xe2\x88\x92"; /* U+2212 */
+    snprintf(buffer, CLV_AXIS_LABEL_SIZE, "%s%.35s", value < 0 ? minus : "", plain);
+    return buffer;
+}
+
+const char *clv_number_label(double value, int digits, char buffer[CLV_AXIS_LABEL_SIZE])
+{
+    char plain[CLV_AXIS_LABEL_SIZE];
+    const double magnitude = fabs(value);
+    const int whole = magnitude >= 1 ? (int)floor(log10(magnitude + 0.5)) + 1 : 0; /* digits before the point */
+    if (magnitude != 0 && (magnitude < 0.9e-3 || magnitude >= 99999.5))
+        snprintf(plain, sizeof plain, "%.*e", digits - 1, magnitude);
+    else
+        snprintf(plain, sizeof plain, "%.*g", whole > digits ? whole : digits, magnitude);
+    tidy_exponent(plain);
+    return with_sign(value, plain, buffer);
+}
+
+const char *clv_axis_label(const clv_axis *axis, int tick, char buffer[CLV_AXIS_LABEL_SIZE])
+{
     const double value = clv_axis_tick(axis, tick);
     char plain[CLV_AXIS_LABEL_SIZE];
+    if (axis->listed) return clv_number_label(value, 4, buffer);
+    if (axis->decades) {
+        decade_label(value, buffer);
+        return buffer;
+    }
     snprintf(plain, sizeof plain, axis->exponent && value != 0 ? "%.*e" : "%.*f", value == 0 ? 0 : axis->digits,
              fabs(value));
     tidy_exponent(plain);
-    snprintf(buffer, CLV_AXIS_LABEL_SIZE, "%s%.35s", value < 0 ? minus : "", plain);
-    return buffer;
+    return with_sign(value, plain, buffer);
 }

@@ -1,6 +1,7 @@
 /* Canvases: cairo's image and SVG surfaces behind one interface; files are made in memory and written whole. */
 #include "report/canvas.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,19 @@ static clv_status write_png(clv_canvas *canvas, const char *path, clv_error *err
     return status;
 }
 
+/* cairo numbers a process's surfaces and writes the number as the id of the page, which nothing refers to: without it
+ * the same drawing gives the same bytes. Texts are drawn as outlines, so these words are nowhere else. */
+static void forget_number(clv_text *file)
+{
+    static const char id[] = "id=\"surface";
+    char *at = file->text ? strstr(file->text, id) : NULL;
+    if (!at) return;
+    at += sizeof id - 1;
+    const size_t digits = strspn(at, "0123456789"), kept = (size_t)(at - file->text);
+    memmove(at, at + digits, file->length - kept - digits + 1);
+    file->length -= digits;
+}
+
 clv_status clv_canvas_write(clv_canvas *canvas, const char *path, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -106,10 +120,12 @@ clv_status clv_canvas_write(clv_canvas *canvas, const char *path, clv_error *err
         cairo_surface_flush(canvas->surface);
     CLV_TRY(check(cairo_surface_status(canvas->surface), path, err));
     CLV_REQUIRE(!canvas->file.failed, CLV_ERR_INTERNAL, "out of memory while drawing %s", path);
-    if (canvas->svg)
+    if (canvas->svg) {
+        forget_number(&canvas->file);
         status = clv_file_write(path, canvas->file.text, canvas->file.length, err);
-    else
+    } else {
         status = write_png(canvas, path, err);
+    }
 done:
     return status;
 }
@@ -117,6 +133,11 @@ done:
 void clv_canvas_colour(clv_canvas *canvas, clv_colour colour)
 {
     cairo_set_source_rgb(canvas->cr, colour.red, colour.green, colour.blue);
+}
+
+void clv_canvas_tint(clv_canvas *canvas, clv_colour colour, double opacity)
+{
+    cairo_set_source_rgba(canvas->cr, colour.red, colour.green, colour.blue, opacity);
 }
 
 /* Bytes of the valid UTF-8 character at text, or 0. */
@@ -177,21 +198,24 @@ static size_t cut_one(char text[CLV_LABEL_SIZE], size_t end)
     return end;
 }
 
-clv_label clv_label_fit(clv_canvas *canvas, const char *text, double size, bool bold, double width)
+clv_label clv_label_cut(clv_canvas *canvas, const char *text, double size, bool bold, double width)
 {
     clv_label label = {.size = size, .bold = bold};
     copy_valid(label.text, text ? text : "");
     label.width = measure(canvas, &label);
-    if (label.width > width) {
-        const double shrink = width / label.width;
-        label.size = size * (shrink > 0.75 ? 0.99 * shrink : 0.75);
-        label.width = measure(canvas, &label);
-    }
     for (size_t end = strlen(label.text); label.width > width && end > 0;) {
         end = cut_one(label.text, end);
         label.width = measure(canvas, &label);
     }
     return label;
+}
+
+clv_label clv_label_fit(clv_canvas *canvas, const char *text, double size, bool bold, double width)
+{
+    const clv_label whole = clv_label_cut(canvas, text, size, bold, INFINITY);
+    if (whole.width <= width) return whole;
+    const double shrink = width / whole.width;
+    return clv_label_cut(canvas, text, size * (shrink > 0.75 ? 0.99 * shrink : 0.75), bold, width);
 }
 
 void clv_label_draw(clv_canvas *canvas, const clv_label *label, double x, double y, double across, bool upward)

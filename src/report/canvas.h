@@ -26,6 +26,7 @@ typedef struct clv_colour {
     double red, green, blue;
 } clv_colour;
 void clv_canvas_colour(clv_canvas *canvas, clv_colour colour);
+void clv_canvas_tint(clv_canvas *canvas, clv_colour colour, double opacity); /* 0 .. 1 */
 
 #define CLV_LABEL_SIZE 160 /* bytes of a text on a canvas */
 
@@ -37,6 +38,7 @@ typedef struct clv_label {
     bool bold;
 } clv_label;
 clv_label clv_label_fit(clv_canvas *canvas, const char *text, double size, bool bold, double width);
+clv_label clv_label_cut(clv_canvas *canvas, const char *text, double size, bool bold, double width); /* never shrinks */
 
 /* Draws with the reference point at x, y: `across` 0 is the text's left end, 0.5 its middle, 1 its right end; y is the
  * middle of a digit's height. `upward`: turned to read from below. */
