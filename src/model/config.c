@@ -111,9 +111,9 @@ static clv_status config_read(const clv_variant_source *from, bool whole, clv_co
     for (int i = 0; i < from->override_count; i++) clv_source_override(&source, from->overrides[i]);
     if (source.read) {
         read_entries(made, &source);
-        if (whole) clv_space_read(made, &source);
+        if (whole) clv_space_rows_read(made, &source);
         clv_config_check(made, &problems);
-        if (whole && !problems.count) CLV_TRY(clv_space_check(made, from, &problems, err));
+        if (whole && !problems.count) CLV_TRY(clv_space_rows_check(made, from, &problems, err));
     }
     problems.failed = problems.failed || made->pool.failed;
     CLV_TRY(clv_problems_report(&problems, diagnostics, err));

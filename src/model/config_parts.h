@@ -45,7 +45,7 @@ bool clv_config_in_force(const clv_config *config, enum clv_key key);
 void clv_layers_read(clv_config *config, clv_source *source, int section);
 
 /* space.c: the rows of [space]; problems go to source->problems. */
-void clv_space_read(clv_config *config, clv_source *source);
+void clv_space_rows_read(clv_config *config, clv_source *source);
 /* A configuration of the same source with more overrides, released by clv_config_destroy; [space] is not looked at. */
 typedef struct clv_variant_source {
     const char *path, *text;
@@ -56,7 +56,7 @@ typedef struct clv_variant_source {
 clv_status clv_config_variant(const clv_variant_source *from, const char *const *more, int count, clv_config **config,
                               clv_error *err);
 /* Each value of each row must make a configuration, as the only change; what does not is a problem at the row. */
-clv_status clv_space_check(const clv_config *config, const clv_variant_source *from, clv_problems *problems,
+clv_status clv_space_rows_check(const clv_config *config, const clv_variant_source *from, clv_problems *problems,
                            clv_error *err);
 
 /* config_check.c: what keys and layers ask of each other. */

@@ -113,7 +113,7 @@ static bool may_vary(row *r)
     return true;
 }
 
-void clv_space_read(clv_config *config, clv_source *source)
+void clv_space_rows_read(clv_config *config, clv_source *source)
 {
     clv_space_rows *space = &config->space;
     for (size_t i = 0; i < source->entries; i++) {
@@ -176,7 +176,7 @@ static clv_status check_row(const clv_config *config, size_t index, const clv_va
     return status;
 }
 
-clv_status clv_space_check(const clv_config *config, const clv_variant_source *from, clv_problems *problems,
+clv_status clv_space_rows_check(const clv_config *config, const clv_variant_source *from, clv_problems *problems,
                            clv_error *err)
 {
     const clv_setting *monitor = &config->setting[CLV_KEY_search_monitor];

@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "clave/search.h"
 #include "experiment/run_folder.h"
+#include "search/kernels.h"
 #include "search/study.h"
 
 enum { DEVICE_FAILURES = 3 }; /* in a row, and it is the device's fault, not the trials' */
@@ -128,6 +129,25 @@ static clv_status prepare_run(const char *run, bool *resume, clv_error *err)
     return status;
 }
 
+/* Up to the rung's epochs; the first trial of a shape ends its run once before, so that its kernels are in the cache. */
+static clv_status train_to(worker *w, const clv_config *config, clv_train_options options, clv_train_result *result,
+                           clv_error *err)
+{
+    const uint32_t until = options.until_epoch;
+    bool first;
+    clv_status status = clv_kernels_first(w->study, config, w->stop, &first, err);
+    if (status != CLV_OK) return status;
+    if (first) {
+        options.until_epoch = 1;
+        status = clv_train(config, &options, result, err);
+        clv_kernels_end(w->study, config, status == CLV_OK);
+        if (status != CLV_OK || until == 1) return status;
+        options.until_epoch = until;
+        options.resume = true;
+    }
+    return clv_train(config, &options, result, err);
+}
+
 static clv_status train_trial(worker *w, const clv_job *job, clv_train_result *result, clv_outcome *outcome,
                               clv_error *err)
 {
@@ -144,7 +164,7 @@ static clv_status train_trial(worker *w, const clv_job *job, clv_train_result *r
     CLV_TRY(trial_config(w->study, w->text, job->point, &config, err));
     log = options.log = clv_log_create(w->quiet);
     CLV_REQUIRE(log, CLV_ERR_INTERNAL, "out of memory for the log of %s", run);
-    CLV_TRY(clv_train(config, &options, result, err));
+    CLV_TRY(train_to(w, config, options, result, err));
     CLV_TRY(read_outcome(run, clv_study_monitor(w->study), options.until_epoch, outcome, err));
 done:
     if (status != CLV_OK && log) clv_log_line(log, "clave: %s", err->message);
