@@ -1,5 +1,5 @@
-/* clave search FILE.ini | FOLDER: a file begins a search (or goes on in --out with --resume), a search's folder goes on, is listed,
- * or gives its best configuration. */
+/* clave search FILE.ini | FOLDER: a file begins a search (or goes on in --out with --resume), a search's folder goes
+ * on, is listed, or gives its best configuration. */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include <jansson.h>
 #include <limits.h>
@@ -186,8 +186,8 @@ done:
 }
 
 /* Overrides as given, and the data's full path: a search is gone on with from other folders than it was begun in. */
-static clv_status with_data_path(const cli_args *args, const char ***overrides, int *count, char override[PATH_MAX + 16],
-                                 clv_error *err)
+static clv_status with_data_path(const cli_args *args, const char ***overrides, int *count,
+                                 char override[PATH_MAX + 16], clv_error *err)
 {
     clv_config *config = NULL;
     char path[PATH_MAX];

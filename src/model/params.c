@@ -106,8 +106,8 @@ static const char *product(clv_source *source, const char *value, clv_place plac
     int64_t result = 1, factor;
     for (const char *at = value; *at;) {
         if (!take_factor(&at, &factor)) {
-            clv_problem_add(source->problems, place,
-                            "%s = %s: a product takes whole numbers with ' * ' between them", what, value);
+            clv_problem_add(source->problems, place, "%s = %s: a product takes whole numbers with ' * ' between them",
+                            what, value);
             return value;
         }
         if (factor != 0 && (result > MOST_PRODUCT / llabs(factor) || result < -MOST_PRODUCT / llabs(factor))) {

@@ -255,7 +255,8 @@ static int split(char *text, char *part[], int most)
 static bool is_there(clv_source *source, int section, const char *key)
 {
     clv_section_kind kind = clv_section_table[section].kind;
-    if (kind == CLV_SECTION_KEYS || kind == CLV_SECTION_SPACE || clv_source_find(source, section, key, NULL)) return true;
+    if (kind == CLV_SECTION_KEYS || kind == CLV_SECTION_SPACE || clv_source_find(source, section, key, NULL))
+        return true;
     const char **names = clv_alloc(source->entries + 1, sizeof *names, NULL);
     if (!names) {
         source->problems->failed = true;
@@ -291,7 +292,7 @@ static void override_parts(clv_source *source, char *part[3], int parts, const c
     entry.key = clv_pool_copy(source->pool, part[1], strlen(part[1]));
     entry.arg = parts == 3 ? clv_pool_copy(source->pool, part[2], strlen(part[2])) : NULL;
     entry.value = clv_pool_copy(source->pool, value, strlen(value));
-    clv_source_set(source, entry);
+    if (!source->pool->failed) clv_source_set(source, entry);
 }
 
 static bool has_control(const char *text)

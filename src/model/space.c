@@ -1,5 +1,6 @@
-/* [space]: what a search varies, one row a key. A row is a list, '8, 16, 32' or 'adam, sgd', or a range, 'log 1e-5..1e-2'
- * or 'int 16..128'. Whether the values suit their key is asked of the configuration itself, with each put in. */
+/* [space]: what a search varies, one row a key. A row is a list, '8, 16, 32' or 'adam, sgd', or a range, 'log
+ * 1e-5..1e-2' or 'int 16..128'. Whether the values suit their key is asked of the configuration itself, with each put
+ * in. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,8 @@ static bool may_vary(row *r)
     if (!strncmp(r->made.key, "search.", 7) || !strncmp(r->made.key, "space.", 6))
         return refuse(r, "a search does not vary itself");
     if (!strcmp(r->made.key, "train.epochs")) return refuse(r, "search.max_epochs says how long trials train");
-    if (!strcmp(r->made.key, "early_stopping.monitor")) return refuse(r, "search.monitor says what trials are judged by");
+    if (!strcmp(r->made.key, "early_stopping.monitor"))
+        return refuse(r, "search.monitor says what trials are judged by");
     return true;
 }
 
@@ -121,8 +123,7 @@ void clv_space_rows_read(clv_config *config, clv_source *source)
         if (r.entry->section != CLV_IN_space) continue;
         r.made.key = clv_pool_copy(&config->pool, r.entry->key, strlen(r.entry->key));
         r.made.where = clv_place_text(&config->pool, r.entry->place);
-        r.made.text =
-            clv_params_replace(source, r.entry->value, r.entry->place, r.entry->key, source->entries);
+        r.made.text = clv_params_replace(source, r.entry->value, r.entry->place, r.entry->key, source->entries);
         if (!r.made.text || !may_vary(&r) || !take_value(&r) || config->pool.failed) continue;
         if (clv_grow(&space->row, &space->capacity, space->count + 1, sizeof *space->row, NULL) != CLV_OK ||
             clv_grow(&space->place, &space->place_capacity, space->count + 1, sizeof *space->place, NULL) != CLV_OK) {
@@ -168,16 +169,15 @@ static clv_status check_row(const clv_config *config, size_t index, const clv_va
             clv_text_append(&override, "%s", d->item[i]);
         else
             clv_text_append(&override, "%.9g", i ? d->high : d->low);
-        status = override.failed
-                     ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the values of %s", d->key)
-                     : try_override(from, override.text, config->space.place[index], problems, &fits, err);
+        status = override.failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the values of %s", d->key)
+                                 : try_override(from, override.text, config->space.place[index], problems, &fits, err);
         clv_text_free(&override);
     }
     return status;
 }
 
 clv_status clv_space_rows_check(const clv_config *config, const clv_variant_source *from, clv_problems *problems,
-                           clv_error *err)
+                                clv_error *err)
 {
     const clv_setting *monitor = &config->setting[CLV_KEY_search_monitor];
     clv_status status = CLV_OK;

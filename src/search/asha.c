@@ -1,5 +1,5 @@
-/* Asynchronous successive halving (Li et al. 2020): who trains on. A rung is an amount of epochs; of the trials that came
- * to its end the best 1/reduction go up to the next, as soon as that can be said. */
+/* Asynchronous successive halving (Li et al. 2020): who trains on. A rung is an amount of epochs; of the trials that
+ * came to its end the best 1/reduction go up to the next, as soon as that can be said. */
 #include <math.h>
 
 #include "search/trial.h"

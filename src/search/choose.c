@@ -47,8 +47,7 @@ static clv_status new_point(const clv_search_plan *plan, const clv_trial *trial,
     }
     if (plan->method == CLV_METHOD_TPE && trials >= plan->startup)
         return clv_tpe_suggest(plan, trial, trials, &random, point, err);
-    if (plan->space.points)
-        return take_point(plan, trials - plan->firsts, plan->method != CLV_METHOD_GRID, point, err);
+    if (plan->space.points) return take_point(plan, trials - plan->firsts, plan->method != CLV_METHOD_GRID, point, err);
     clv_space_draw(&plan->space, &random, point);
     return CLV_OK;
 }

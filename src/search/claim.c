@@ -10,7 +10,7 @@
 #include "experiment/run_folder.h"
 #include "search/study_parts.h"
 
-enum { MOST_ATTEMPTS = 3 }; /* of a trial whose process dies without an epoch between */
+enum { MOST_ATTEMPTS = 5 }; /* of a trial whose process dies without an epoch between */
 
 static double now(void)
 {
@@ -41,9 +41,10 @@ static clv_status give_up(clv_study *study, int trial, int rung, clv_error *err)
     snprintf(text, sizeof text, "its process ended %d times before an epoch was done", MOST_ATTEMPTS);
     CLV_TRY(clv_sql_run(&study->sql, err, "UPDATE trial SET state = 'failed', error = ? WHERE number = ?", "ti", text,
                         (int64_t)trial + 1));
-    CLV_TRY(clv_sql_run(&study->sql, err,
-                        "INSERT INTO result (trial, rung, epochs, value, started, finished) VALUES (?, ?, 0, NULL, ?, ?)",
-                        "iidd", (int64_t)trial + 1, (int64_t)rung, now(), now()));
+    CLV_TRY(
+        clv_sql_run(&study->sql, err,
+                    "INSERT INTO result (trial, rung, epochs, value, started, finished) VALUES (?, ?, 0, NULL, ?, ?)",
+                    "iidd", (int64_t)trial + 1, (int64_t)rung, now(), now()));
 done:
     clv_study_unlock(study, trial);
     return status;
@@ -68,8 +69,9 @@ static clv_status adopt(clv_study *study, clv_records *records, clv_job *job, cl
         }
         *job = (clv_job){.kind = CLV_JOB_TRAIN, .trial = i, .rung = r->trial.rung};
         memcpy(job->point, r->trial.point, sizeof job->point);
-        CLV_TRY(clv_sql_run(&study->sql, err, "UPDATE trial SET attempts = ?, progress = ?, started = ? WHERE number = ?",
-                            "iidi", (int64_t)attempts, epochs, now(), (int64_t)i + 1));
+        CLV_TRY(clv_sql_run(&study->sql, err,
+                            "UPDATE trial SET attempts = ?, progress = ?, started = ? WHERE number = ?", "iidi",
+                            (int64_t)attempts, epochs, now(), (int64_t)i + 1));
     }
 done:
     return status;
@@ -108,10 +110,11 @@ static clv_status begin(clv_study *study, const clv_records *records, clv_job *j
         CLV_TRY(insert(study, job, err));
     } else {
         memcpy(job->point, trial[job->trial].point, sizeof job->point);
-        CLV_TRY(clv_sql_run(&study->sql, err,
-                            "UPDATE trial SET state = 'running', rung = ?, attempts = 1, progress = epochs, started = ? "
-                            "WHERE number = ?",
-                            "idi", (int64_t)job->rung, now(), (int64_t)job->trial + 1));
+        CLV_TRY(
+            clv_sql_run(&study->sql, err,
+                        "UPDATE trial SET state = 'running', rung = ?, attempts = 1, progress = epochs, started = ? "
+                        "WHERE number = ?",
+                        "idi", (int64_t)job->rung, now(), (int64_t)job->trial + 1));
     }
 done:
     free(trial);
@@ -141,16 +144,18 @@ static clv_status write_outcome(clv_study *study, const clv_job *job, const clv_
 {
     const int64_t number = job->trial + 1, rung = job->rung;
     clv_status status = CLV_OK;
-    CLV_TRY(clv_sql_run(&study->sql, err,
-                        "INSERT INTO result (trial, rung, epochs, value, started, finished) "
-                        "SELECT number, rung, ?, ?, started, ? FROM trial WHERE number = ? AND rung = ? AND state = 'running'",
-                        "iddii", (int64_t)outcome->epochs, outcome->error ? NAN : outcome->value, now(), number, rung));
+    CLV_TRY(clv_sql_run(
+        &study->sql, err,
+        "INSERT INTO result (trial, rung, epochs, value, started, finished) "
+        "SELECT number, rung, ?, ?, started, ? FROM trial WHERE number = ? AND rung = ? AND state = 'running'",
+        "iddii", (int64_t)outcome->epochs, outcome->error ? NAN : outcome->value, now(), number, rung));
     CLV_REQUIRE(sqlite3_changes(study->sql.db) == 1, CLV_ERR_INTERNAL,
                 "%s: trial %" PRId64 " is not the one that this process trains", study->sql.path, number);
-    CLV_TRY(clv_sql_run(&study->sql, err,
-                        "UPDATE trial SET state = ?, error = ?, epochs = ?, best_epoch = ?, seconds = ? WHERE number = ?",
-                        "ttiidi", outcome->error ? "failed" : "done", outcome->error, (int64_t)outcome->epochs,
-                        (int64_t)outcome->best_epoch, outcome->seconds, number));
+    CLV_TRY(
+        clv_sql_run(&study->sql, err,
+                    "UPDATE trial SET state = ?, error = ?, epochs = ?, best_epoch = ?, seconds = ? WHERE number = ?",
+                    "ttiidi", outcome->error ? "failed" : "done", outcome->error, (int64_t)outcome->epochs,
+                    (int64_t)outcome->best_epoch, outcome->seconds, number));
 done:
     return status;
 }

@@ -1,5 +1,5 @@
-/* Importance of the rows of a space: analysis of variance on a random forest. Coordinates are places in a list, or shares of
- * a range; a list's places are cells of width 1, and a tree cuts between them in the order of the list. */
+/* Importance of the rows of a space: analysis of variance on a random forest. Coordinates are places in a list, or
+ * shares of a range; a list's places are cells of width 1, and a tree cuts between them in the order of the list. */
 #include "search/importance.h"
 
 #include <math.h>
@@ -28,10 +28,7 @@ typedef struct forest {
     clv_random random;
 } forest;
 
-static double extent(const clv_space *space, int d)
-{
-    return space->dimension[d].item ? space->dimension[d].items : 1;
-}
+static double extent(const clv_space *space, int d) { return space->dimension[d].item ? space->dimension[d].items : 1; }
 
 static double coordinate(const clv_space *space, int d, double at)
 {
@@ -49,8 +46,8 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The cut by which the sum of squared differences to the mean falls most. A list is cut between places, a range half-way
- * between two of its samples. Pairs (coordinate, result) sort by the first alone. */
+/* The cut by which the sum of squared differences to the mean falls most. A list is cut between places, a range
+ * half-way between two of its samples. Pairs (coordinate, result) sort by the first alone. */
 static void best_cut_of(const forest *f, int from, int to, int d, cut *best)
 {
     const int count = to - from;
@@ -71,14 +68,10 @@ static void best_cut_of(const forest *f, int from, int to, int d, cut *best)
     }
 }
 
-/* Each cut looks at some rows only, so that trees differ. */
-static cut best_cut(forest *f, int from, int to)
+static cut best_cut(const forest *f, int from, int to)
 {
     cut best = {-1, 0, 1e-300};
-    for (int d = 0; d < f->space->dimensions; d++)
-        if (clv_random_below(&f->random, 4) != 0) best_cut_of(f, from, to, d, &best);
-    if (best.dimension < 0)
-        for (int d = 0; d < f->space->dimensions; d++) best_cut_of(f, from, to, d, &best);
+    for (int d = 0; d < f->space->dimensions; d++) best_cut_of(f, from, to, d, &best);
     return best;
 }
 
@@ -156,7 +149,8 @@ clv_status clv_importance(const clv_space *space, const double *point, const dou
                           double *importance, clv_error *err)
 {
     const int dimensions = space->dimensions;
-    forest f = {.space = space, .value = value, .count = count, .random = clv_random_start(seed, CLV_STREAM_SEARCH - 1)};
+    forest f = {
+        .space = space, .value = value, .count = count, .random = clv_random_start(seed, CLV_STREAM_SEARCH - 1)};
     clv_status status = CLV_OK;
     int trees = 0;
     for (int d = 0; d < dimensions; d++) importance[d] = 0;

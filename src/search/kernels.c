@@ -1,7 +1,8 @@
-/* Kernels compiled once. A run leaves its kernels in the binary cache when it ends, so two processes that begin with networks of
- * one shape would both compile them, for many seconds. The first locks the shape (a byte of study.lock far behind the trials'),
- * trains an epoch, which runs every kernel, and closes the run, which fills the cache; then the study says that the shape is
- * known on this machine, and all go on. A lock that dies with its process leaves the shape to the next. */
+/* Kernels compiled once. A run leaves its kernels in the binary cache when it ends, so two processes that begin with
+ * networks of one shape would both compile them, for many seconds. The first locks the shape (a byte of study.lock far
+ * behind the trials'), trains an epoch, which runs every kernel, and closes the run, which fills the cache; then the
+ * study says that the shape is known on this machine, and all go on. A lock that dies with its process leaves the shape
+ * to the next. */
 #include "search/kernels.h"
 
 #include <string.h>
@@ -57,8 +58,7 @@ static bool key_of(const clv_config *config, char key[48], int *byte)
 static clv_status is_known(clv_study *study, const char *key, bool *known, clv_error *err)
 {
     sqlite3_stmt *statement = NULL;
-    clv_status status =
-        clv_sql_prepare(&study->sql, &statement, err, "SELECT 1 FROM meta WHERE key = ?", "t", key);
+    clv_status status = clv_sql_prepare(&study->sql, &statement, err, "SELECT 1 FROM meta WHERE key = ?", "t", key);
     if (status == CLV_OK) status = clv_sql_step(&study->sql, statement, known, err);
     sqlite3_finalize(statement);
     return status;

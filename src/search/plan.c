@@ -102,7 +102,8 @@ static clv_status plan_trials(const clv_config *config, clv_search_plan *plan, c
                 "search.method = random",
                 clv_config_where(config, "search.method"));
     CLV_REQUIRE(wanted > 0 || points > 0, CLV_ERR_CONFIG,
-                "%s: search.trials = 0 is every point, but [space] has a range or too many points; say how many", where);
+                "%s: search.trials = 0 is every point, but [space] has a range or too many points; say how many",
+                where);
     if (points > 0 && (wanted == 0 || wanted > points)) wanted = points;
     CLV_REQUIRE(wanted <= 1000000, CLV_ERR_CONFIG, "%s: at most 1000000 trials; [space] has %lld points", where,
                 (long long)points);

@@ -141,10 +141,11 @@ clv_status clv_study_news(clv_study *study, int64_t *sequence, clv_news *news, b
 {
     sqlite3_stmt *statement = NULL;
     clv_status status = CLV_OK;
-    CLV_TRY(clv_sql_prepare(&study->sql, &statement, err,
-                            "SELECT sequence, trial, result.rung, result.epochs, value, finished - result.started, error "
-                            "FROM result JOIN trial ON trial = number WHERE sequence > ? ORDER BY sequence LIMIT 1",
-                            "i", *sequence));
+    CLV_TRY(
+        clv_sql_prepare(&study->sql, &statement, err,
+                        "SELECT sequence, trial, result.rung, result.epochs, value, finished - result.started, error "
+                        "FROM result JOIN trial ON trial = number WHERE sequence > ? ORDER BY sequence LIMIT 1",
+                        "i", *sequence));
     CLV_TRY(clv_sql_step(&study->sql, statement, any, err));
     if (!*any) goto done;
     *sequence = sqlite3_column_int64(statement, 0);

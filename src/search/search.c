@@ -12,8 +12,8 @@
 #include "clave/search.h"
 #include "search/study.h"
 
-/* The experiment as one text, checked: what it includes and the overrides put in. Its name is kept, which it may have from
- * its file. */
+/* The experiment as one text, checked: what it includes and the overrides put in. Its name is kept, which it may have
+ * from its file. */
 static clv_status read_experiment(const char *path, const char *text, const char *const *overrides, int override_count,
                                   char **flat, char name[128], clv_error *err)
 {

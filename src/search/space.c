@@ -99,7 +99,8 @@ bool clv_space_read(const clv_dimension *dimension, const char *text, double *at
         }
     /* Six digits may round an end of the range outwards. */
     const double slack = 1e-5 * fmax(fabs(dimension->low), fabs(dimension->high));
-    if (dimension->item || !numeric || number < dimension->low - slack || number > dimension->high + slack) return false;
+    if (dimension->item || !numeric || number < dimension->low - slack || number > dimension->high + slack)
+        return false;
     if (dimension->integer && floor(number) < number) return false;
     *at = number;
     return true;

@@ -1,5 +1,5 @@
-/* Points of a search space: numbers inside, the text of overrides outside. A point has a coordinate a row of [space]: the
- * place in a list, or the number of a range. */
+/* Points of a search space: numbers inside, the text of overrides outside. A point has a coordinate a row of [space]:
+ * the place in a list, or the number of a range. */
 #ifndef CLAVE_SEARCH_SPACE_H
 #define CLAVE_SEARCH_SPACE_H
 
@@ -24,8 +24,8 @@ int64_t clv_space_index(const clv_space *space, const double point[CLV_MAX_DIMEN
 /* Uniform over lists, ranges, or the logarithm of these, whatever was drawn before. */
 void clv_space_draw(const clv_space *space, clv_random *random, double point[CLV_MAX_DIMENSIONS]);
 
-/* The coordinate as text, and the coordinate that the text stands for: six digits of a real, so that what is trained is what
- * is printed. clv_space_read: false where it is not in the list or the range. */
+/* The coordinate as text, and the coordinate that the text stands for: six digits of a real, so that what is trained is
+ * what is printed. clv_space_read: false where it is not in the list or the range. */
 void clv_space_print(const clv_dimension *dimension, double at, char text[CLV_SETTING_SIZE]);
 bool clv_space_read(const clv_dimension *dimension, const char *text, double *at);
 

@@ -36,8 +36,8 @@ clv_status clv_sql_open(clv_sql *sql, const char *path, bool create, clv_error *
     if (sqlite3_open_v2(path, &sql->db, flags, NULL) == SQLITE_OK &&
         sqlite3_busy_timeout(sql->db, BUSY_MILLISECONDS) == SQLITE_OK)
         return CLV_OK;
-    clv_status status = sql->db ? clv_sql_failed(sql, err)
-                                : clv_fail(err, CLV_ERR_INTERNAL, "out of memory while opening %s", path);
+    clv_status status =
+        sql->db ? clv_sql_failed(sql, err) : clv_fail(err, CLV_ERR_INTERNAL, "out of memory while opening %s", path);
     clv_sql_close(sql);
     return status;
 }

@@ -1,5 +1,5 @@
-/* The little of SQLite that a study needs: statements with their values, and its failures as clave's. The one header beside
- * sql.c that knows sqlite3. */
+/* The little of SQLite that a study needs: statements with their values, and its failures as clave's. The one header
+ * beside sql.c that knows sqlite3. */
 #ifndef CLAVE_SEARCH_SQL_H
 #define CLAVE_SEARCH_SQL_H
 
@@ -21,7 +21,8 @@ void clv_sql_close(clv_sql *sql);
 /* The status for what the last call returned, with SQLite's message. */
 clv_status clv_sql_failed(const clv_sql *sql, clv_error *err);
 
-/* A statement with its values: `types` has a letter each, i (int64_t), d (double; NaN is NULL) or t (text, NULL is NULL). */
+/* A statement with its values: `types` has a letter each, i (int64_t), d (double; NaN is NULL) or t (text, NULL is
+ * NULL). */
 clv_status clv_sql_prepare(const clv_sql *sql, sqlite3_stmt **statement, clv_error *err, const char *text,
                            const char *types, ...);
 /* The same, run to its end. */

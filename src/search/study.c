@@ -203,10 +203,10 @@ clv_status clv_study_open(const char *folder, clv_study **study, clv_error *err)
     clv_study *made = clv_alloc(1, sizeof *made, err);
     if (!made) return CLV_ERR_INTERNAL;
     made->lock = -1;
-    clv_status status = strlen(folder) + 32 < sizeof made->folder
-                            ? CLV_OK
-                            : clv_fail(err, CLV_ERR_CONFIG, "the search's path is longer than %d bytes",
-                                       CLV_PATH_SIZE - 33);
+    clv_status status =
+        strlen(folder) + 32 < sizeof made->folder
+            ? CLV_OK
+            : clv_fail(err, CLV_ERR_CONFIG, "the search's path is longer than %d bytes", CLV_PATH_SIZE - 33);
     if (status == CLV_OK) strcpy(made->folder, folder);
     if (status == CLV_OK) status = open_files(made, err);
     if (status == CLV_OK)

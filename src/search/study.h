@@ -1,15 +1,17 @@
 /* A study: study.sqlite and study.lock of a search's folder, which any number of processes share.
  *
- * Who does what is decided in transactions that begin with BEGIN IMMEDIATE: one process at a time, on any file system where
- * POSIX record locks work. A trial that is being trained is held by a record lock on byte number `trial` of study.lock, which
- * the kernel (or the file server) drops when the process ends, however it ends: no clock, no heartbeat. Why that is enough:
- * - the lock is taken inside the transaction that says "running", before it commits, and dropped inside the one that says
- *   what came of it, before that commits;
+ * Who does what is decided in transactions that begin with BEGIN IMMEDIATE: one process at a time, on any file system
+ * where POSIX record locks work. A trial that is being trained is held by a record lock on byte number `trial` of
+ * study.lock, which the kernel (or the file server) drops when the process ends, however it ends: no clock, no
+ * heartbeat. Why that is enough:
+ * - the lock is taken inside the transaction that says "running", before it commits, and dropped inside the one that
+ * says what came of it, before that commits;
  * - locks are looked at inside such transactions alone, so that nobody sees one between the two;
- * - so a trial said to be running has either its lock held, by the process that trains it, or a dead process. Then it is
- *   given to whoever asks next, with the lock, and goes on from its run directory's checkpoint;
+ * - so a trial said to be running has either its lock held, by the process that trains it, or a dead process. Then it
+ * is given to whoever asks next, with the lock, and goes on from its run directory's checkpoint;
  * - a process killed inside a transaction leaves the database as it was before it (SQLite rolls back), and no lock.
- * POSIX drops a process's record locks on a file when it closes any descriptor of it: a process opens one study once. */
+ * POSIX drops a process's record locks on a file when it closes any descriptor of it: a process opens one study once.
+ */
 #ifndef CLAVE_SEARCH_STUDY_H
 #define CLAVE_SEARCH_STUDY_H
 
@@ -23,18 +25,19 @@
 
 typedef struct clv_study clv_study;
 
-/* Makes the folder and the study in it; CLV_ERR_CONFIG where there is one. `text`: the experiment with [search] and [space]. */
+/* Makes the folder and the study in it; CLV_ERR_CONFIG where there is one. `text`: the experiment with [search] and
+ * [space]. */
 clv_status clv_study_create(const char *folder, const char *text, clv_error *err);
 /* CLV_ERR_CONFIG where the folder has none, CLV_ERR_DATA where its file is none or is damaged. */
 clv_status clv_study_open(const char *folder, clv_study **study, clv_error *err);
 void clv_study_close(clv_study *study);
 
 const char *clv_study_folder(const clv_study *study);
-const char *clv_study_text(const clv_study *study);     /* as of clv_study_open or clv_study_set_text */
+const char *clv_study_text(const clv_study *study); /* as of clv_study_open or clv_study_set_text */
 const clv_config *clv_study_config(const clv_study *study);
 const clv_search_plan *clv_study_plan(const clv_study *study);
 const char *clv_study_monitor(const clv_study *study); /* "val.loss" */
-double clv_study_sign(const clv_study *study); /* of the monitored figure: 1, lower is better; or -1 */
+double clv_study_sign(const clv_study *study);         /* of the monitored figure: 1, lower is better; or -1 */
 clv_status clv_study_set_text(clv_study *study, const char *text, clv_error *err);
 
 /* "FOLDER/trials/0007" of trial 6 (they are counted from 1 on disk). */
@@ -57,7 +60,7 @@ void clv_study_release(clv_study *study, const clv_job *job);
 /* A trial with all that is known of it. */
 typedef struct clv_record {
     clv_trial trial;
-    double best; /* the monitored figure as measured, of the highest rung that has one; NaN: none */
+    double best;  /* the monitored figure as measured, of the highest rung that has one; NaN: none */
     double early; /* of the first rung */
     uint32_t epochs, best_epoch;
     double seconds;
@@ -71,7 +74,7 @@ typedef struct clv_records {
     clv_record *of;
     int count;
     double busy; /* seconds in which at least one trial was being trained, pauses between calls left out */
-} clv_records; /* starts as {0}; free(of) */
+} clv_records;   /* starts as {0}; free(of) */
 clv_status clv_study_records(clv_study *study, clv_records *records, clv_error *err);
 
 /* Results in the order they came in: the one after *sequence, or false. */

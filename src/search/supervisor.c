@@ -1,5 +1,6 @@
-/* The process that a user starts: it starts the workers, prints a line for each result, passes an interrupt on, and waits for
- * them all. It restarts none: what a dead worker leaves the others take, and after the last one the study can be resumed. */
+/* The process that a user starts: it starts the workers, prints a line for each result, passes an interrupt on, and
+ * waits for them all. It restarts none: what a dead worker leaves the others take, and after the last one the study can
+ * be resumed. */
 #define _DEFAULT_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,18 +29,18 @@ typedef struct supervisor {
     clv_study *study;
     pid_t worker[MOST_WORKERS];
     int workers, running;
-    int messages;  /* the end of a pipe that the workers' standard errors write to */
+    int messages;                   /* the end of a pipe that the workers' standard errors write to */
     char line[CLV_ERROR_SIZE + 16]; /* the line of it at hand */
     size_t length;
-    clv_status status;             /* of the first worker that failed */
-    char failure[CLV_ERROR_SIZE];  /* and what it said */
-    int64_t sequence;              /* of the last result printed */
+    clv_status status;            /* of the first worker that failed */
+    char failure[CLV_ERROR_SIZE]; /* and what it said */
+    int64_t sequence;             /* of the last result printed */
     double best;
     bool stopping;
 } supervisor;
 
-/* Behind fork: only what is safe there. A process group of its own keeps the terminal's Ctrl-C from reaching a worker twice; the
- * worker follows its supervisor's death, where the system can tell. */
+/* Behind fork: only what is safe there. A process group of its own keeps the terminal's Ctrl-C from reaching a worker
+ * twice; the worker follows its supervisor's death, where the system can tell. */
 static void become_worker(const supervisor *s, int messages, pid_t parent)
 {
     setpgid(0, 0);
@@ -68,7 +69,8 @@ static clv_status start_workers(supervisor *s, int count, clv_error *err)
     for (int i = 0; i < count; i++) {
         pid_t pid = fork();
         if (pid == 0) become_worker(s, ends[1], self);
-        CLV_REQUIRE(pid > 0, CLV_ERR_INTERNAL, "worker %d of %d could not be started: %s", i + 1, count, strerror(errno));
+        CLV_REQUIRE(pid > 0, CLV_ERR_INTERNAL, "worker %d of %d could not be started: %s", i + 1, count,
+                    strerror(errno));
         s->worker[s->workers++] = pid;
         s->running++;
     }
@@ -132,8 +134,8 @@ static clv_status print_news(supervisor *s, clv_error *err)
                          news.error);
         else
             clv_log_line(s->options->log, "trial %d/%d  %u epochs  %.1f s  %s  %s %.5g%s", news.trial + 1, plan->trials,
-                         news.epochs, news.seconds, setting.text,
-                         clv_study_monitor(s->study), news.value, best ? "  best" : "");
+                         news.epochs, news.seconds, setting.text, clv_study_monitor(s->study), news.value,
+                         best ? "  best" : "");
         clv_text_free(&setting);
     }
 done:
@@ -151,7 +153,8 @@ static void reap(supervisor *s)
         read_messages(s);
         clv_status status = WIFEXITED(state) ? (clv_status)WEXITSTATUS(state) : CLV_ERR_INTERNAL;
         if (WIFSIGNALED(state))
-            clv_log_line(s->options->log, "a worker was killed by signal %d; its trial goes on in another, or by --resume",
+            clv_log_line(s->options->log,
+                         "a worker was killed by signal %d; its trial goes on in another, or by --resume",
                          WTERMSIG(state));
         if (status != CLV_OK && s->status == CLV_OK) s->status = status;
     }
@@ -202,7 +205,8 @@ static clv_status judge(supervisor *s, const char *folder, clv_error *err)
     clv_status status = CLV_OK;
     CLV_REQUIRE(!s->stopping, CLV_INTERRUPTED, "interrupted; go on by: clave search %s --resume", folder);
     CLV_TRY(clv_study_records(s->study, &records, err));
-    for (int i = 0; i < records.count; i++) open += records.of[i].trial.state == CLV_TRIAL_RUNNING && !records.of[i].held;
+    for (int i = 0; i < records.count; i++)
+        open += records.of[i].trial.state == CLV_TRIAL_RUNNING && !records.of[i].held;
     if (s->status == CLV_OK || (open == 0 && records.count >= clv_study_plan(s->study)->trials)) goto done;
     if (*s->failure)
         status = clv_fail(err, s->status, "%.700s; then go on by: clave search %s --resume", s->failure, folder);

@@ -1,7 +1,8 @@
 /* The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio & Kegl 2011, "Algorithms for hyper-parameter
- * optimization", NIPS 24, section 4). The trials so far are split at a quantile of their results: l(x) is a density of the
- * good ones, g(x) of the others, and the expected improvement grows with l(x) / g(x), so that of points drawn from l the one
- * with the highest ratio is tried. Each row of [space] has densities of its own; the ratio of a point is their product.
+ * optimization", NIPS 24, section 4). The trials so far are split at a quantile of their results: l(x) is a density of
+ * the good ones, g(x) of the others, and the expected improvement grows with l(x) / g(x), so that of points drawn from
+ * l the one with the highest ratio is tried. Each row of [space] has densities of its own; the ratio of a point is
+ * their product.
  *
  * Trials that run at the moment count with the worst result so far (a constant liar, Ginsbourger et al. 2010), so that
  * processes working side by side do not all go to the same place. */
@@ -15,8 +16,8 @@
 
 enum { MOST_REDRAWS = 200 };
 
-/* One row's density: of a list, a probability each; of a range, truncated normals about each trial and a wide one about the
- * middle that stands for knowing nothing, in shares of the range. */
+/* One row's density: of a list, a probability each; of a range, truncated normals about each trial and a wide one about
+ * the middle that stands for knowing nothing, in shares of the range. */
 typedef struct density {
     double *weight; /* [items] of a list */
     double *centre, *width;
@@ -77,14 +78,13 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* A kernel is as wide as the greater gap to its neighbours, but no narrower than a share of the range that shrinks as trials
- * come in. */
+/* A kernel is as wide as the greater gap to its neighbours, but no narrower than a share of the range that shrinks as
+ * trials come in. */
 static void fit_range(density *made, const clv_dimension *dimension, const estimator *e, int d, int from, int to)
 {
     const int count = to - from;
     const double narrowest = 1.0 / fmin(100, count + 2);
-    for (int i = 0; i < count; i++)
-        made->centre[i] = clv_space_share(dimension, e->trial[e->order[from + i]].point[d]);
+    for (int i = 0; i < count; i++) made->centre[i] = clv_space_share(dimension, e->trial[e->order[from + i]].point[d]);
     qsort(made->centre, (size_t)count, sizeof *made->centre, compare_doubles);
     for (int i = 0; i < count; i++) {
         const double left = made->centre[i] - (i ? made->centre[i - 1] : 0);
@@ -129,8 +129,8 @@ static double draw_list(const density *made, const clv_dimension *dimension, clv
     return i;
 }
 
-/* A truncated normal by drawing again: at least 0.3 of every kernel lies in the range, its centre does and it is no wider than
- * the range. */
+/* A truncated normal by drawing again: at least 0.3 of every kernel lies in the range, its centre does and it is no
+ * wider than the range. */
 static double draw_range(const density *made, const clv_dimension *dimension, clv_random *random)
 {
     const uint32_t kernel = clv_random_below(random, (uint32_t)made->kernels);
@@ -165,8 +165,8 @@ static bool tried(const estimator *e, const double *point)
     return false;
 }
 
-/* A point is tried once: it is suggested anew, one row of it, then wholly at random, and in a space of few points the first
- * one left over ends it. */
+/* A point is tried once: it is suggested anew, one row of it, then wholly at random, and in a space of few points the
+ * first one left over ends it. */
 static void make_new(const estimator *e, clv_random *random, double *point)
 {
     const clv_space *space = &e->plan->space;

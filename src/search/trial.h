@@ -1,4 +1,5 @@
-/* A trial as the methods of a search see it, and what they decide: pure, so that each can be tested without a device. */
+/* A trial as the methods of a search see it, and what they decide: pure, so that each can be tested without a device.
+ */
 #ifndef CLAVE_SEARCH_TRIAL_H
 #define CLAVE_SEARCH_TRIAL_H
 
@@ -28,8 +29,8 @@ typedef enum clv_method { CLV_METHOD_GRID, CLV_METHOD_RANDOM, CLV_METHOD_ASHA, C
 typedef struct clv_search_plan {
     clv_method method;
     clv_space space;
-    int trials;                    /* how many points are tried, `first` included */
-    int rungs;                     /* asha: several; else 1 */
+    int trials;                     /* how many points are tried, `first` included */
+    int rungs;                      /* asha: several; else 1 */
     uint32_t epochs[CLV_MAX_RUNGS]; /* that a trial has had in all at the end of each rung */
     int reduction;
     uint64_t seed;
@@ -61,9 +62,10 @@ clv_status clv_choose(const clv_search_plan *plan, const clv_trial *trial, int t
 /* The result of a trial in its highest rung that has one, +infinity for none. */
 double clv_trial_result(const clv_trial *trial);
 
-/* asha.c: the trial that goes up to its next rung, or -1. Li et al. 2020 ("A system for massively parallel hyperparameter
- * tuning", MLSys), algorithm 2, get_job: from the highest rung but one down, the best of the top floor(n / reduction) of the
- * n trials that completed the rung which has not gone up yet. Failed trials count in n and never go up. */
+/* asha.c: the trial that goes up to its next rung, or -1. Li et al. 2020 ("A system for massively parallel
+ * hyperparameter tuning", MLSys), algorithm 2, get_job: from the highest rung but one down, the best of the top floor(n
+ * / reduction) of the n trials that completed the rung which has not gone up yet. Failed trials count in n and never go
+ * up. */
 int clv_asha_promote(int rungs, int reduction, const clv_trial *trial, int trials);
 
 /* tpe.c: a point by the tree-structured Parzen estimator, see there. `random` is the new trial's own. */

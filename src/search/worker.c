@@ -129,7 +129,8 @@ static clv_status prepare_run(const char *run, bool *resume, clv_error *err)
     return status;
 }
 
-/* Up to the rung's epochs; the first trial of a shape ends its run once before, so that its kernels are in the cache. */
+/* Up to the rung's epochs; the first trial of a shape ends its run once before, so that its kernels are in the cache.
+ */
 static clv_status train_to(worker *w, const clv_config *config, clv_train_options options, clv_train_result *result,
                            clv_error *err)
 {
@@ -155,8 +156,7 @@ static clv_status train_trial(worker *w, const clv_job *job, clv_train_result *r
     char run[CLV_PATH_SIZE];
     clv_config *config = NULL;
     clv_log *log = NULL;
-    clv_train_options options = {
-        .out = run, .stop = w->stop, .until_epoch = plan->epochs[job->rung], .bare = true};
+    clv_train_options options = {.out = run, .stop = w->stop, .until_epoch = plan->epochs[job->rung], .bare = true};
     clv_status status = CLV_OK;
     *result = (clv_train_result){0};
     CLV_TRY(clv_study_run(w->study, job->trial, run, err));
@@ -173,8 +173,9 @@ done:
     return status;
 }
 
-/* Whether what went wrong is the trial's own: then it is recorded, and the search goes on. What would go wrong for every
- * trial (no data, a full disk, a device that fails one after another) ends the process, and the trial stays open. */
+/* Whether what went wrong is the trial's own: then it is recorded, and the search goes on. What would go wrong for
+ * every trial (no data, a full disk, a device that fails one after another) ends the process, and the trial stays open.
+ */
 static bool is_trials_own(worker *w, clv_status status, const clv_train_result *result)
 {
     if (status == CLV_ERR_DEVICE) return ++w->device_failures < DEVICE_FAILURES;
@@ -193,7 +194,8 @@ static clv_status work_on(worker *w, const clv_job *job, clv_error *err)
         return clv_study_finish(w->study, job, &outcome, err);
     }
     if (is_trials_own(w, status, &result)) {
-        outcome = (clv_outcome){.error = failure.message, .value = NAN, .epochs = result.epochs, .seconds = result.seconds};
+        outcome =
+            (clv_outcome){.error = failure.message, .value = NAN, .epochs = result.epochs, .seconds = result.seconds};
         return clv_study_finish(w->study, job, &outcome, err);
     }
     clv_study_release(w->study, job);
