@@ -99,6 +99,9 @@ says "search --help" "usage: clave search"
 expect 0 "check" "$clave" check "$ini"
 refused 2 "1 error" "check of a bad space" "$clave" check "$ini" space.params.widht=8,16
 says "check" "did you mean 'width'?"
+refused 2 "conv3" "a size that does not follow" "$clave" check ini/search.ini params.flat=576
+grep -qF "with params.conv3=32" "$err" || complain "a size that does not follow: the value is not named"
+refused 2 "is no value of params.width" "first that is not in the space" "$clave" check "$ini" search.first=17,1e-3
 refused 2 "there is nothing to search" "no space" "$clave" search ini/smoke.ini --out "$folder/none"
 [ -e "$folder/none" ] && complain "a search that was refused left a folder"
 refused 2 "did you mean 'units'?" "bad argument" "$clave" search "$ini" space.encoder.a.unit=1,2 --out "$folder/none"

@@ -156,7 +156,7 @@ static void prints_and_reads_points(void **state)
         "params.h = log int 1..3\n");
     const clv_dimension *dimension;
     int dimensions = clv_config_space(c, &dimension);
-    clv_space space = clv_space_of(dimension, dimensions);
+    clv_search_space space = clv_space_of(dimension, dimensions);
     clv_random random = clv_random_start(3, 1);
     int batch[8] = {0};
     double point[CLV_MAX_DIMENSIONS], sum = 0;
@@ -219,7 +219,7 @@ static void plans(void **state)
 
 /* ---- methods ---- */
 
-typedef double (*objective)(const clv_space *space, const double *point, int rung);
+typedef double (*objective)(const clv_search_space *space, const double *point, int rung);
 
 static clv_trial trial[MOST_TRIALS];
 
@@ -256,7 +256,7 @@ static int run_alone(const clv_search_plan *plan, objective f)
     }
 }
 
-static double flat(const clv_space *space, const double *point, int rung)
+static double flat(const clv_search_space *space, const double *point, int rung)
 {
     (void)space, (void)point, (void)rung;
     return 1;
@@ -308,7 +308,7 @@ static bool in_the_top(const clv_search_plan *plan, int trials, int who, int run
     return better < n / plan->reduction;
 }
 
-static double spread(const clv_space *space, const double *point, int rung)
+static double spread(const clv_search_space *space, const double *point, int rung)
 {
     (void)space;
     return fabs(log10(point[0]) + 2.3) + 1.0 / (1 + rung);
@@ -391,7 +391,7 @@ static void asha_repeats(void **state)
 }
 
 /* A rate and a penalty with a narrow valley, and a word that shifts it. The best is 0. */
-static double valley(const clv_space *space, const double *point, int rung)
+static double valley(const clv_search_space *space, const double *point, int rung)
 {
     (void)rung;
     double x = clv_space_share(&space->dimension[0], point[0]) - 0.7,
@@ -470,7 +470,7 @@ static void finds_importance(void **state)
         "[space]\ntrain.l2 = 0..1\ntrain.lr = log 1e-4..1\ntrain.optimizer = adam, adamw, sgd\nparams.h = 1..9\n");
     const clv_dimension *dimension;
     int dimensions = clv_config_space(c, &dimension);
-    clv_space space = clv_space_of(dimension, dimensions);
+    clv_search_space space = clv_space_of(dimension, dimensions);
     clv_random random = clv_random_start(11, 3);
     for (int i = 0; i < COUNT; i++) {
         double *p = &point[i * CLV_MAX_DIMENSIONS];
@@ -509,8 +509,8 @@ static void finds_importance(void **state)
 
 #define STUDY                                                                                                          \
     NETWORK                                                                                                            \
-        "[experiment]\nname = x\n[search]\nmethod = asha\ntrials = 60\nmin_epochs = 1\nmax_epochs = 9\nfirst = 0.5\n"  \
-        "[space]\ntrain.lr = log 1e-5..1\n"
+    "[experiment]\nname = x\n[search]\nmethod = asha\ntrials = 60\nmin_epochs = 1\nmax_epochs = 9\nfirst = 0.5\n"      \
+    "[space]\ntrain.lr = log 1e-5..1\n"
 
 static void pause_ms(long ms)
 {

@@ -64,6 +64,8 @@ clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);
 clv_status cli_explain(const cli_args *args, clv_error *err);
 clv_status cli_search(const cli_args *args, clv_error *err);
+/* That the layers fit each other with each value of [space], and that the search can be planned: part of `clave check`. */
+clv_status cli_check_space(const cli_args *args, const clv_config *config, clv_error *err);
 clv_status cli_check(const cli_args *args, clv_error *err);
 
 #endif

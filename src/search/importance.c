@@ -16,7 +16,7 @@ typedef struct box {
 } box;
 
 typedef struct forest {
-    const clv_space *space;
+    const clv_search_space *space;
     const double *value;
     double *at;  /* [count][dimensions] coordinates */
     int *sample; /* [count] drawn with replacement, sorted into boxes as they are cut */
@@ -28,9 +28,12 @@ typedef struct forest {
     clv_random random;
 } forest;
 
-static double extent(const clv_space *space, int d) { return space->dimension[d].item ? space->dimension[d].items : 1; }
+static double extent(const clv_search_space *space, int d)
+{
+    return space->dimension[d].item ? space->dimension[d].items : 1;
+}
 
-static double coordinate(const clv_space *space, int d, double at)
+static double coordinate(const clv_search_space *space, int d, double at)
 {
     return space->dimension[d].item ? at : clv_space_share(&space->dimension[d], at);
 }
@@ -145,8 +148,8 @@ static bool add_tree(forest *f, double *importance)
     return true;
 }
 
-clv_status clv_importance(const clv_space *space, const double *point, const double *value, int count, uint64_t seed,
-                          double *importance, clv_error *err)
+clv_status clv_importance(const clv_search_space *space, const double *point, const double *value, int count,
+                          uint64_t seed, double *importance, clv_error *err)
 {
     const int dimensions = space->dimensions;
     forest f = {

@@ -12,7 +12,7 @@
  *
  * point: [count][CLV_MAX_DIMENSIONS]; value: [count], finite. Deterministic by seed. All NaN where count is under 4 or
  * all values are the same. */
-clv_status clv_importance(const clv_space *space, const double *point, const double *value, int count, uint64_t seed,
-                          double *importance, clv_error *err);
+clv_status clv_importance(const clv_search_space *space, const double *point, const double *value, int count,
+                          uint64_t seed, double *importance, clv_error *err);
 
 #endif

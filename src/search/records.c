@@ -62,7 +62,7 @@ done:
 
 static clv_status read_points(clv_study *study, clv_records *records, clv_error *err)
 {
-    const clv_space *space = &study->plan.space;
+    const clv_search_space *space = &study->plan.space;
     sqlite3_stmt *statement = NULL;
     clv_status status = CLV_OK;
     bool row;

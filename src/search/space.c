@@ -9,9 +9,9 @@
 
 #define MOST_POINTS ((int64_t)1 << 22) /* an order of them is a few MB */
 
-clv_space clv_space_of(const clv_dimension *dimension, int dimensions)
+clv_search_space clv_space_of(const clv_dimension *dimension, int dimensions)
 {
-    clv_space space = {dimension, dimensions, 1};
+    clv_search_space space = {dimension, dimensions, 1};
     for (int d = 0; d < dimensions && space.points; d++)
         space.points = dimension[d].item && space.points <= MOST_POINTS / dimension[d].items
                            ? space.points * dimension[d].items
@@ -19,13 +19,13 @@ clv_space clv_space_of(const clv_dimension *dimension, int dimensions)
     return space;
 }
 
-void clv_space_point(const clv_space *space, int64_t index, double point[CLV_MAX_DIMENSIONS])
+void clv_space_point(const clv_search_space *space, int64_t index, double point[CLV_MAX_DIMENSIONS])
 {
     for (int d = space->dimensions; d-- > 0; index /= space->dimension[d].items)
         point[d] = (double)(index % space->dimension[d].items);
 }
 
-int64_t clv_space_index(const clv_space *space, const double point[CLV_MAX_DIMENSIONS])
+int64_t clv_space_index(const clv_search_space *space, const double point[CLV_MAX_DIMENSIONS])
 {
     int64_t index = 0;
     for (int d = 0; d < space->dimensions; d++) index = index * space->dimension[d].items + (int64_t)point[d];
@@ -65,7 +65,7 @@ double clv_space_unshare(const clv_dimension *d, double share)
     return as_printed(d, fmin(fmax(at, d->low), d->high));
 }
 
-void clv_space_draw(const clv_space *space, clv_random *random, double point[CLV_MAX_DIMENSIONS])
+void clv_space_draw(const clv_search_space *space, clv_random *random, double point[CLV_MAX_DIMENSIONS])
 {
     for (int d = 0; d < space->dimensions; d++) {
         const clv_dimension *dimension = &space->dimension[d];
@@ -106,7 +106,7 @@ bool clv_space_read(const clv_dimension *dimension, const char *text, double *at
     return true;
 }
 
-bool clv_space_same(const clv_space *space, const double *a, const double *b)
+bool clv_space_same(const clv_search_space *space, const double *a, const double *b)
 {
     for (int d = 0; d < space->dimensions; d++)
         if (a[d] < b[d] || a[d] > b[d]) return false;

@@ -100,7 +100,7 @@ static void read_messages(supervisor *s)
 
 static void print_setting(const supervisor *s, const clv_record *r, clv_text *text)
 {
-    const clv_space *space = &clv_study_plan(s->study)->space;
+    const clv_search_space *space = &clv_study_plan(s->study)->space;
     for (int d = 0; d < space->dimensions; d++) {
         char value[CLV_SETTING_SIZE];
         const char *dot = strrchr(space->dimension[d].key, '.');

@@ -169,7 +169,7 @@ static bool tried(const estimator *e, const double *point)
  * first one left over ends it. */
 static void make_new(const estimator *e, clv_random *random, double *point)
 {
-    const clv_space *space = &e->plan->space;
+    const clv_search_space *space = &e->plan->space;
     double drawn[CLV_MAX_DIMENSIONS];
     for (int i = 0; i < MOST_REDRAWS && tried(e, point); i++) {
         const uint32_t row = clv_random_below(random, (uint32_t)space->dimensions);

@@ -28,7 +28,7 @@ typedef enum clv_method { CLV_METHOD_GRID, CLV_METHOD_RANDOM, CLV_METHOD_ASHA, C
 /* What [search] says, put in order. */
 typedef struct clv_search_plan {
     clv_method method;
-    clv_space space;
+    clv_search_space space;
     int trials;                     /* how many points are tried, `first` included */
     int rungs;                      /* asha: several; else 1 */
     uint32_t epochs[CLV_MAX_RUNGS]; /* that a trial has had in all at the end of each rung */
