@@ -23,8 +23,9 @@ typedef struct figures {
     const clv_ranking *ranking;
     const char *name[CLV_MAX_DIMENSIONS]; /* of the rows, short */
     bool log[CLV_MAX_DIMENSIONS];
-    double *at;    /* [dimensions][trials], for parallel coordinates [trials][dimensions] */
-    double *value; /* [trials] */
+    double *at;     /* [dimensions][trials], for parallel coordinates [trials][dimensions] */
+    double *value;  /* [trials] */
+    bool log_value; /* results spread so far that the good ones would lie upon each other */
 } figures;
 
 typedef clv_status (*writer)(const char *path, const void *plot, clv_error *err);
@@ -58,6 +59,17 @@ static clv_status write_both(const figures *f, const char *name, writer write, c
     }
 done:
     return status;
+}
+
+static bool spreads_far(const clv_ranking *r)
+{
+    double low = INFINITY, high = 0;
+    for (int i = 0; i < r->trials; i++) {
+        if (isnan(r->trial[i].value)) continue;
+        low = fmin(low, fmin(r->trial[i].value, r->trial[i].early));
+        high = fmax(high, fmax(r->trial[i].value, r->trial[i].early));
+    }
+    return low > 0 && high > 3 * low;
 }
 
 /* ---- every trial over epochs ---- */
@@ -110,7 +122,8 @@ static clv_status draw_trials(const figures *f, clv_error *err)
                             : "");
         series[i].name = name[named++];
     }
-    const clv_plot plot = {"Every trial", "epoch", r->monitor, .series = series, .series_count = r->trials};
+    const clv_plot plot = {"Every trial",        "epoch", r->monitor, .series = series, .series_count = r->trials,
+                           .log_y = f->log_value};
     CLV_TRY(write_both(f, "trials", write_plot, &plot, err));
 done:
     for (size_t i = 0; line && i < 2 * trials; i++) free(line[i]);
@@ -137,7 +150,12 @@ static clv_status draw_progress(const figures *f, clv_error *err)
     }
     const clv_series series[] = {{.name = "best so far", .x = x, .y = best, .count = r->trials},
                                  {.name = "trial", .x = x, .y = y, .count = r->trials, .no_line = true}};
-    const clv_plot plot = {"Results in the order of trials", "trial", r->monitor, .series = series, .series_count = 2};
+    const clv_plot plot = {"Results in the order of trials",
+                           "trial",
+                           r->monitor,
+                           .series = series,
+                           .series_count = 2,
+                           .log_y = f->log_value};
     const clv_status status = write_both(f, "progress", write_plot, &plot, err);
     free(x);
     return status;
@@ -210,15 +228,17 @@ static clv_status draw_rows(figures *f, clv_error *err)
                                .x_label = f->name,
                                .log_x = f->log,
                                .x = f->at,
-                               .y = f->value};
+                               .y = f->value,
+                               .log_y = f->log_value};
     CLV_TRY(write_both(f, "parameters", write_panels, &panels, err));
     for (int i = 0; i < trials; i++) {
-        f->value[i] = r->trial[i].value;
+        f->value[i] = f->log_value ? log10(r->trial[i].value) : r->trial[i].value;
         for (int d = 0; d < r->dimensions; d++)
             f->at[(size_t)i * (size_t)r->dimensions + (size_t)d] = coordinate(&r->dimension[d], r->trial[i].setting[d]);
     }
+    snprintf(label, sizeof label, "%s%s", f->log_value ? "log10 of " : "", r->monitor);
     const clv_parallel parallel = {.title = "Trials across the rows of [space]",
-                                   .value_label = r->monitor,
+                                   .value_label = label,
                                    .axes = r->dimensions,
                                    .lines = trials,
                                    .axis_name = f->name,
@@ -265,6 +285,7 @@ clv_status clv_search_figures(const char *folder, const clv_ranking *ranking, cl
     f.value = f.at ? clv_alloc(trials + 1, sizeof *f.value, err) : NULL;
     CLV_REQUIRE(f.value, CLV_ERR_INTERNAL, "out of memory for the figures of a search");
     for (int d = 0; d < ranking->dimensions; d++) CLV_TRY(name_row(&f, d, err));
+    f.log_value = spreads_far(ranking);
     CLV_TRY(draw_trials(&f, err));
     CLV_TRY(draw_progress(&f, err));
     CLV_TRY(draw_rows(&f, err));
