@@ -48,6 +48,20 @@ kernel void xent_grad(global const float *restrict v /* [n] */, global const flo
     }
 }
 
+/* v[n] = label[n] is the first c of the largest s[c][n]; global: { N / V } */
+kernel void correct(global const float *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
+                    global float *restrict v /* [n] */)
+{
+    const int n = (int)get_global_id(0) * V;
+    floatv top = LOADV(s + n), best = (floatv)(0.0f);
+    for (int c = 1; c < CLASSES; c++) {
+        const floatv at = LOADV(s + c * N + n);
+        best = select(best, (floatv)((float)c), at > top);
+        top = fmax(top, at);
+    }
+    STOREV(select((floatv)(0.0f), (floatv)(1.0f), best == LOADV(label + n)), v + n);
+}
+
 /* The sum of the images of the batch, in order, with the rounding of each addition carried on (Kahan 1965). */
 static float sum_of_images(global const float *v, int count)
 {

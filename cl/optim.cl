@@ -24,16 +24,27 @@
 #define MOMENTUM 0.0f
 #endif
 
+#ifndef RATED /* 1: each parameter has a factor of its own on the learning rate */
+#define RATED 0
+#endif
+#if RATED
+#define RATE_PARAMETER , global const float *restrict rate
+#define RATE_AT(i) (step->lr * LOADV(rate + (i)))
+#else
+#define RATE_PARAMETER
+#define RATE_AT(i) (floatv)(step->lr)
+#endif
+
 /* Kingma & Ba 2015, algorithm 1, in PyTorch's order: decoupled decay first, L2 in the gradient.
  * global: { TRAINED / (V CHUNK) rounded up } */
 kernel void adam(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
-                 global float *restrict moment2, constant step_values *step)
+                 global float *restrict moment2 RATE_PARAMETER, constant step_values *step)
 {
     const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
-    const float lr = step->lr, keep = 1.0f - step->lr * WEIGHT_DECAY, correction1 = step->correction1, correction2 = step->correction2;
+    const float correction1 = step->correction1, correction2 = step->correction2;
     for (int j = first; j < last; j++) {
         const int i = j * V;
-        const floatv w = LOADV(param + i) * keep, g = LOADV(grad + i) + L2 * w;
+        const floatv lr = RATE_AT(i), w = LOADV(param + i) * (1.0f - lr * WEIGHT_DECAY), g = LOADV(grad + i) + L2 * w;
         const floatv m = BETA1 * LOADV(moment1 + i) + REST1 * g;
         const floatv v = BETA2 * LOADV(moment2 + i) + REST2 * g * g;
         STOREV(m, moment1 + i);
@@ -43,15 +54,32 @@ kernel void adam(global float *restrict param, global const float *restrict grad
 }
 
 /* m = momentum m + g + l2 w; w -= lr (m + weight_decay w); global: { TRAINED / (V CHUNK) rounded up } */
-kernel void sgd(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
+kernel void sgd(global float *restrict param, global const float *restrict grad, global float *restrict moment1 RATE_PARAMETER,
                 constant step_values *step)
 {
     const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
-    const float lr = step->lr;
     for (int j = first; j < last; j++) {
         const int i = j * V;
         const floatv w = LOADV(param + i), m = MOMENTUM * LOADV(moment1 + i) + LOADV(grad + i) + L2 * w;
         STOREV(m, moment1 + i);
-        STOREV(w - lr * (m + WEIGHT_DECAY * w), param + i);
+        STOREV(w - RATE_AT(i) * (m + WEIGHT_DECAY * w), param + i);
+    }
+}
+
+/* gain: + 0.2 where the last move and the gradient differ in sign, else times 0.8, at least 0.01; m = momentum m - lr gain g; w += m:
+ * t-SNE's step (van der Maaten's code). global: { TRAINED / (V CHUNK) rounded up } */
+kernel void tsne_step(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
+                      global float *restrict moment2, constant step_values *step)
+{
+    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const float lr = step->lr, momentum = step->momentum;
+    for (int j = first; j < last; j++) {
+        const int i = j * V;
+        const floatv g = LOADV(grad + i), move = LOADV(moment1 + i), before = LOADV(moment2 + i);
+        const floatv gain = fmax(move * g < 0.0f ? before + 0.2f : before * 0.8f, 0.01f);
+        const floatv m = momentum * move - lr * gain * g;
+        STOREV(gain, moment2 + i);
+        STOREV(m, moment1 + i);
+        STOREV(LOADV(param + i) + m, param + i);
     }
 }

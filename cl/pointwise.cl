@@ -36,6 +36,9 @@
 #elif OP == OP_SCALE
 #define INPUTS 1
 #define RESULT AT(p) * FACTOR
+#elif OP == OP_RAMP
+#define INPUTS 1
+#define RESULT AT(p) * step->ramp
 #elif OP == OP_BROADCAST
 #define INPUTS 1
 #define RESULT LANE(p)
@@ -64,7 +67,11 @@ kernel void pointwise(global const float *p
 #if INPUTS >= 3
                       , global const float *r
 #endif
-                      , global float *y /* [c][y][x][n] */)
+                      , global float *y /* [c][y][x][n] */
+#if OP == OP_RAMP
+                      , constant step_values *step
+#endif
+)
 {
     const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {

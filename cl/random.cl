@@ -1,4 +1,4 @@
-/* Dropout and the reparameterised Gaussian. A work-item makes QUADS calls of Philox for a vector of images; each gives the
+/* Dropout, noise and the reparameterised Gaussian. A work-item makes QUADS calls of Philox for a vector of images; each gives the
  * words of four features. */
 #include "clave.clh"
 #include "philox.clh"
@@ -29,6 +29,23 @@ kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, c
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
             STOREV(select((floatv)(0.0f), LOADV(x + i) / KEEP, uniform(word[k]) < KEEP), y + i);
+        }
+    }
+}
+
+/* y = x + noise eps, clipped to 0 .. 1; global: { N / V, quads / QUADS rounded up } */
+kernel void noise(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
+{
+    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const uintv image = philox_images((uint)n);
+    for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
+        uintv word[4];
+        floatv eps[4];
+        philox(image, (uint)quad, STREAM, step, word);
+        normal_quad(word, eps);
+        for (int k = 0; k < min(4, F - quad * 4); k++) {
+            const int i = (quad * 4 + k) * N + n;
+            STOREV(clamp(LOADV(x + i) + step->noise * eps[k], 0.0f, 1.0f), y + i);
         }
     }
 }

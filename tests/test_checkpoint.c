@@ -58,7 +58,7 @@ static contents make_contents(void)
 {
     contents c = {
         .state = {
-            UINT64_MAX, UINT32_MAX, 12, 9, 0.1 + 0.2, 3, 4, {1, -0.0, 1e-310, 1e300, INFINITY, -INFINITY, 2.0 / 3, 7}}};
+            UINT64_MAX, UINT32_MAX, 12, 9, 0.1 + 0.2, 3, 1.0 / 3, -0.7, 11, 2, 4, {1, -0.0, 1e-310, 1e300, INFINITY, -INFINITY, 2.0 / 3, 7}}};
     clv_random random = clv_random_start(5, 1);
     for (int i = 0; i < ELEMENTS; i++) {
         uint32_t word[3] = {clv_random_word(&random), clv_random_word(&random), clv_random_word(&random)};
@@ -117,7 +117,7 @@ static void round_trip_keeps_every_bit(void **state)
     assert_part(back.m, c.m, false);
     assert_part(back.v, c.v, false);
     assert_true(back.state.seed == c.state.seed && back.state.step == c.state.step && back.state.epoch == 12);
-    assert_true(back.state.best_epoch == 9 && back.state.waited == 3 && back.state.epoch_batches == 4);
+    assert_true(back.state.best_epoch == 9 && back.state.waited == 3 && back.state.plateau_epochs == 11 && back.state.epoch_batches == 4);
     assert_memory_equal(&back.state.best, &c.state.best, sizeof(double));
     assert_memory_equal(back.state.epoch_sum, c.state.epoch_sum, sizeof c.state.epoch_sum);
 }
@@ -149,7 +149,7 @@ static void bytes_are_a_function_of_the_contents(void **state)
     assert_int_equal(size[0], size[1]);
     assert_memory_equal(bytes[0], bytes[1], size[0]);
     assert_int_equal((bytes[0][0] | bytes[0][1] << 8) % 8, 0); /* data begins at a multiple of 8 */
-    assert_memory_equal(bytes[0] + 8, "{\"__metadata__\":{\"format\":\"clave-1\",\"seed\":\"18446744073709551615\",",
+    assert_memory_equal(bytes[0] + 8, "{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"18446744073709551615\",",
                         64);
     free(bytes[0]);
     free(bytes[1]);
@@ -281,11 +281,11 @@ static void broken_files_are_refused(void **state)
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", 12, "hole"},
         {"{\"__metadata__\":[]," W "}", 8, "__metadata__"},
         {"{\"__metadata__\":{\"seed\":7}," W "}", 8, "no string"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\"}," W "}", 8, "'clave-2'"},
-        {"{\"__metadata__\":{\"format\":\"clave-1\"}," W "}", 8, "nothing for 'seed'"},
-        {"{\"__metadata__\":{\"format\":\"clave-1\",\"seed\":\"18446744073709551616\"}," W "}", 8, "for 'seed'"},
-        {"{\"__metadata__\":{\"format\":\"clave-1\",\"seed\":\"1\",\"step\":\"-1\"}," W "}", 8, "for 'step'"},
-        {"{\"__metadata__\":{\"format\":\"clave-1\",\"seed\":\"1\",\"step\":\"\"}," W "}", 8, "for 'step'"},
+        {"{\"__metadata__\":{\"format\":\"clave-1\"}," W "}", 8, "'clave-1'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\"}," W "}", 8, "nothing for 'seed'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"18446744073709551616\"}," W "}", 8, "for 'seed'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"step\":\"-1\"}," W "}", 8, "for 'step'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"step\":\"\"}," W "}", 8, "for 'step'"},
         {"{\"w\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
          "w is F16 [2] instead of F32 [2] (clave reads F32 alone)"},
         {"{\"w\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}", 16,

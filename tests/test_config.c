@@ -628,6 +628,9 @@ static void append_random_value(clv_text *t, const clv_value_spec *spec)
     case CLV_VALUE_CHOICE:
         clv_text_append(t, "%s", spec->choices[below((uint32_t)clv_choice_count(spec))]);
         break;
+    case CLV_VALUE_SIZE:
+        clv_text_append(t, below(2) ? "%u" : "%ux7", 1 + below(1000));
+        break;
     }
 }
 

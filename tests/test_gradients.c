@@ -140,7 +140,7 @@ static void stop(machine *m)
 /* One step without learning: the loss, with the gradients left in their space. */
 static double loss_of(machine *m)
 {
-    const clv_step step = {.seed = {1, 2}, .step = 3, .offset = 1, .count = IMAGES, .correction1 = 1, .correction2 = 1};
+    const clv_step step = {.seed = {1, 2}, .step = 3, .offset = 1, .count = IMAGES, .correction1 = 1, .correction2 = 1, .ramp = 0.5f};
     OK(clv_program_run(m->be, m->program, &step, err));
     return read_real(m, m->plan->place[m->loss].space, m->plan->place[m->loss].offset);
 }
@@ -237,7 +237,8 @@ static network build_vae(void)
     const clv_node target = put_input(&net, CLV_OP_INPUT, "target", 1, 9, 9);
     const clv_node bce = put2(&net, CLV_OP_BCE, "bce", h, target, (clv_attr){0});
     const clv_node kl = put2(&net, CLV_OP_KL, "kl", mu, logvar, (clv_attr){0});
-    const clv_node beta = put1(&net, CLV_OP_SCALE, "beta", kl, (clv_attr){.alpha = 0.5f});
+    const clv_node beta = put1(&net, CLV_OP_RAMP, "warm", put1(&net, CLV_OP_SCALE, "beta", kl, (clv_attr){.alpha = 0.5f}),
+                               (clv_attr){0});
     net.loss = put1(&net, CLV_OP_MEAN, "loss", put2(&net, CLV_OP_ADD, "elbo", bce, beta, (clv_attr){0}), (clv_attr){0});
     return net;
 }

@@ -266,6 +266,12 @@ static const shape_case shape_cases[] = {
     {CLV_OP_BCE, {0}, {"[9]", "[9]"}, NULL, NULL, "bce 'case': input 0, [9], must be a batch"},
     {CLV_OP_BCE_GRAD, {0}, {"[1][1][1][n]", "[1][9][8][n]", "[1][9][8][n]"}, NULL, "[1][9][8][n]", NULL},
     {CLV_OP_BCE_GRAD, {0}, {"[1][9][8][n]", "[1][9][8][n]", "[1][9][8][n]"}, NULL, NULL, "one value an image"},
+    {CLV_OP_RAMP, {0}, {"[8][2][3][n]"}, NULL, "[8][2][3][n]", NULL},
+    {CLV_OP_RAMP, {0}, {"[8][2][3]"}, NULL, NULL, "must be a batch"},
+    {CLV_OP_NOISE, {0}, {"[8][2][3][n]"}, NULL, "[8][2][3][n]", NULL},
+    {CLV_OP_NOISE, {0}, {"[8][2][3]"}, NULL, NULL, "must be a batch"},
+    {CLV_OP_CORRECT, {0}, {"[10][1][1][n]", "[1][1][1][n]"}, NULL, "[1][1][1][n]", NULL},
+    {CLV_OP_CORRECT, {0}, {"[10][2][1][n]", "[1][1][1][n]"}, NULL, NULL, "must be [classes][1][1][n]"},
     {CLV_OP_XENT, {0}, {"[10][1][1][n]", "[1][1][1][n]"}, NULL, "[1][1][1][n]", NULL},
     {CLV_OP_XENT,
      {0},
@@ -291,6 +297,30 @@ static const shape_case shape_cases[] = {
     {CLV_OP_SGD, {.momentum = 0.9f}, {0}, NULL, "", NULL},
     {CLV_OP_SGD, {.momentum = 1}, {0}, NULL, NULL, "momentum 1 must be at least 0 and less than 1"},
     {CLV_OP_SGD, {.weight_decay = NAN}, {0}, NULL, NULL, "must be finite and at least 0"},
+
+    {CLV_OP_DISTANCE, {0}, {"[3][2][2][n]"}, "[13][1][1][n]", "[13][1][1][n]", NULL},
+    {CLV_OP_DISTANCE, {0}, {"[3][2][2][n]"}, NULL, NULL, "needs the shape of its result"},
+    {CLV_OP_DISTANCE, {0}, {"[3][2][2][n]"}, "[13][2][1][n]", NULL, "must be [points][1][1][n]"},
+    {CLV_OP_AFFINITY, {.alpha = 12.5f}, {"[13][1][1][n]"}, NULL, "[13][1][1][n]", NULL},
+    {CLV_OP_AFFINITY, {.alpha = 13}, {"[13][1][1][n]"}, NULL, NULL, "perplexity 13 must be at least 1 and less than"},
+    {CLV_OP_AFFINITY, {.alpha = 0.5f}, {"[13][1][1][n]"}, NULL, NULL, "perplexity 0.5 must be at least 1"},
+    {CLV_OP_AFFINITY, {.alpha = 2}, {"[13][1][2][n]"}, NULL, NULL, "must be [points][1][1][n]"},
+    {CLV_OP_JOINT, {0}, {"[13][1][1][n]"}, NULL, "[13][1][1][n]", NULL},
+    {CLV_OP_JOINT, {0}, {"[13][13]"}, NULL, NULL, "must be a batch"},
+    {CLV_OP_TSNE_FORCE, {0}, {"[2][32]", "[13][1][1][n]"}, NULL, "[5][1][1][n]", NULL},
+    {CLV_OP_TSNE_FORCE,
+     {0},
+     {"[3][32]", "[13][1][1][n]"},
+     NULL,
+     NULL,
+     "positions [3][32] must be [2][a multiple of 32]"},
+    {CLV_OP_TSNE_FORCE, {0}, {"[2][13]", "[13][1][1][n]"}, NULL, NULL, "positions [2][13] must be"},
+    {CLV_OP_TSNE_FORCE, {0}, {"[2][32]", "[33][1][1][n]"}, NULL, NULL, "more points than positions"},
+    {CLV_OP_TSNE_GRAD, {0}, {"[5][1][1][n]"}, "[2][64]", "[2][64]", NULL},
+    {CLV_OP_TSNE_GRAD, {0}, {"[4][1][1][n]"}, "[2][64]", NULL, "forces [4][1][1][n] must be [5][1][1][n]"},
+    {CLV_OP_TSNE_GRAD, {0}, {"[5][1][1][n]"}, "[2][33]", NULL, "positions [2][33] must be"},
+    {CLV_OP_TSNE_STEP, {0}, {0}, NULL, "", NULL},
+    {CLV_OP_TSNE_STEP, {0}, {0}, "[2][32]", NULL, "the result is"},
 };
 #define SHAPE_CASES (sizeof shape_cases / sizeof *shape_cases)
 
@@ -518,6 +548,10 @@ static clv_node through_scale(network *net)
 {
     return sum_of(net, put1(net, CLV_OP_SCALE, "a", depend(net, 4, 1, 1), (clv_attr){.alpha = 3}));
 }
+static clv_node through_ramp(network *net)
+{
+    return sum_of(net, put1(net, CLV_OP_RAMP, "a", depend(net, 4, 1, 1), (clv_attr){0}));
+}
 static clv_node through_broadcast(network *net)
 {
     const clv_shape shape = batch_shape(2, 3, 4);
@@ -572,6 +606,7 @@ static const struct gradient_case {
     {CLV_OP_ADD, through_add, "mean_grad broadcast add bias_grad", NULL},
     {CLV_OP_MUL, through_mul, "mean_grad broadcast mul mul add bias_grad", NULL},
     {CLV_OP_SCALE, through_scale, "mean_grad broadcast scale bias_grad", NULL},
+    {CLV_OP_RAMP, through_ramp, "mean_grad broadcast ramp bias_grad", NULL},
     {CLV_OP_BROADCAST, through_broadcast, "mean_grad broadcast sum bias_grad", NULL},
     {CLV_OP_SAMPLE, through_sample, "mean_grad broadcast sample_grad add bias_grad", NULL},
     {CLV_OP_KL, through_kl, "mean_grad mul_image kl_grad_logvar add bias_grad", NULL},

@@ -50,7 +50,7 @@ static size_t place(clv_operand *operand, size_t offset)
     return offset + (elements + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* a gap behind each: canaries */
 }
 
-static bool has_result(clv_op op) { return op != CLV_OP_RECORD && op != CLV_OP_ADAM && op != CLV_OP_SGD; }
+static bool has_result(clv_op op) { return op != CLV_OP_RECORD && clv_op_table[op].family != CLV_FAMILY_OPTIM; }
 
 static clv_plan plan_of(one_call *one)
 {
@@ -128,7 +128,9 @@ static clv_step a_step(void)
                       .row = 1,
                       .lr = 0.01f,
                       .correction1 = 1.5f,
-                      .correction2 = 2.5f};
+                      .correction2 = 2.5f,
+                      .ramp = 0.625f,
+                      .noise = 0.25f};
 }
 
 typedef struct rig {

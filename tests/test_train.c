@@ -156,6 +156,30 @@ static void test_resumed_run_is_the_same(void **state)
     }
 }
 
+/* Rates are functions of the step, and what a plateau has seen is in the checkpoint. */
+static void test_scheduled_run_resumes(void **state)
+{
+    (void)state;
+    static const char *const kinds[][6] = {
+        {"train.schedule=one_cycle", "train.lr=3e-3", "loss.beta_warmup=1.5", NULL},
+        {"train.schedule=plateau", "train.plateau_patience=0", "train.plateau_factor=0.1", "train.lr=1e-2", NULL}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char names[2][32];
+        clv_train_result whole, part;
+        for (int k = 0; k < 2; k++) snprintf(names[k], sizeof names[k], "%s%zu", k ? "halves" : "scheduled", i);
+        assert_ok(tiny_run(test_path(names[0]), false, 0, &whole, kinds[i], err));
+        assert_refused(tiny_run(test_path(names[1]), false, 14, &part, kinds[i], err), CLV_INTERRUPTED, "--resume");
+        assert_ok(tiny_run(test_path(names[1]), true, 0, &part, kinds[i], err));
+        assert_true(same_run_file(part.run, whole.run, CLV_LAST_FILE));
+    }
+    clv_train_result longer;
+    assert_refused(tiny_run(test_path("scheduled0"), true, 0, &longer,
+                            (const char *const[]){"train.schedule=one_cycle", "train.lr=3e-3", "loss.beta_warmup=1.5",
+                                                  "train.epochs=5", NULL},
+                            err),
+                   CLV_ERR_CONFIG, "train.epochs is 5");
+}
+
 /* The losses of an epoch that was interrupted count the images before the interruption too. */
 static void test_resumed_epoch_has_its_losses(void **state)
 {
@@ -173,7 +197,8 @@ static void test_resumed_epoch_has_its_losses(void **state)
     clv_metrics_free(&part);
 }
 
-/* A run's sums over its epochs must not change by reading metrics.csv back: a third has more digits than a row of it. */
+/* A run's sums over its epochs must not change by reading metrics.csv back: a third has more digits than a row of it.
+ */
 static void test_metrics_file_holds_what_memory_does(void **state)
 {
     (void)state;
@@ -255,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_same_seed_same_bits),
         cmocka_unit_test(test_resumed_run_is_the_same),
+        cmocka_unit_test(test_scheduled_run_resumes),
         cmocka_unit_test(test_resumed_epoch_has_its_losses),
         cmocka_unit_test(test_existing_run_is_refused),
         cmocka_unit_test(test_changed_run_is_not_resumed),

@@ -5,7 +5,7 @@
  * `$name` or `${name}` in a value is replaced from [params], `$$` is a dollar, and a parameter may refer to those above
  * it; `include = other.ini` at the top, before any section, inherits that file's rows (paths are relative to the
  * including file; depth at most 16, no cycles), later rows win over included ones, but the same key twice in one file is
- * an error. [encoder] and [decoder] hold layers, one row each, in order: `name = type key=value ...`; an including file
+ * an error. [encoder], [decoder] and [classifier] hold layers, one row each, in order: `name = type key=value ...`; an including file
  * that has one of these sections replaces the whole section, and so with [space], whose rows say what a search varies:
  * `section.key = 1, 2, 4`, `section.key = log 1e-5..1e-2`, `section.key = int 16..128`. In [params] a product of whole numbers,
  * `flat = $conv3 * 9`, becomes its value. Lines are at most 198 bytes, comments not counted. */
@@ -48,6 +48,7 @@ const char *clv_config_string(const clv_config *config, const char *key); /* str
 int64_t clv_config_int(const clv_config *config, const char *key);
 double clv_config_real(const clv_config *config, const char *key);
 bool clv_config_bool(const clv_config *config, const char *key);
+bool clv_config_size(const clv_config *config, const char *key, int *height, int *width); /* false, and 0 x 0: none */
 bool clv_config_is_set(const clv_config *config, const char *key); /* by file or override */
 /* "ini/vae.ini:12", "command line" or "default". */
 const char *clv_config_where(const clv_config *config, const char *key);
@@ -65,7 +66,8 @@ typedef struct clv_layer {
     int args;
 } clv_layer;
 
-int clv_config_layers(const clv_config *config, const char *section, const clv_layer **layers); /* count; 0: no such section */
+/* How many; 0 where there is no such section or the task has no use for it ([decoder] of a classifier). */
+int clv_config_layers(const clv_config *config, const char *section, const clv_layer **layers);
 int clv_layer_int(const clv_layer *layer, const char *arg);
 double clv_layer_real(const clv_layer *layer, const char *arg);
 const char *clv_layer_string(const clv_layer *layer, const char *arg);

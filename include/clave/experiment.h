@@ -69,6 +69,40 @@ clv_status clv_run_config(const char *run, const char *const *overrides, int ove
 clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, struct clv_log *log,
                         clv_measures *measures, clv_error *err);
 
+/* The importance-weighted bound on log p(x) of a vae with cross-entropy (Burda et al. 2016, equation 8), in nats an image,
+ * for each of samples[counts] (rising): the last as measure "iwae", the others as "iwae_K", added to what measures hold.
+ * One sample gives the evidence lower bound, more give a tighter one. CLV_ERR_CONFIG for a run that is no such vae. */
+#define CLV_MAX_BOUNDS  6
+#define CLV_MAX_SAMPLES 10000
+clv_status clv_iwae(const char *run, const clv_config *config, const char *split, const int *samples, int counts,
+                    struct clv_log *log, clv_measures *measures, clv_error *err);
+
+/* A classifier's answers on a split. Start as {0}; free with clv_class_figures_free. */
+typedef struct clv_class_figures {
+    int classes;
+    struct clv_class_figure {
+        char name[64];
+        uint32_t count, answers, right; /* images of the class; answers that name it; both */
+        double precision, recall;       /* right / answers, right / count; NaN where there are none */
+    } *of;               /* [classes] */
+    uint32_t *confusion; /* [true class][answer] */
+} clv_class_figures;
+void clv_class_figures_free(clv_class_figures *figures);
+
+/* Measures a classifier's best weights on a split, class by class; nothing (classes 0) for other tasks. */
+clv_status clv_evaluate_classes(const char *run, const clv_config *config, const char *split, struct clv_log *log,
+                                clv_class_figures *figures, clv_error *err);
+
+/* What a classifier says of images given as PNG files or by their index in the split "test". */
+typedef struct clv_answers {
+    int images, classes;
+    char (*class_name)[64]; /* [classes] */
+    double *probability;    /* [image][class] */
+} clv_answers;
+void clv_answers_free(clv_answers *answers);
+clv_status clv_classify(const char *run, const clv_config *config, const char *const *image, int images,
+                        struct clv_log *log, clv_answers *answers, clv_error *err);
+
 /* Pictures of a run, written to `path` (NULL: its figures folder). path_out gets where. */
 typedef struct clv_picture_options {
     const char *path;
@@ -80,10 +114,44 @@ typedef struct clv_picture_options {
 } clv_picture_options;
 clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_picture_options *options,
                            char path_out[CLV_PATH_SIZE], clv_error *err);
-clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options,
-                      char path_out[CLV_PATH_SIZE], clv_error *err);
 clv_status clv_manifold(const char *run, const clv_config *config, const clv_picture_options *options,
                         char path_out[CLV_PATH_SIZE], clv_error *err);
+
+/* New images, decoded from codes drawn from a vae's prior N(0, 1), from a normal, or from a mixture of normals fitted to
+ * the codes of the training images (of a vae: to mu). */
+typedef enum clv_from { CLV_FROM_DEFAULT /* a vae's prior, else the normal */, CLV_FROM_PRIOR, CLV_FROM_NORMAL, CLV_FROM_MIXTURE } clv_from;
+typedef struct clv_sample_options {
+    clv_picture_options picture;
+    clv_from from;
+    int components; /* of the mixture; 0: as many as have the least BIC */
+} clv_sample_options;
+typedef struct clv_sample_result {
+    char path[CLV_PATH_SIZE];
+    clv_from from;
+    int components;        /* of what was fitted; 0: the prior, nothing was */
+    uint32_t codes;        /* that it was fitted to */
+    double log_likelihood; /* of those, nats a code */
+} clv_sample_result;
+extern const char *const clv_from_names[]; /* [clv_from]: "default", "prior", "normal", "mixture" */
+clv_status clv_sample(const char *run, const clv_config *config, const clv_sample_options *options,
+                      clv_sample_result *result, clv_error *err);
+
+/* What lies between two images: their codes' straight way and the arc about the origin, decoded. Each of from and to is an
+ * index into the picture's split, or a PNG file. */
+#define CLV_MAX_STEPS 100
+typedef enum clv_way { CLV_WAY_BOTH, CLV_WAY_LINEAR, CLV_WAY_SPHERICAL } clv_way;
+typedef struct clv_interpolate_options {
+    clv_picture_options picture; /* count: steps, the two codes included, 2 .. CLV_MAX_STEPS; 0: 10 */
+    const char *from, *to;
+    clv_way way;
+} clv_interpolate_options;
+typedef struct clv_interpolate_result {
+    char path[CLV_PATH_SIZE];
+    double angle;  /* between the codes, radians; NaN where one is 0 */
+    bool straight; /* there is no one arc: the spherical way is the linear one */
+} clv_interpolate_result;
+clv_status clv_interpolate(const char *run, const clv_config *config, const clv_interpolate_options *options,
+                           clv_interpolate_result *result, clv_error *err);
 
 /* The speed of training steps, beside the device's FMA peak measured in the same run. */
 typedef struct clv_bench_result {

@@ -36,6 +36,7 @@ typedef enum clv_family {
     CLV_FAMILY_REDUCE,
     CLV_FAMILY_RANDOM,
     CLV_FAMILY_LOSS,
+    CLV_FAMILY_PAIRS,
     CLV_FAMILY_OPTIM,
     CLV_FAMILY_VIEW
 } clv_family;
@@ -74,11 +75,12 @@ typedef struct clv_attr {
     clv_act grad_act;        /* products, fused: the last input u has the result's shape, u = act(.); the result is
                                 multiplied by act'(u). CLV_ACT_NONE: no such input */
     float rate;              /* dropout: probability of 0, in [0, 1) */
-    float alpha;             /* scale, mean_grad */
-    uint32_t stream;         /* dropout, sample, sample_grad: Philox stream, the same in an op and its gradient */
+    float alpha;             /* scale, mean_grad; affinity: the perplexity */
+    uint32_t stream;         /* dropout, noise, sample, sample_grad: Philox stream, the same in an op and its gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
     int slot;                /* record: column of the trace */
     float beta1, beta2, eps, l2, weight_decay, momentum; /* adam, sgd; the learning rate is in clv_step */
+    bool rated;              /* adam, sgd: each parameter has a factor of its own on the learning rate */
 } clv_attr;
 
 typedef int32_t clv_node; /* index into a graph; -1 is none */

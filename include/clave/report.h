@@ -26,10 +26,11 @@ clv_status clv_png_write_grid(const char *path, const clv_grid *grid, clv_error 
 /* 8-bit grey (channels 1) or RGB (3), [y][x][c]. Written whole or not at all. */
 clv_status clv_png_write(const char *path, const uint8_t *pixel, int channels, int height, int width, clv_error *err);
 
-/* Plots. What all of them share: path ends in .png or .svg (CLV_ERR_CONFIG otherwise); axes have ticks and labels, which name the
- * unit; texts are UTF-8, NULL or "" for none, shrunk and then ended in an ellipsis where they are too long for the page; values that are
- * not finite (and those beyond 1e100, as good as infinite) are left out, and on a logarithmic axis those that are not positive; a plot
- * without a point says so. The same plot gives the same bytes. Files are written whole or not at all. */
+/* Plots. What all of them share: path ends in .png or .svg (CLV_ERR_CONFIG otherwise). Axes have ticks and labels, which name the unit.
+ * Texts are UTF-8, NULL or "" for none; titles have three lines at most, others shrink by a quarter at most, and both end in an ellipsis
+ * where they are too long for the page even so. Values that are not finite (and those beyond 1e100, as good as infinite) are left out,
+ * and on a logarithmic axis those that are not positive; a plot without a point says so. The same plot gives the same bytes. Files are
+ * written whole or not at all. */
 
 /* A plot of lines with a legend, colour-blind-safe colours (Okabe & Ito 2008). */
 typedef struct clv_series {
@@ -59,6 +60,17 @@ typedef struct clv_scatter {
 } clv_scatter;
 clv_status clv_scatter_write(const char *path, const clv_scatter *scatter, clv_error *err);
 
+/* Images with a line of text under each, row by row. */
+typedef struct clv_gallery {
+    const char *title;
+    int channels, height, width; /* of an image */
+    int count, columns;          /* columns >= 1 */
+    const float *pixel;          /* [image][c][y][x], 0 .. 1 */
+    const char *const *caption;  /* [count] */
+    int scale;                   /* >= 1: points a pixel */
+} clv_gallery;
+clv_status clv_gallery_write(const char *path, const clv_gallery *gallery, clv_error *err);
+
 /* Counts of a classifier as a matrix of cells with the count in each, shaded by the share of the row: blue on the diagonal, orange
  * beside it, on a cube-root scale, so that errors of 1 % can be seen. */
 typedef struct clv_confusion {
@@ -72,7 +84,7 @@ clv_status clv_confusion_write(const char *path, const clv_confusion *confusion,
 /* Horizontal bars from 0, one a name, in the order given, with the value beside each; the page grows with their number. */
 typedef struct clv_bars {
     const char *title, *x_label;
-    int count; /* 0 .. 1000 */
+    int count; /* 0 .. 800 */
     const char *const *name; /* [count] */
     const double *value;     /* [count]; not finite: said so instead of a bar */
 } clv_bars;
@@ -91,7 +103,8 @@ typedef struct clv_panels {
 clv_status clv_panels_write(const char *path, const clv_panels *panels, clv_error *err);
 
 /* Parallel coordinates: one line a trial across the axes, coloured by its value, the lowest values darkest and on top, with a colour bar
- * at the right. A line without a value is left out, one without a place on an axis has a gap there. */
+ * at the right. Lines fan out a little on axes of few values, so that none hides the others. A line without a value is left out, one
+ * without a place on an axis has a gap there. */
 typedef struct clv_parallel {
     const char *title, *value_label;
     int axes, lines;              /* axes: 0 .. 40 */

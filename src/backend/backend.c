@@ -19,9 +19,10 @@ typedef struct checked_program {
 } checked_program;
 
 static const char *const space_names[CLV_SPACE_COUNT] = {
-    [CLV_SPACE_NONE] = "nothing",          [CLV_SPACE_PARAM] = "parameters",       [CLV_SPACE_GRAD] = "gradients",
-    [CLV_SPACE_MOMENT1] = "first moments", [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_ARENA] = "activations",
-    [CLV_SPACE_TRACE] = "trace",
+    [CLV_SPACE_NONE] = "nothing",           [CLV_SPACE_PARAM] = "parameters",
+    [CLV_SPACE_GRAD] = "gradients",         [CLV_SPACE_MOMENT1] = "first moments",
+    [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_RATE] = "rate factors",
+    [CLV_SPACE_ARENA] = "activations",      [CLV_SPACE_TRACE] = "trace",
 };
 
 clv_status clv_buffer_create(clv_backend *be, size_t bytes, clv_buffer **out, clv_error *err)
@@ -157,7 +158,14 @@ static int inputs_of(const clv_call *call)
 }
 
 /* Ops without a result among the operands: they write the trace or the parameters. */
-static bool has_result(clv_op op) { return op != CLV_OP_RECORD && op != CLV_OP_ADAM && op != CLV_OP_SGD; }
+static bool has_result(clv_op op) { return op != CLV_OP_RECORD && clv_op_table[op].family != CLV_FAMILY_OPTIM; }
+
+/* Rows of a matrix of pairs are images of the batch. */
+static int points_of(const clv_call *call)
+{
+    if (clv_op_table[call->op].family != CLV_FAMILY_PAIRS) return 0;
+    return call->op == CLV_OP_TSNE_FORCE ? call->in[1].shape.dim[0] : call->out.shape.dim[0];
+}
 
 static clv_status check_call(const clv_backend *be, const clv_plan *plan, const clv_call *call, clv_error *err)
 {
@@ -171,18 +179,21 @@ static clv_status check_call(const clv_backend *be, const clv_plan *plan, const 
                 call->lanes, plan->lanes);
     for (int i = 0; i < call->inputs; i++) CLV_TRY(check_operand(be, plan, call, &call->in[i], "input", err));
     if (has_result(call->op)) CLV_TRY(check_operand(be, plan, call, &call->out, "result", err));
+    CLV_REQUIRE(points_of(call) <= plan->batch, CLV_ERR_INTERNAL, "'%s' (%s): pairs of %d points in a batch of %d",
+                call->name, op, points_of(call), plan->batch);
     if (call->op == CLV_OP_RECORD)
         CLV_REQUIRE(call->slots == plan->slots && call->attr.slot >= 0 && call->attr.slot < plan->slots,
                     CLV_ERR_INTERNAL, "'%s' (%s): column %d of a trace of %d, in a plan of %d", call->name, op,
                     call->attr.slot, call->slots, plan->slots);
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) {
-        CLV_REQUIRE(call->trained <= plan->elements[CLV_SPACE_PARAM] &&
-                        call->trained <= plan->elements[CLV_SPACE_GRAD] &&
-                        call->trained <= plan->elements[CLV_SPACE_MOMENT1] &&
-                        (call->op != CLV_OP_ADAM || call->trained <= plan->elements[CLV_SPACE_MOMENT2]),
-                    CLV_ERR_INTERNAL,
-                    "'%s' (%s): %zu trained elements are more than the plan has of parameters, gradients or moments",
-                    call->name, op, call->trained);
+        CLV_REQUIRE(
+            call->trained <= plan->elements[CLV_SPACE_PARAM] && call->trained <= plan->elements[CLV_SPACE_GRAD] &&
+                call->trained <= plan->elements[CLV_SPACE_MOMENT1] &&
+                (!clv_op_has_moment2(call->op) || call->trained <= plan->elements[CLV_SPACE_MOMENT2]) &&
+                (!call->attr.rated || call->trained <= plan->elements[CLV_SPACE_RATE]),
+            CLV_ERR_INTERNAL,
+            "'%s' (%s): %zu trained elements are more than the plan has of parameters, gradients, moments or rates",
+            call->name, op, call->trained);
     }
 done:
     return status;

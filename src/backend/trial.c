@@ -51,7 +51,7 @@ static void place_all(stage *s)
         s->plan.elements[CLV_SPACE_TRACE] = (size_t)s->call.slots * TRACE_ROWS;
     }
     if (is_optimiser(s->call.op))
-        for (int i = 0; i < 4; i++) s->plan.elements[CLV_SPACE_PARAM + i] = s->call.trained;
+        for (int i = 0; i < CLV_TRIAL_STATES; i++) s->plan.elements[CLV_SPACE_PARAM + i] = s->call.trained;
     for (int i = 0; i < CLV_SPACE_COUNT; i++)
         if (s->plan.elements[i]) s->plan.elements[i] += GUARD;
 }
@@ -108,7 +108,7 @@ static clv_status fill_spaces(stage *s, clv_error *err)
         for (size_t j = 0; j < elements; j++) to[j] = NAN;
     }
     if (is_optimiser(s->call.op))
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < CLV_TRIAL_STATES; i++)
             memcpy(s->before[CLV_SPACE_PARAM + i], s->trial->state[i], s->call.trained * sizeof(float));
     return CLV_OK;
 }
@@ -173,7 +173,7 @@ static void writable(const stage *s, int space, size_t *first, size_t *end)
         *end = *first + (space == CLV_SPACE_TRACE);
     } else if (is_optimiser(s->call.op)) {
         const bool moved = space == CLV_SPACE_PARAM || space == CLV_SPACE_MOMENT1 ||
-                           (space == CLV_SPACE_MOMENT2 && s->call.op == CLV_OP_ADAM);
+                           (space == CLV_SPACE_MOMENT2 && clv_op_has_moment2(s->call.op));
         *end = moved ? s->call.trained : 0;
     } else if ((int)out->space == space) {
         *first = out->offset;
@@ -230,7 +230,7 @@ static void collect(const stage *s, float *results)
     } else if (is_optimiser(s->call.op)) {
         memcpy(results, s->after[CLV_SPACE_PARAM], trained * sizeof *results);
         memcpy(results + trained, s->after[CLV_SPACE_MOMENT1], trained * sizeof *results);
-        if (s->call.op == CLV_OP_ADAM)
+        if (clv_op_has_moment2(s->call.op))
             memcpy(results + 2 * trained, s->after[CLV_SPACE_MOMENT2], trained * sizeof *results);
     } else {
         const float *from = s->after[out->space] + out->offset;

@@ -6,6 +6,8 @@
 
 #include "backend/backend.h"
 
+#define CLV_TRIAL_STATES 5 /* the spaces CLV_SPACE_PARAM .. CLV_SPACE_RATE */
+
 typedef enum clv_trial_values {
     CLV_TRIAL_EXACT, /* sums are of small integers, exact in float whatever their order; else as CLV_TRIAL_REAL */
     CLV_TRIAL_REAL   /* real numbers of the size that training has */
@@ -17,7 +19,7 @@ typedef struct clv_trial {
     clv_trial_values values;
     clv_step step;
     float *in[CLV_MAX_INPUTS]; /* [feature][image], or a parameter's elements */
-    float *state[4];           /* adam, sgd: parameters, gradients, first and second moments, `trained` each */
+    float *state[CLV_TRIAL_STATES]; /* optimisers: parameters, gradients, moments, rate factors, `trained` each */
     uint8_t *images, *labels;  /* gather, label */
     uint32_t *order;
     size_t image_count, places;

@@ -86,6 +86,12 @@ static double bound_bias_grad(const result *r)
  * exp(logvar / 2) radius. */
 static const double largest_normal = 5.77;
 static double bound_sample(const result *r) { return 20 * largest_normal * exp(here(r, 1) / 2) + fabs(r->reference); }
+/* The same without the exponential, and the sum's rounding; clipping brings nothing further apart. */
+static double bound_noise(const result *r)
+{
+    const double deviation = (double)r->t->step.noise;
+    return 16 * largest_normal * deviation + 1 + largest_normal * deviation;
+}
 static double bound_sample_grad(const result *r)
 {
     return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2;
@@ -157,8 +163,99 @@ static double bound_mean(const result *r) { return sum_over_images(r) / r->t->st
 static double bound_record(const result *r) { return sum_over_images(r); }
 static double bound_mean_grad(const result *r) { return 4 * fabs(r->reference); }
 
+static double rate_of(const result *r, size_t i)
+{
+    return (double)r->t->step.lr * (r->t->call.attr.rated ? (double)r->t->state[4][i] : 1);
+}
+
+/* A difference's rounding counts twice in its square; all terms are positive. */
+static double bound_distance(const result *r) { return ((double)features_of(r->t, 0) / 2 + 2) * fabs(r->reference); }
+
+/* The precision of row i in double, as the op finds it but to the last digit, and the variance of b d under it. */
+static double variance_of_row(const result *r, double wanted, size_t points)
+{
+    double b = 1, low = 0, high = 0, variance = 0;
+    for (int step = 0; step < 60; step++) {
+        double sum = 0, moment = 0, square = 0;
+        for (size_t n = 0; n < points; n++) {
+            if (n == r->f) continue;
+            const double u = b * (double)r->t->in[0][r->f * (size_t)r->t->batch + n], e = exp(-u);
+            sum += e;
+            moment += e * u;
+            square += e * u * u;
+        }
+        const double entropy = log(sum) + moment / sum;
+        variance = square / sum - moment * moment / sum / sum;
+        if (fabs(entropy - wanted) < 1e-6) break;
+        if (entropy > wanted)
+            low = b;
+        else
+            high = b;
+        b = high > 0 ? (low + high) / 2 : b * 2;
+    }
+    return variance;
+}
+
+/* The search ends where the entropy H is within 1e-5, on either backend. H is off by its sums' rounding too: points / 2
+ * + 8, of log(points) + 1. From dH / d log b = -Var(b d) and d log p / d log b = -(b d - mean) = log p + H: the error
+ * of log p is |log p + H| dH / Var. Beside it exp has 3 and the rounding of b d counts by |log p| + H, a sum points /
+ * 2, a division 2.5. */
+static double bound_affinity(const result *r)
+{
+    const size_t points = (size_t)r->t->call.out.shape.dim[0];
+    const double p = fabs(r->reference), wanted = log((double)r->t->call.attr.alpha);
+    if (p == 0) return 0;
+    const double search = 2e-5 * 0x1p23 + ((double)points / 2 + 8) * (log((double)points) + 1);
+    const double rounding = (double)points / 2 + 8 + 2 * (fabs(log(p)) + wanted);
+    return p * (fabs(log(p) + wanted) * search / variance_of_row(r, wanted, points) + rounding);
+}
+
+static double bound_joint(const result *r) { return 3 * fabs(r->reference); }
+
+/* u has 2.5 of its division and 2.5 of what it divides by, where roundings of differences count twice; p u a one more
+ * each, u u a twice u's; and sums of terms of either sign. */
+static double bound_tsne_force(const result *r)
+{
+    const float *y = r->t->in[0], *p = r->t->in[1];
+    const size_t points = (size_t)r->t->call.in[1].shape.dim[0], width = (size_t)r->t->call.in[0].shape.dim[1],
+                 axis = (r->f & 1) * width;
+    double magnitude = 0;
+    for (size_t n = 0; n < points; n++) {
+        const double a = (double)y[r->n] - (double)y[n], b = (double)y[width + r->n] - (double)y[width + n],
+                     u = 1 / (1 + a * a + b * b), along = fabs((double)y[axis + r->n] - (double)y[axis + n]);
+        magnitude += r->f < 2 ? (double)p[r->n * (size_t)r->t->batch + n] * u * along : r->f < 4 ? u * u * along : u;
+    }
+    return ((double)points / 2 + 14) * magnitude;
+}
+
+/* Here r->f counts the elements of [2][width]. */
+static double bound_tsne_grad(const result *r)
+{
+    const size_t width = (size_t)r->t->call.out.shape.dim[1], batch = (size_t)r->t->batch, k = r->f / width,
+                 n = r->f % width;
+    double sum = 0;
+    if (n >= r->t->step.count) return 0;
+    for (size_t i = 0; i < r->t->step.count; i++) sum += (double)r->t->in[0][4 * batch + i];
+    const double pull = (double)r->t->step.exaggeration * (double)r->t->in[0][k * batch + n],
+                 push = (double)r->t->in[0][(2 + k) * batch + n] / sum;
+    return 4 * (2 * pull + ((double)r->t->step.count / 2 + 5) * push);
+}
+
+/* Results are parameters, moves, gains: a rounding or two of each, and of the constants 0.2, 0.8, 0.01. */
+static double bound_tsne_step(const result *r)
+{
+    const clv_step *step = &r->t->step;
+    const size_t trained = r->t->call.trained, i = r->f % trained;
+    const double gain = (double)r->t->state[3][i] + 0.2,
+                 move = fabs((double)r->t->state[2][i]) * (double)step->momentum,
+                 turn = (double)step->lr * gain * fabs((double)r->t->state[1][i]);
+    if (r->f >= 2 * trained) return 2 * gain;
+    if (r->f >= trained) return 2 * move + 5 * turn;
+    return fabs((double)r->t->state[0][i]) + 3 * move + 6 * turn;
+}
+
 /* Results are parameters, then first, then second moments. The moments: three roundings of sums whose terms may cancel,
- * four of squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, four roundings. */
+ * four of squares. The step: its m 3, the second moment's root 2 + 3, a division 2.5, five roundings. */
 static double bound_adam(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
@@ -171,7 +268,7 @@ static double bound_adam(const result *r)
     if (r->f >= trained) return 4 * m;
     const double root =
         sqrt((double)a->beta2 * v0 * (double)step->correction2); /* without the gradient: no more than the true one */
-    return 3 * w + 16 * (double)step->lr * m * (double)step->correction1 / (root + (double)a->eps);
+    return 3 * w + 17 * rate_of(r, i) * m * (double)step->correction1 / (root + (double)a->eps);
 }
 
 static double bound_sgd(const result *r)
@@ -181,7 +278,7 @@ static double bound_sgd(const result *r)
     const double w = fabs((double)r->t->state[0][i]);
     const double m =
         (double)a->momentum * fabs((double)r->t->state[2][i]) + fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
-    return r->f >= trained ? 3 * m : w + 5 * (double)r->t->step.lr * (m + (double)a->weight_decay * w);
+    return r->f >= trained ? 3 * m : w + 6 * rate_of(r, i) * (m + (double)a->weight_decay * w);
 }
 
 static double (*const bounds[CLV_OP_COUNT])(const result *) = {
@@ -195,9 +292,11 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_ACT] = bound_act,
     [CLV_OP_ACT_GRAD] = bound_act_grad,
     [CLV_OP_DROPOUT] = bound_dropout,
+    [CLV_OP_NOISE] = bound_noise,
     [CLV_OP_ADD] = bound_rounded,
     [CLV_OP_MUL] = bound_rounded,
     [CLV_OP_SCALE] = bound_rounded,
+    [CLV_OP_RAMP] = bound_rounded,
     [CLV_OP_SUM] = bound_sum,
     [CLV_OP_BROADCAST] = bound_exact,
     [CLV_OP_SAMPLE] = bound_sample,
@@ -211,11 +310,18 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_BCE_GRAD] = bound_bce_grad,
     [CLV_OP_XENT] = bound_xent,
     [CLV_OP_XENT_GRAD] = bound_xent_grad,
+    [CLV_OP_CORRECT] = bound_exact,
     [CLV_OP_MEAN] = bound_mean,
     [CLV_OP_MEAN_GRAD] = bound_mean_grad,
     [CLV_OP_RECORD] = bound_record,
+    [CLV_OP_DISTANCE] = bound_distance,
+    [CLV_OP_AFFINITY] = bound_affinity,
+    [CLV_OP_JOINT] = bound_joint,
+    [CLV_OP_TSNE_FORCE] = bound_tsne_force,
+    [CLV_OP_TSNE_GRAD] = bound_tsne_grad,
     [CLV_OP_ADAM] = bound_adam,
     [CLV_OP_SGD] = bound_sgd,
+    [CLV_OP_TSNE_STEP] = bound_tsne_step,
 };
 
 double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)

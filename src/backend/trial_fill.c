@@ -11,6 +11,7 @@
 typedef enum fill {
     NOTHING,
     ANY,      /* -2 .. 2 */
+    FEW,      /* -3 .. 3, whole numbers: the largest of some is often there twice */
     FACTOR,   /* exact trials: integers, few enough that a sum of products stays exact; else -1 .. 1 */
     GRADIENT, /* as FACTOR, and 0 for lanes that are no images of the step: mean_grad made it so */
     TERM,     /* as FACTOR, of a plain sum */
@@ -30,9 +31,11 @@ static const fill fills[CLV_OP_COUNT][CLV_MAX_INPUTS] = {
     [CLV_OP_ACT] = {ANY},
     [CLV_OP_ACT_GRAD] = {ANY, ACTIVE},
     [CLV_OP_DROPOUT] = {ANY},
+    [CLV_OP_NOISE] = {UNIT},
     [CLV_OP_ADD] = {ANY, ANY},
     [CLV_OP_MUL] = {ANY, ANY},
     [CLV_OP_SCALE] = {ANY},
+    [CLV_OP_RAMP] = {ANY},
     [CLV_OP_SUM] = {TERM},
     [CLV_OP_BROADCAST] = {ANY},
     [CLV_OP_SAMPLE] = {ANY, ANY},
@@ -46,6 +49,12 @@ static const fill fills[CLV_OP_COUNT][CLV_MAX_INPUTS] = {
     [CLV_OP_BCE_GRAD] = {WEIGHT, ANY, UNIT},
     [CLV_OP_XENT] = {ANY, CLASS},
     [CLV_OP_XENT_GRAD] = {WEIGHT, ANY, CLASS},
+    [CLV_OP_CORRECT] = {FEW, CLASS},
+    [CLV_OP_DISTANCE] = {ANY},
+    [CLV_OP_AFFINITY] = {UNIT},
+    [CLV_OP_JOINT] = {UNIT},
+    [CLV_OP_TSNE_FORCE] = {ANY, UNIT},
+    [CLV_OP_TSNE_GRAD] = {UNIT},
     [CLV_OP_MEAN] = {ANY},
     [CLV_OP_RECORD] = {ANY},
 };
@@ -144,6 +153,8 @@ static float value(source *s, const clv_trial *t, fill kind, const integers *z, 
         return active(s, t->call.op == CLV_OP_ACT_GRAD ? a->act : a->grad_act, exact);
     case UNIT:
         return clv_random_uniform(&s->random);
+    case FEW:
+        return (float)whole(s, 3);
     case ANY:
         return 4 * clv_random_uniform(&s->random) - 2;
     case FACTOR:
@@ -179,15 +190,16 @@ static clv_status fill_input(clv_trial *t, int input, source *s, clv_error *err)
     return CLV_OK;
 }
 
-/* Parameters and gradients of either sign; moments as after some steps, the second ones positive. */
+/* Parameters and gradients of either sign; moments as after some steps, the second ones positive; rates
+ * from 0 to 1. */
 static clv_status fill_state(clv_trial *t, source *s, clv_error *err)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < CLV_TRIAL_STATES; i++) {
         float *to = t->state[i] = clv_alloc(t->call.trained, sizeof *to, err);
         if (!to) return CLV_ERR_INTERNAL;
         for (size_t j = 0; j < t->call.trained; j++) {
             const float u = clv_random_uniform(&s->random);
-            to[j] = i == 3 ? 0.125f + u : 2 * u - 1;
+            to[j] = i == 3 ? 0.125f + u : i == 4 ? u : 2 * u - 1;
         }
     }
     return CLV_OK;
@@ -220,6 +232,7 @@ static size_t results_of(const clv_trial *t)
     case CLV_OP_RECORD:
         return 1;
     case CLV_OP_ADAM:
+    case CLV_OP_TSNE_STEP:
         return 3 * t->call.trained;
     case CLV_OP_SGD:
         return 2 * t->call.trained;
@@ -240,7 +253,11 @@ clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values va
                         .row = 1,
                         .lr = 0.01f,
                         .correction1 = 1.5f,
-                        .correction2 = 40};
+                        .correction2 = 40,
+                        .exaggeration = 12,
+                        .momentum = 0.5f,
+                        .ramp = 0.375f,
+                        .noise = 0.3f};
     t.results = results_of(&t);
     for (int i = 0; i < call->inputs; i++) CLV_TRY(fill_input(&t, i, &s, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) CLV_TRY(fill_state(&t, &s, err));
@@ -255,7 +272,7 @@ done:
 void clv_trial_destroy(clv_trial *trial)
 {
     for (int i = 0; i < CLV_MAX_INPUTS; i++) free(trial->in[i]);
-    for (int i = 0; i < 4; i++) free(trial->state[i]);
+    for (int i = 0; i < CLV_TRIAL_STATES; i++) free(trial->state[i]);
     free(trial->images);
     free(trial->labels);
     free(trial->order);

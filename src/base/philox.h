@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Streams. A graph's nodes get CLV_STREAM_GRAPH + their number, counted as the model is built. */
-enum { CLV_STREAM_INIT = 1, CLV_STREAM_SHUFFLE = 2, CLV_STREAM_PICTURE = 3, CLV_STREAM_SELFTEST = 4, CLV_STREAM_EVAL = 1024, CLV_STREAM_GRAPH = 4096 };
+enum { CLV_STREAM_INIT = 1, CLV_STREAM_SHUFFLE = 2, CLV_STREAM_PICTURE = 3, CLV_STREAM_SELFTEST = 4, CLV_STREAM_MIXTURE = 16, CLV_STREAM_EVAL = 1024, CLV_STREAM_GRAPH = 4096 };
 
 void clv_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 

@@ -21,10 +21,22 @@ static const option options[] = {
     {"resume", NULL, OPTION_FLAG, 0, 0, AT(resume), "go on from the run directory's last checkpoint"},
     {"json", NULL, OPTION_FLAG, 0, 0, AT(json), "print one JSON object on standard output"},
     {"split", "NAME", OPTION_TEXT, 0, 0, AT(split), "train, val or test (default: test)"},
+    {"from", "NAME", OPTION_TEXT, 0, 0, AT(from),
+     "prior, or fitted to the training codes: normal, mixture (default: a vae's prior, else normal)"},
+    {"components", "K", OPTION_INT, 1, 256, AT(components), "normals of the mixture (default: as the BIC chooses)"},
+    {"steps", "N", OPTION_INT, 2, 100, AT(steps), "images on the way, the two ends included (default: 10)"},
+    {"path", "NAME", OPTION_TEXT, 0, 0, AT(path), "linear, spherical or both (default: both)"},
+    {"iwae", "K[,K...]", OPTION_TEXT, 0, 0, AT(iwae),
+     "a vae's importance-weighted bound of K samples an image, say 64"},
     {"seed", "N", OPTION_INT, 0, 9007199254740992.0, AT(seed), "of the random choice (default: the run's)"},
     {"count", "N", OPTION_INT, 1, 10000, AT(count), "how many images; manifold: the grid's side"},
     {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},
     {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)"},
+    {"of", "WHAT", OPTION_TEXT, 0, 0, AT(of), "code (default), input, or a row of the encoder"},
+    {"axes", "A,B", OPTION_TEXT, 0, 0, AT(axes), "the two coordinates drawn raw (default: 0,1)"},
+    {"method", "LIST", OPTION_TEXT, 0, 0, AT(method), "of raw,pca,tsne (default: all that apply)"},
+    {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)"},
+    {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)"},
     {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
     {"list", NULL, OPTION_FLAG, 0, 0, AT(list), "print a search's ranked table"},
     {"best", NULL, OPTION_FLAG, 0, 0, AT(best), "print the best trial's configuration, for clave train"},
@@ -115,9 +127,22 @@ static clv_status parse_option(const cli_command *command, int argc, char **argv
     return store(o, equals ? equals + 1 : argv[++*i], args, err);
 }
 
+/* Moves those with '=' to the front, both kinds in their order; returns how many there are. */
+static int sort_arguments(char **argument, int count)
+{
+    int front = 0;
+    for (int i = 0; i < count; i++) {
+        char *word = argument[i];
+        if (!strchr(word, '=')) continue;
+        memmove(argument + front + 1, argument + front, (size_t)(i - front) * sizeof *argument);
+        argument[front++] = word;
+    }
+    return front;
+}
+
 clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, clv_error *err)
 {
-    int kept = 0; /* arguments are moved to the front of argv: target, then overrides */
+    int kept = 0; /* arguments are moved to the front of argv: target, overrides, names */
     for (int i = 0; i < argc; i++) {
         clv_status status = CLV_OK;
         if (argv[i][0] == '-' && argv[i][1])
@@ -126,7 +151,7 @@ clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args
             argv[kept++] = argv[i];
         if (status != CLV_OK) return status;
     }
-    if (kept == 0 && command->target == CLI_TARGET)
+    if (kept == 0 && (command->target == CLI_TARGET || command->target == CLI_TARGET_AND_NAMES))
         return clv_fail(err, CLV_ERR_CONFIG, "clave %s needs %s; see clave %s --help", command->name,
                         command->target_name, command->name);
     if (kept > 0 && command->target != CLI_NO_TARGET) args->target = argv[0];
@@ -134,12 +159,14 @@ clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args
     if (kept > first && !command->overrides)
         return clv_fail(err, CLV_ERR_CONFIG, "clave %s does not take '%s'; see clave %s --help", command->name,
                         argv[first], command->name);
-    for (int i = first; i < kept; i++)
-        if (!strchr(argv[i], '='))
-            return clv_fail(err, CLV_ERR_CONFIG, "'%s' is no section.key=value; clave %s takes one %s", argv[i],
-                            command->name, command->target_name);
+    int overrides = sort_arguments(argv + first, kept - first);
+    if (first + overrides < kept && command->target != CLI_TARGET_AND_NAMES)
+        return clv_fail(err, CLV_ERR_CONFIG, "'%s' is no section.key=value; clave %s takes one %s",
+                        argv[first + overrides], command->name, command->target_name);
     args->overrides = (const char *const *)argv + first;
-    args->override_count = kept - first;
+    args->override_count = overrides;
+    args->names = args->overrides + overrides;
+    args->name_count = kept - first - overrides;
     return CLV_OK;
 }
 

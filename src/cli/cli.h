@@ -15,7 +15,15 @@ typedef struct cli_args {
     const char *target;           /* the first argument: an INI file, a run directory, a key; NULL: none */
     const char *const *overrides; /* the arguments behind it, "section.key=value" */
     int override_count;
+    const char *const *names; /* the arguments without '=' behind the target, where the command takes them */
+    int name_count;
     const char *out, *split;
+    const char *iwae; /* "64" or "1,8,64" */
+    const char *from, *path;
+    int64_t components, steps; /* 0: not given */
+    const char *of, *axes, *method; /* latent */
+    double perplexity;              /* 0: not given */
+    int64_t iterations;
     bool resume, json, trace, markdown;
     bool list, best, worker;   /* search */
     const char *program;       /* as it was called */
@@ -25,13 +33,13 @@ typedef struct cli_args {
     clv_log *log;
 } cli_args;
 
-typedef enum cli_target { CLI_NO_TARGET, CLI_TARGET, CLI_OPTIONAL_TARGET } cli_target;
+typedef enum cli_target { CLI_NO_TARGET, CLI_TARGET, CLI_OPTIONAL_TARGET, CLI_TARGET_AND_NAMES } cli_target;
 
 typedef struct cli_command {
     const char *name;
     clv_status (*run)(const cli_args *args, clv_error *err);
     cli_target target;
-    const char *target_name; /* "FILE.ini", "RUN", "[KEY]" */
+    const char *target_name; /* "FILE.ini", "RUN", "[KEY]", "RUN A B" */
     bool overrides;
     const char *options; /* names of the options it takes, separated by blanks */
     const char *help;
@@ -58,7 +66,10 @@ clv_status cli_train(const cli_args *args, clv_error *err);
 clv_status cli_eval(const cli_args *args, clv_error *err);
 clv_status cli_reconstruct(const cli_args *args, clv_error *err);
 clv_status cli_sample(const cli_args *args, clv_error *err);
+clv_status cli_interpolate(const cli_args *args, clv_error *err);
+clv_status cli_latent(const cli_args *args, clv_error *err);
 clv_status cli_manifold(const cli_args *args, clv_error *err);
+clv_status cli_classify(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);

@@ -5,6 +5,7 @@
 #include "clave/data.h"
 #include "clave/experiment.h"
 #include "cli/cli.h"
+#include "experiment/dataset.h"
 #include "model/model.h"
 
 clv_status cli_summary(const cli_args *args, clv_error *err)
@@ -30,7 +31,7 @@ static clv_status check_shapes(const clv_config *config, clv_error *err)
     clv_images images = {0};
     clv_model *model = NULL;
     clv_status status = CLV_OK;
-    CLV_TRY(clv_images_load(clv_config_string(config, "data.path"), CLV_SPLIT_TEST, &images, err));
+    CLV_TRY(clv_dataset_load(config, CLV_SPLIT_TEST, &images, err));
     clv_image_shape shape = {images.channels, images.height, images.width};
     CLV_TRY(clv_model_create(config, shape, 1, &model, err));
 done:

@@ -5,8 +5,9 @@
 
 static const char *unit_of(const char *name)
 {
-    if (!strcmp(name, "bce") || !strcmp(name, "kl") || !strcmp(name, "elbo")) return " nats";
-    return !strcmp(name, "psnr") ? " dB" : "";
+    if (!strcmp(name, "bce") || !strcmp(name, "kl") || !strcmp(name, "elbo") || !strncmp(name, "iwae", 4))
+        return " nats";
+    return strstr(name, "psnr") ? " dB" : "";
 }
 
 void cli_print_measures(const char *label, const clv_measures *measures)

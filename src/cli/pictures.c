@@ -1,4 +1,4 @@
-/* clave reconstruct, sample and manifold: a picture of a run; the path is printed. */
+/* clave reconstruct and manifold: a picture of a run; the path is printed. */
 #include <jansson.h>
 
 #include "base/try.h"
@@ -33,5 +33,4 @@ done:
 }
 
 clv_status cli_reconstruct(const cli_args *args, clv_error *err) { return draw(clv_reconstruct, args, err); }
-clv_status cli_sample(const cli_args *args, clv_error *err) { return draw(clv_sample, args, err); }
 clv_status cli_manifold(const cli_args *args, clv_error *err) { return draw(clv_manifold, args, err); }

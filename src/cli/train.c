@@ -41,24 +41,35 @@ static clv_status print_result(const cli_args *args, const clv_train_result *res
     return CLV_OK;
 }
 
-/* A run is looked at from other folders than the one it was started in, so its configuration gets the data's full path.
- */
+/* A run is looked at from other folders than the one it was started in, so its configuration gets full paths. */
+static const char *const path_keys[] = {"data.path", "transfer.from"};
+#define PATH_KEYS ((int)(sizeof path_keys / sizeof *path_keys))
+
+/* "key=/full/path" where the key holds the relative path of something that exists. */
+static bool full_path(const clv_config *config, const char *key, char override[PATH_MAX + 32])
+{
+    char path[PATH_MAX];
+    const char *given = clv_config_string(config, key);
+    if (*given == '/' || !realpath(given, path) || strlen(path) > LONGEST_PATH) return false;
+    snprintf(override, PATH_MAX + 32, "%s=%s", key, path);
+    return true;
+}
+
 static clv_status load_new(const cli_args *args, clv_config **config, clv_error *err)
 {
-    char path[PATH_MAX], override[PATH_MAX + 16];
-    const char **overrides = NULL;
+    char full[PATH_KEYS][PATH_MAX + 32];
+    int count = args->override_count;
     clv_status status = CLV_OK;
+    const char **overrides = clv_alloc((size_t)count + PATH_KEYS, sizeof *overrides, err);
+    if (!overrides) return CLV_ERR_INTERNAL;
     CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, config, NULL, err));
-    const char *data = clv_config_string(*config, "data.path");
-    if (*data == '/' || !realpath(data, path) || strlen(path) > LONGEST_PATH) goto done;
-    overrides = clv_alloc((size_t)args->override_count + 1, sizeof *overrides, err);
-    CLV_REQUIRE(overrides, CLV_ERR_INTERNAL, "out of memory for %d overrides", args->override_count);
-    for (int i = 0; i < args->override_count; i++) overrides[i] = args->overrides[i];
-    snprintf(override, sizeof override, "data.path=%s", path);
-    overrides[args->override_count] = override;
+    for (int i = 0; i < count; i++) overrides[i] = args->overrides[i];
+    for (int i = 0; i < PATH_KEYS; i++)
+        if (full_path(*config, path_keys[i], full[i])) overrides[count++] = full[i];
+    if (count == args->override_count) goto done;
     clv_config_destroy(*config);
     *config = NULL;
-    CLV_TRY(clv_config_load(args->target, overrides, args->override_count + 1, config, NULL, err));
+    CLV_TRY(clv_config_load(args->target, overrides, count, config, NULL, err));
 done:
     free(overrides);
     return status;

@@ -1,88 +1,97 @@
-/* A data set: the images and labels of a folder of IDX files, named as MNIST's are. */
+/* Data sets: IDX files or folders of PNG images, whichever a folder holds. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
+#include "base/memory.h"
 #include "base/try.h"
-#include "clave/data.h"
+#include "data/sets.h"
 
-enum { PATH_SIZE = 4096 };
-
-static const struct {
-    const char *images, *labels;
-} file_names[] = {
-    [CLV_SPLIT_TRAIN] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
-    [CLV_SPLIT_TEST] = {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"},
-};
-
-/* A file that cannot be looked at counts as there, so that opening it tells why. */
-static bool is_there(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
-}
-
-/* The path of `name` or `name`.gz, whichever is there; *found is false where neither is. */
-static clv_status find_file(const char *folder, const char *name, char path[PATH_SIZE], bool *found, clv_error *err)
+clv_status clv_images_allocate(clv_images *images, size_t count, const char *what, clv_error *err)
 {
     clv_status status = CLV_OK;
-    CLV_TRY(clv_path_join(path, PATH_SIZE - 3, folder, name, err));
-    *found = is_there(path);
-    if (*found) goto done;
-    strcat(path, ".gz");
-    *found = is_there(path);
+    const uint64_t pixels = (uint64_t)images->channels * (uint64_t)images->height * (uint64_t)images->width;
+    CLV_REQUIRE(count <= CLV_MOST_BYTES / pixels, CLV_ERR_DATA,
+                "%s holds %zu images, %" PRIu64
+                " bytes at %dx%dx%d; at most %d are read: take fewer, or a smaller data.size",
+                what, count, count * pixels, images->channels, images->height, images->width, (int)CLV_MOST_BYTES);
+    images->pixel = clv_alloc(count, (size_t)pixels, err);
+    CLV_REQUIRE(images->pixel, CLV_ERR_INTERNAL, "out of memory: the %zu images of %s take %" PRIu64 " bytes", count,
+                what, count * pixels);
+    images->count = (uint32_t)count;
 done:
     return status;
 }
 
-static clv_status find_images(const char *folder, const char *name, char path[PATH_SIZE], clv_error *err)
+static clv_status check_folder(const char *path, clv_error *err)
 {
     clv_status status = CLV_OK;
     struct stat info;
-    bool found;
-    CLV_TRY(find_file(folder, name, path, &found, err));
-    if (found) goto done;
-    CLV_REQUIRE(stat(folder, &info) == 0, CLV_ERR_DATA, "no folder %s: set data.path to the folder of %s", folder,
-                name);
-    CLV_REQUIRE(S_ISDIR(info.st_mode), CLV_ERR_DATA, "%s is no folder: set data.path to the folder of %s", folder,
-                name);
-    status = clv_fail(err, CLV_ERR_DATA, "no %s in %s, with or without .gz: set data.path to the folder that holds it",
-                      name, folder);
+    const bool there = stat(path, &info) == 0;
+    CLV_REQUIRE(there || (errno != ENOENT && errno != ENOTDIR), CLV_ERR_DATA,
+                "no folder %s: set data.path to the folder of the images", path);
+    CLV_REQUIRE(there, CLV_ERR_DATA, "cannot look at %s: %s", path, strerror(errno));
+    CLV_REQUIRE(S_ISDIR(info.st_mode), CLV_ERR_DATA, "%s is no folder: set data.path to the folder of the images",
+                path);
 done:
+    return status;
+}
+
+clv_status clv_data_load(const clv_data_source *source, clv_split split, clv_images *images, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_names names = {0};
+    clv_images made = {0};
+    bool png;
+    CLV_TRY(check_folder(source->path, err));
+    CLV_TRY(clv_names_read(source->path, &names, err));
+    if (clv_idx_set_is_there(source, &names)) {
+        CLV_TRY(clv_idx_set_load(source, &names, split, &made, err));
+    } else {
+        CLV_TRY(clv_png_set_is_there(source, &names, &png, err));
+        CLV_REQUIRE(
+            png, CLV_ERR_DATA,
+            "no %s-images-idx3-ubyte in %s, with or without .gz, and no subfolders of PNG images: set data.path "
+            "to the folder that holds them",
+            split == CLV_SPLIT_TRAIN ? "train" : "t10k", source->path);
+        CLV_TRY(clv_png_set_load(source, &names, split, &made, err));
+    }
+    *images = made;
+    made = (clv_images){0};
+done:
+    clv_images_free(&made);
+    clv_names_free(&names);
     return status;
 }
 
 clv_status clv_images_load(const char *folder, clv_split split, clv_images *images, clv_error *err)
 {
+    const clv_data_source source = {.path = folder, .test = 0.2};
+    return clv_data_load(&source, split, images, err);
+}
+
+clv_status clv_images_need_labels(const clv_images *images, int classes, clv_error *err)
+{
     clv_status status = CLV_OK;
-    char images_path[PATH_SIZE], labels_path[PATH_SIZE];
-    uint8_t *pixel = NULL, *label = NULL;
-    uint32_t dim[3], labels[3];
-    bool labelled;
-    CLV_TRY(find_images(folder, file_names[split].images, images_path, err));
-    CLV_TRY(clv_idx_read(images_path, 3, dim, &pixel, err));
-    CLV_TRY(find_file(folder, file_names[split].labels, labels_path, &labelled, err));
-    if (labelled) {
-        CLV_TRY(clv_idx_read(labels_path, 1, labels, &label, err));
-        CLV_REQUIRE(labels[0] == dim[0], CLV_ERR_DATA,
-                    "%s holds %" PRIu32 " labels, but %s holds %" PRIu32 " images: take two files that belong together",
-                    labels_path, labels[0], images_path, dim[0]);
-    }
-    *images = (clv_images){
-        .count = dim[0], .channels = 1, .height = (int)dim[1], .width = (int)dim[2], .pixel = pixel, .label = label};
-    pixel = label = NULL;
+    CLV_REQUIRE(images->label, CLV_ERR_DATA, "%s has no labels, which this task needs: add the file of labels",
+                images->from);
+    for (uint32_t i = 0; i < images->count; i++)
+        CLV_REQUIRE(images->label[i] < classes, CLV_ERR_DATA,
+                    "%s: the label of image %" PRIu32 " is %d, but there are %d classes, 0 to %d: check the labels, or "
+                    "let the network have more outputs",
+                    images->from, i + 1, images->label[i], classes, classes - 1);
 done:
-    free(pixel);
-    free(label);
     return status;
 }
 
 void clv_images_free(clv_images *images)
 {
+    for (int i = 0; i < images->classes; i++) free(images->class_name[i]);
+    free(images->class_name);
+    free(images->from);
+    free(images->skipped_name);
     free(images->pixel);
     free(images->label);
     *images = (clv_images){0};

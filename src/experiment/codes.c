@@ -9,9 +9,15 @@ size_t clv_image_elements(const clv_session *s)
     return (size_t)images->channels * images->height * images->width;
 }
 
+/* Noise, where a task has it, is a function of the place, whatever was asked for before. */
 static clv_status run_batch(clv_session *s, clv_phase *phase, uint32_t first, uint32_t count, clv_error *err)
 {
-    clv_step step = {.offset = first, .count = count};
+    uint64_t seed = (uint64_t)clv_config_int(s->config, "experiment.seed");
+    clv_step step = {.seed = {(uint32_t)seed, (uint32_t)(seed >> 32)},
+                     .step = first,
+                     .offset = first,
+                     .count = count,
+                     .noise = (float)s->noise};
     return clv_program_run(s->be, phase->program, &step, err);
 }
 
@@ -60,7 +66,7 @@ done:
 }
 
 clv_status clv_reconstruct_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *originals,
-                                  float *reconstructions, clv_error *err)
+                                  float *noisy, float *reconstructions, clv_error *err)
 {
     clv_phase *phase;
     clv_status status = CLV_OK;
@@ -70,7 +76,25 @@ clv_status clv_reconstruct_places(clv_session *s, int dataset, uint32_t first, u
         n = batch_of(phase, done, count);
         CLV_TRY(run_batch(s, phase, first + done, n, err));
         CLV_TRY(clv_session_read_batch(s, phase, phase->graph.images, originals + done * pixels, (int)n, err));
+        if (noisy && phase->graph.noisy != CLV_NODE_NONE)
+            CLV_TRY(clv_session_read_batch(s, phase, phase->graph.noisy, noisy + done * pixels, (int)n, err));
         CLV_TRY(clv_session_read_batch(s, phase, phase->graph.output, reconstructions + done * pixels, (int)n, err));
+    }
+done:
+    return status;
+}
+
+clv_status clv_classify_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *logits,
+                               clv_error *err)
+{
+    clv_phase *phase;
+    clv_status status = CLV_OK;
+    CLV_TRY(find_phase(s, CLV_MODE_CLASSIFY, dataset, &phase, err));
+    size_t classes = (size_t)clv_model_classes(s->model);
+    for (uint32_t done = 0, n; done < count; done += n) {
+        n = batch_of(phase, done, count);
+        CLV_TRY(run_batch(s, phase, first + done, n, err));
+        CLV_TRY(clv_session_read_batch(s, phase, phase->graph.output, logits + done * classes, (int)n, err));
     }
 done:
     return status;

@@ -10,9 +10,14 @@ clv_status clv_decode(clv_session *session, const float *codes, uint32_t count, 
 /* Codes (a vae's mu) of the places first .. first + count - 1 of a data set; needs phase ENCODE there. */
 clv_status clv_encode(clv_session *session, int dataset, uint32_t first, uint32_t count, float *codes, clv_error *err);
 
-/* Originals and reconstructions of those places; needs phase RECONSTRUCT there. */
+/* Originals and reconstructions of those places, and what a denoiser was given (noisy may be NULL; untouched by other
+ * tasks); needs phase RECONSTRUCT there. */
 clv_status clv_reconstruct_places(clv_session *session, int dataset, uint32_t first, uint32_t count, float *originals,
-                                  float *reconstructions, clv_error *err);
+                                  float *noisy, float *reconstructions, clv_error *err);
+
+/* Logits [count][class] of those places; needs phase CLASSIFY there. */
+clv_status clv_classify_places(clv_session *session, int dataset, uint32_t first, uint32_t count, float *logits,
+                               clv_error *err);
 
 size_t clv_image_elements(const clv_session *session); /* channels x height x width */
 

@@ -31,10 +31,14 @@ static clv_step step_values(const clv_session *s, const clv_phase *phase, const 
         .offset = pass->first + b * (uint32_t)phase->plan->batch,
         .count = batch_images(phase, pass, b),
         .row = b % CLV_TRACE_ROWS,
+        .noise = (float)s->noise,
     };
     if (phase->mode == CLV_MODE_TRAIN) {
         double t = (double)step.step + 1;
-        step.lr = (float)clv_config_real(config, "train.lr");
+        const clv_schedule *schedule = pass->schedule;
+        step.lr = (float)(schedule ? clv_schedule_rate(schedule, step.step, pass->plateau)
+                                   : clv_config_real(config, "train.lr"));
+        step.ramp = schedule ? (float)clv_schedule_ramp(schedule, step.step) : 1;
         step.correction1 = (float)(1 / (1 - pow(clv_config_real(config, "train.beta1"), t)));
         step.correction2 = (float)(1 / (1 - pow(clv_config_real(config, "train.beta2"), t)));
     }
@@ -125,7 +129,9 @@ void clv_pass_measures(const clv_phase *phase, const clv_pass *pass, clv_measure
     double bce = clv_measure_get(measures, "bce"), kl = clv_measure_get(measures, "kl"),
            mse = clv_measure_get(measures, "mse");
     if (!isnan(bce) && !isnan(kl)) add_measure(measures, "elbo", -(bce + kl));
+    double noisy = clv_measure_get(measures, "noisy_mse");
     if (mse > 0) add_measure(measures, "psnr", 10 * log10(1 / mse)); /* of values in 0 .. 1; a perfect image has none */
+    if (noisy > 0) add_measure(measures, "noisy_psnr", 10 * log10(1 / noisy));
 }
 
 double clv_measure_get(const clv_measures *measures, const char *name)

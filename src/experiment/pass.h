@@ -4,6 +4,7 @@
 #define CLAVE_EXPERIMENT_PASS_H
 
 #include "clave/experiment.h"
+#include "experiment/schedule.h"
 #include "experiment/session.h"
 
 typedef struct clv_pass {
@@ -11,6 +12,8 @@ typedef struct clv_pass {
     uint32_t from_batch;   /* batches done already (a resumed epoch) */
     uint32_t first_step;   /* step number of batch 0: keys the random streams, counts for Adam */
     uint64_t seed;
+    const clv_schedule *schedule; /* of training's rates; NULL: train.lr, the KL divergence in full */
+    const clv_plateau *plateau;   /* where there is a schedule */
     const char *label; /* of the progress line; NULL: none */
     const volatile int *stop;
     long stop_after; /* batches run in this pass before it stops as if *stop were set; 0 is never */

@@ -1,4 +1,4 @@
-/* Pictures: reconstructions, samples from the prior, the manifold. Each is a grid drawn from one session's outputs; the
+/* Pictures: reconstructions, samples, the manifold. Each is a grid drawn from one session's outputs; the
  * subcommands open a session for one picture, the end of a training run opens one for all. */
 #include "experiment/pictures.h"
 
@@ -10,34 +10,13 @@
 #include "base/memory.h"
 #include "base/philox.h"
 #include "base/try.h"
-#include "clave/report.h"
 #include "experiment/codes.h"
+#include "experiment/drawing.h"
+#include "experiment/generate.h"
 #include "experiment/run_folder.h"
 
 #define RECONSTRUCTION_COLUMNS 16
 #define MOST_SIDE              100 /* of a manifold, as report.manifold has it */
-#define GRID_GAP               1
-
-static clv_status figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE],
-                              clv_error *err)
-{
-    char folder[CLV_PATH_SIZE];
-    clv_status status = CLV_OK;
-    if (path) return clv_path_join(out, CLV_PATH_SIZE, "", path, err);
-    CLV_TRY(clv_path_join(folder, sizeof folder, run, CLV_FIGURES_FOLDER, err));
-    CLV_TRY(clv_make_folders(folder, err));
-    CLV_TRY(clv_path_join(out, CLV_PATH_SIZE, folder, name, err));
-done:
-    return status;
-}
-
-static clv_status write_grid(const clv_session *s, const char *path, int rows, int columns, int count,
-                             const float *pixel, int scale, clv_error *err)
-{
-    const clv_images *images = s->images[0].count ? &s->images[0] : &s->images[1];
-    clv_grid grid = {images->channels, images->height, images->width, rows, columns, count, pixel, scale, GRID_GAP};
-    return clv_png_write_grid(path, &grid, err);
-}
 
 /* Originals over reconstructions, of images chosen by the seed. */
 static clv_status draw_reconstructions(clv_session *s, const char *split, uint64_t seed, int wanted, int scale,
@@ -61,7 +40,7 @@ static clv_status draw_reconstructions(clv_session *s, const char *split, uint64
     clv_shuffle(order + first, places, seed, UINT32_MAX); /* the order of no training epoch */
     CLV_TRY(clv_session_order(s, dataset, order, err));
     float *originals = both, *restored = both + count * pixels, *grid = restored + count * pixels;
-    CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, restored, err));
+    CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, NULL, restored, err));
     for (size_t i = 0; i < (size_t)bands * (size_t)columns; i++)
         for (size_t p = 0; p < pixels; p++) { /* the last band's empty places stay NaN-free and black */
             size_t band = i / (size_t)columns, column = i % (size_t)columns,
@@ -69,33 +48,10 @@ static clv_status draw_reconstructions(clv_session *s, const char *split, uint64
             grid[top] = i < count ? originals[i * pixels + p] : 0;
             grid[top + (size_t)columns * pixels] = i < count ? restored[i * pixels + p] : 0;
         }
-    CLV_TRY(write_grid(s, path, 2 * bands, columns, 2 * bands * columns, grid, scale, err));
+    CLV_TRY(clv_draw_grid(s, path, 2 * bands, columns, 2 * bands * columns, grid, scale, err));
 done:
     free(order);
     free(both);
-    return status;
-}
-
-/* Images of codes drawn from N(0, 1). */
-static clv_status draw_samples(clv_session *s, uint64_t seed, int count, int scale, const char *path, clv_error *err)
-{
-    size_t latent = (size_t)clv_model_latent(s->model), pixels = clv_image_elements(s);
-    clv_status status = CLV_OK;
-    float *codes = NULL, *images = NULL;
-    CLV_REQUIRE(
-        clv_model_is_vae(s->model), CLV_ERR_CONFIG,
-        "samples come from a vae's prior; an autoencoder has none: look at clave manifold or clave reconstruct");
-    codes = clv_alloc((size_t)count * latent, sizeof *codes, err);
-    images = codes ? clv_alloc((size_t)count * pixels, sizeof *images, err) : NULL;
-    CLV_REQUIRE(images, CLV_ERR_INTERNAL, "out of memory for %d samples", count);
-    clv_random random = clv_random_start(seed, CLV_STREAM_PICTURE);
-    for (size_t i = 0; i < (size_t)count * latent; i++) codes[i] = clv_random_normal(&random);
-    CLV_TRY(clv_decode(s, codes, (uint32_t)count, images, err));
-    int columns = (int)ceil(sqrt(count));
-    CLV_TRY(write_grid(s, path, (count + columns - 1) / columns, columns, count, images, scale, err));
-done:
-    free(codes);
-    free(images);
     return status;
 }
 
@@ -166,39 +122,10 @@ static clv_status draw_manifold(clv_session *s, int side, int scale, const char 
         codes[2 * i + 1] = axis[2 * (size_t)side - 1 - row];
     }
     CLV_TRY(clv_decode(s, codes, (uint32_t)count, images, err));
-    CLV_TRY(write_grid(s, path, side, side, (int)count, images, scale, err));
+    CLV_TRY(clv_draw_grid(s, path, side, side, (int)count, images, scale, err));
 done:
     free(codes);
     free(images);
-    return status;
-}
-
-static int choose(int option, const clv_config *config, const char *key)
-{
-    return option > 0 ? option : (int)clv_config_int(config, key);
-}
-
-/* How many images a subcommand draws: its option or the configuration's, which may be 0 for "none at the end of a run".
- */
-static clv_status count_images(const clv_picture_options *options, const clv_config *config, const char *key,
-                               int *count, clv_error *err)
-{
-    *count = choose(options->count, config, key);
-    if (*count > 0) return CLV_OK;
-    return clv_fail(err, CLV_ERR_CONFIG, "%s: %s is 0: say how many by --count N", clv_config_where(config, key), key);
-}
-
-static clv_status open_for_pictures(const char *run, const char *weights, const clv_config *config, clv_log *log,
-                                    const clv_phase_request *request, int requests, clv_session **session,
-                                    clv_error *err)
-{
-    clv_session *s = NULL;
-    clv_status status = clv_session_open(config, log, request, requests, &s, err);
-    if (status == CLV_OK) status = clv_session_load(s, run, weights, err);
-    if (status == CLV_OK)
-        *session = s;
-    else
-        clv_session_close(s);
     return status;
 }
 
@@ -211,27 +138,11 @@ clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_
     int count;
     clv_phase_request request = {CLV_MODE_RECONSTRUCT, 0};
     CLV_TRY(clv_split_dataset(split, &request.dataset, err));
-    CLV_TRY(count_images(options, config, "report.reconstructions", &count, err));
-    CLV_TRY(open_for_pictures(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
-    CLV_TRY(figure_path(run, options->path, "reconstructions.png", path_out, err));
-    CLV_TRY(draw_reconstructions(s, split, options->seed, count, choose(options->scale, config, "report.scale"),
-                                 path_out, err));
-done:
-    clv_session_close(s);
-    return status;
-}
-
-clv_status clv_sample(const char *run, const clv_config *config, const clv_picture_options *options,
-                      char path_out[CLV_PATH_SIZE], clv_error *err)
-{
-    clv_session *s = NULL;
-    clv_status status = CLV_OK;
-    int count;
-    clv_phase_request request = {CLV_MODE_DECODE, CLV_DATASET_TEST};
-    CLV_TRY(count_images(options, config, "report.samples", &count, err));
-    CLV_TRY(open_for_pictures(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
-    CLV_TRY(figure_path(run, options->path, "samples.png", path_out, err));
-    CLV_TRY(draw_samples(s, options->seed, count, choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(clv_picture_count(options, config, "report.reconstructions", &count, err));
+    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
+    CLV_TRY(clv_figure_path(run, options->path, "reconstructions.png", path_out, err));
+    CLV_TRY(draw_reconstructions(s, split, options->seed, count,
+                                 clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;
@@ -244,10 +155,10 @@ clv_status clv_manifold(const char *run, const clv_config *config, const clv_pic
     clv_status status = CLV_OK;
     int count;
     clv_phase_request request[] = {{CLV_MODE_DECODE, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
-    CLV_TRY(count_images(options, config, "report.manifold", &count, err));
-    CLV_TRY(open_for_pictures(run, CLV_BEST_FILE, config, options->log, request, 2, &s, err));
-    CLV_TRY(figure_path(run, options->path, "manifold.png", path_out, err));
-    CLV_TRY(draw_manifold(s, count, choose(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(clv_picture_count(options, config, "report.manifold", &count, err));
+    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, request, 2, &s, err));
+    CLV_TRY(clv_figure_path(run, options->path, "manifold.png", path_out, err));
+    CLV_TRY(draw_manifold(s, count, clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;
@@ -257,7 +168,7 @@ done:
  */
 static clv_status wanted_path(const char *run, const char *name, bool wanted, char path[CLV_PATH_SIZE], clv_error *err)
 {
-    clv_status status = figure_path(run, NULL, name, path, err);
+    clv_status status = clv_figure_path(run, NULL, name, path, err);
     if (status == CLV_OK && !wanted) remove(path);
     return status;
 }
@@ -268,20 +179,22 @@ clv_status clv_run_pictures(const clv_config *config, const char *run, clv_error
     clv_status status = CLV_OK;
     char path[CLV_PATH_SIZE];
     uint64_t seed = (uint64_t)clv_config_int(config, "experiment.seed");
-    int reconstructions = choose(0, config, "report.reconstructions"), samples = choose(0, config, "report.samples");
-    int side = choose(0, config, "report.manifold"), scale = choose(0, config, "report.scale");
+    int reconstructions = clv_picture_choice(0, config, "report.reconstructions"),
+        samples = clv_picture_choice(0, config, "report.samples");
+    int side = clv_picture_choice(0, config, "report.manifold"), scale = clv_picture_choice(0, config, "report.scale");
     const char *weights = clv_config_bool(config, "early_stopping.restore_best") ? CLV_BEST_FILE : CLV_LAST_FILE;
     clv_phase_request request[] = {{CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST},
                                    {CLV_MODE_DECODE, CLV_DATASET_TEST},
-                                   {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
-    CLV_TRY(open_for_pictures(run, weights, config, NULL, request, 3, &s, err));
-    if (!clv_model_is_vae(s->model)) samples = 0;
+                                   {CLV_MODE_ENCODE, CLV_DATASET_TEST},
+                                   {CLV_MODE_ENCODE, CLV_DATASET_TRAIN}};
+    const bool prior = !strcmp(clv_config_string(config, "experiment.task"), "vae");
+    CLV_TRY(clv_session_open_run(run, weights, config, NULL, request, prior || !samples ? 3 : 4, &s, err));
     if (clv_model_latent(s->model) != 2) side = 0;
     CLV_TRY(clv_loss_curves(run, err));
     CLV_TRY(wanted_path(run, "reconstructions.png", reconstructions > 0, path, err));
     if (reconstructions > 0) CLV_TRY(draw_reconstructions(s, "test", seed, reconstructions, scale, path, err));
     CLV_TRY(wanted_path(run, "samples.png", samples > 0, path, err));
-    if (samples > 0) CLV_TRY(draw_samples(s, seed, samples, scale, path, err));
+    if (samples > 0) CLV_TRY(clv_draw_samples(s, CLV_FROM_DEFAULT, 0, seed, samples, scale, path, NULL, err));
     CLV_TRY(wanted_path(run, "manifold.png", side > 0, path, err));
     if (side > 0) CLV_TRY(draw_manifold(s, side, scale, path, err));
 done:

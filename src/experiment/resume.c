@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/try.h"
 #include "experiment/run_folder.h"
+#include "experiment/schedule.h"
 
 /* Keys and sections that say how long to train, on what device and what to draw. */
 static const char *const free_keys[] = {
@@ -47,11 +48,11 @@ static bool next_row(const char **at, row *r)
     return false;
 }
 
-/* The next row that counts. */
-static bool next_bound_row(const char **at, row *r)
+/* The next row that counts; where rates depend on the number of epochs, that does too. */
+static bool next_bound_row(const char **at, row *r, bool bounded)
 {
     while (next_row(at, r))
-        if (!is_free(r->key)) return true;
+        if (!is_free(r->key) || (bounded && !strcmp(r->key, "train.epochs"))) return true;
     return false;
 }
 
@@ -62,11 +63,11 @@ static bool same_value(const char *a, const char *b)
     return !strcmp(a, b) || (clv_parse_real(a, &x) && clv_parse_real(b, &y) && !(x < y) && !(x > y));
 }
 
-static clv_status compare(const char *run, const char *began, const char *now, clv_error *err)
+static clv_status compare(const char *run, const char *began, const char *now, bool bounded, clv_error *err)
 {
     row a = {0}, b = {0};
     for (;;) {
-        bool more_a = next_bound_row(&began, &a), more_b = next_bound_row(&now, &b);
+        bool more_a = next_bound_row(&began, &a, bounded), more_b = next_bound_row(&now, &b, bounded);
         if (!more_a && !more_b) return CLV_OK;
         if (!more_a || !more_b || strcmp(a.key, b.key))
             return clv_fail(err, CLV_ERR_CONFIG,
@@ -87,7 +88,7 @@ clv_status clv_run_folder_check_same(const clv_run_folder *folder, const clv_con
     CLV_TRY(clv_run_config(folder->path, NULL, 0, &began, err));
     CLV_TRY(clv_config_print(began, &text_began, err));
     CLV_TRY(clv_config_print(config, &text_now, err));
-    CLV_TRY(compare(folder->path, text_began, text_now, err));
+    CLV_TRY(compare(folder->path, text_began, text_now, clv_schedule_is_bounded(config), err));
 done:
     clv_config_destroy(began);
     free(text_began);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/philox.h"
 #include "base/try.h"
+#include "experiment/dataset.h"
 #include "experiment/run_folder.h"
 #include "model/checkpoint.h"
 
@@ -31,7 +32,7 @@ static clv_status open_device(clv_session *s, clv_error *err)
     return CLV_OK;
 }
 
-/* The last `validation` images of the file are held out; what is left is trained on. */
+/* The last `validation` images of the file are held out; the first of what is left are trained on. */
 static clv_status split_train(clv_session *s, clv_error *err)
 {
     uint32_t count = s->images[CLV_DATASET_TRAIN].count;
@@ -42,6 +43,12 @@ static clv_status split_train(clv_session *s, clv_error *err)
                         clv_config_where(s->config, "data.validation"), (long long)validation, count);
     s->validation_count = (uint32_t)validation;
     s->train_count = count - s->validation_count;
+    int64_t wanted = clv_config_int(s->config, "data.train_count");
+    if (wanted > (int64_t)s->train_count)
+        return clv_fail(err, CLV_ERR_CONFIG, "%s: data.train_count = %lld: there are %u training images, %u held out",
+                        clv_config_where(s->config, "data.train_count"), (long long)wanted, s->train_count,
+                        s->validation_count);
+    if (wanted > 0) s->train_count = (uint32_t)wanted;
     return CLV_OK;
 }
 
@@ -54,7 +61,7 @@ static clv_status load_images(clv_session *s, const clv_phase_request *request, 
         clv_images *images = &s->images[request[i].dataset];
         if (images->count) continue;
         clv_split split = request[i].dataset == CLV_DATASET_TRAIN ? CLV_SPLIT_TRAIN : CLV_SPLIT_TEST;
-        clv_status status = clv_images_load(path, split, images, err);
+        clv_status status = clv_dataset_load(s->config, split, images, err);
         if (status == CLV_OK && request[i].dataset == CLV_DATASET_TRAIN) status = split_train(s, err);
         if (status != CLV_OK) return status;
     }
@@ -103,12 +110,29 @@ static clv_status create_model(clv_session *s, clv_error *err)
     return clv_model_create(s->config, shape, s->be->alignment, &s->model, err);
 }
 
+/* Only rated optimisers have the space. */
+static clv_status write_rates(clv_session *s, clv_error *err)
+{
+    if (!s->bindings.space[CLV_SPACE_RATE]) return CLV_OK;
+    size_t trained = clv_model_params(s->model)->trained;
+    float *factor = clv_alloc(trained, sizeof *factor, err);
+    if (!factor) return CLV_ERR_INTERNAL;
+    clv_model_rates(s->model, factor);
+    clv_status status = clv_buffer_write_floats(s->be, s->bindings.space[CLV_SPACE_RATE], 0, factor, trained, err);
+    free(factor);
+    return status;
+}
+
 static clv_status plan_phase(clv_session *s, const clv_phase_request *request, clv_phase *phase, clv_error *err)
 {
     phase->mode = request->mode;
     phase->dataset = request->dataset;
     clv_status status = clv_model_graph_create(s->model, request->mode, request->dataset, &phase->graph, err);
     if (status != CLV_OK) return status;
+    if (phase->graph.labels != CLV_NODE_NONE) {
+        status = clv_images_need_labels(&s->images[request->dataset], clv_model_classes(s->model), err);
+        if (status != CLV_OK) return status;
+    }
     clv_plan_options options = {
         .batch = (int)clv_config_int(s->config, "train.batch"),
         .lane_width = s->be->lane_width,
@@ -147,6 +171,7 @@ static clv_status build(clv_session *s, const clv_phase_request *request, int re
     for (int i = 0; i < CLV_MAX_DATASETS; i++)
         if (s->images[i].count) CLV_TRY(upload_images(s, i, err));
     CLV_TRY(create_spaces(s, err));
+    CLV_TRY(write_rates(s, err));
     for (int i = 0; i < s->phases; i++)
         CLV_TRY(clv_program_create(s->be, s->phase[i].plan, &s->bindings, &s->phase[i].program, err));
 done:
@@ -156,6 +181,10 @@ done:
 /* Line by line, as the log wants them. */
 void clv_session_log_notices(const clv_session *s)
 {
+    for (int i = 0; i < CLV_MAX_DATASETS; i++)
+        if (s->images[i].skipped)
+            clv_log_line(s->log, "notice: %u entries of the data set's folders are no images and were left out: %s%s",
+                         s->images[i].skipped, s->images[i].skipped_name, s->images[i].skipped > 1 ? ", ..." : "");
     for (const char *line = clv_backend_notices(s->be); *line;) {
         size_t length = strcspn(line, "\n");
         clv_log_line(s->log, "notice: %.*s", (int)length, line);
@@ -163,13 +192,19 @@ void clv_session_log_notices(const clv_session *s)
     }
 }
 
-clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
-                            clv_session **session, clv_error *err)
+/* `given`, where there is one, moves into the session. */
+static clv_status open_with(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
+                            clv_images *given, clv_session **session, clv_error *err)
 {
     clv_session *s = clv_alloc(1, sizeof *s, err);
     if (!s) return CLV_ERR_INTERNAL;
     s->config = config;
     s->log = log;
+    s->noise = clv_config_real(config, "data.noise_amount");
+    if (given) {
+        s->images[CLV_DATASET_TEST] = *given;
+        *given = (clv_images){0};
+    }
     clv_status status = build(s, request, requests, err);
     if (status == CLV_OK) clv_session_log_notices(s);
     if (status == CLV_OK)
@@ -177,6 +212,19 @@ clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_ph
     else
         clv_session_close(s);
     return status;
+}
+
+clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
+                            clv_session **session, clv_error *err)
+{
+    return open_with(config, log, request, requests, NULL, session, err);
+}
+
+clv_status clv_session_open_given(const clv_config *config, clv_log *log, const clv_phase_request *request,
+                                  int requests, clv_images *given, clv_session **session, clv_error *err)
+{
+    if (given->count == 0) return clv_fail(err, CLV_ERR_DATA, "no images are given: there is nothing to look at");
+    return open_with(config, log, request, requests, given, session, err);
 }
 
 void clv_session_close(clv_session *s)
@@ -315,7 +363,7 @@ clv_status clv_session_split(const clv_session *s, const char *split, uint32_t *
     clv_status status = clv_split_dataset(split, &dataset, err);
     if (status != CLV_OK) return status;
     bool validation = !strcmp(split, "val");
-    *first = validation ? s->train_count : 0;
+    *first = validation ? s->images[CLV_DATASET_TRAIN].count - s->validation_count : 0;
     *count = dataset == CLV_DATASET_TEST ? s->images[CLV_DATASET_TEST].count
              : validation                ? s->validation_count
                                          : s->train_count;

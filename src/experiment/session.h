@@ -29,12 +29,13 @@ typedef struct clv_session {
     clv_backend *be;
     clv_images images[CLV_MAX_DATASETS]; /* count 0: not loaded */
     uint32_t train_count;                /* places 0 .. train_count - 1 of the order are trained on */
-    uint32_t validation_count;           /* the places behind them */
+    uint32_t validation_count;           /* the last places */
     clv_model *model;
     int phases;
     clv_phase phase[CLV_MAX_PHASES];
     clv_bindings bindings;
     uint64_t device_bytes; /* of all buffers made here */
+    double noise;          /* of steps from now on: data.noise_amount, until it is changed */
 } clv_session;
 
 typedef struct clv_phase_request {
@@ -45,6 +46,11 @@ typedef struct clv_phase_request {
 /* Opens the device, loads the data the phases need, builds everything. Parameters are zero until written. */
 clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
                             clv_session **session, clv_error *err);
+/* The same on images that the caller has, in place of the test data set: phases on CLV_DATASET_TEST see these, the
+ * split "test" is these, and the test files are not read. *given moves into the session, so that freeing it is always
+ * right. */
+clv_status clv_session_open_given(const clv_config *config, clv_log *log, const clv_phase_request *request,
+                                  int requests, clv_images *given, clv_session **session, clv_error *err);
 void clv_session_close(clv_session *session);
 
 /* Logs what the backend has to tell ("CLBlast fails its self-test ..."); opening a session does so once. */

@@ -15,6 +15,7 @@
 #include "experiment/pictures.h"
 #include "experiment/run_folder.h"
 #include "experiment/stopping.h"
+#include "experiment/transfer.h"
 #include "model/checkpoint.h"
 
 typedef struct trainer {
@@ -25,6 +26,8 @@ typedef struct trainer {
     clv_session *session;
     clv_metric_table metrics;
     clv_stopping stopping;
+    clv_schedule schedule;
+    clv_plateau plateau;
     clv_train_state state;
     float *param, *moment1, *moment2; /* [layout.elements], the host's side of a checkpoint */
     uint32_t *order;                  /* [images of the training file] */
@@ -40,6 +43,11 @@ static clv_status allocate(trainer *t, clv_error *err)
     t->moment2 = t->moment1 ? clv_alloc(elements, sizeof *t->moment2, err) : NULL;
     t->order = t->moment2 ? clv_alloc(t->session->images[CLV_DATASET_TRAIN].count, sizeof *t->order, err) : NULL;
     return t->order ? CLV_OK : CLV_ERR_INTERNAL;
+}
+
+static clv_phase *train_phase(const trainer *t)
+{
+    return clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
 }
 
 /* Parameters and training state: from the run's checkpoint, or fresh ones from the seed. */
@@ -62,7 +70,12 @@ static clv_status start_state(trainer *t, clv_error *err)
         CLV_TRY(clv_metrics_read(t->folder.path, t->state.epoch, &t->metrics, err));
     } else {
         CLV_TRY(clv_model_init(t->session->model, t->state.seed, t->param, err));
+        CLV_TRY(clv_transfer(t->session, t->param, err));
     }
+    t->schedule = clv_schedule_of(t->config, clv_pass_batches(train_phase(t), t->session->train_count));
+    t->plateau =
+        (clv_plateau){t->state.plateau_share, t->state.plateau_best, t->state.plateau_epochs, t->state.plateau_waited};
+    if (!t->options->resume) t->plateau = CLV_PLATEAU_START;
     CLV_TRY(clv_session_write(t->session, CLV_SPACE_PARAM, t->param, err));
     CLV_TRY(clv_session_write(t->session, CLV_SPACE_MOMENT1, t->moment1, err));
     CLV_TRY(clv_session_write(t->session, CLV_SPACE_MOMENT2, t->moment2, err));
@@ -85,6 +98,10 @@ static clv_status save(trainer *t, const char *name, bool with_state, clv_error 
     t->state.best_epoch = t->stopping.best_epoch;
     t->state.best = t->stopping.best;
     t->state.waited = t->stopping.waited;
+    t->state.plateau_share = t->plateau.share;
+    t->state.plateau_best = t->plateau.best;
+    t->state.plateau_epochs = t->plateau.epochs;
+    t->state.plateau_waited = t->plateau.waited;
     clv_checkpoint checkpoint = {.param = t->param, .state = t->state};
     if (with_state) checkpoint.moment1 = t->moment1, checkpoint.moment2 = t->moment2;
     CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, name, err));
@@ -97,7 +114,7 @@ done:
 static clv_status order_epoch(trainer *t, uint32_t epoch, clv_error *err)
 {
     const clv_session *s = t->session;
-    for (uint32_t i = 0; i < s->train_count + s->validation_count; i++) t->order[i] = i;
+    for (uint32_t i = 0; i < s->images[CLV_DATASET_TRAIN].count; i++) t->order[i] = i;
     clv_shuffle(t->order, s->train_count, t->state.seed, epoch);
     return clv_session_order(t->session, CLV_DATASET_TRAIN, t->order, err);
 }
@@ -126,18 +143,19 @@ done:
     return status;
 }
 
-/* early_stopping.monitor, "val.loss" or "train.loss", of this epoch. */
+/* early_stopping.monitor of this epoch, "val.loss" say, such that lower is better. */
 static double monitored(const trainer *t)
 {
     const char *monitor = clv_config_string(t->config, "early_stopping.monitor"), *dot = strchr(monitor, '.');
     const clv_measures *measures = !strncmp(monitor, "val.", 4) ? &t->result->validation : &t->result->train;
-    return clv_measure_get(measures, dot + 1);
+    double value = clv_measure_get(measures, dot + 1);
+    return strcmp(dot + 1, "accuracy") ? value : -value;
 }
 
 /* The parts of the loss are shown where there are several. */
 static void log_epoch(const trainer *t, double seconds, double rate, bool improved)
 {
-    static const char *const shown[] = {"loss", "bce", "kl"};
+    static const char *const shown[] = {"loss", "bce", "kl", "accuracy"};
     const clv_measures *val = &t->result->validation;
     clv_text text = {0};
     clv_text_append(&text, "epoch %u/%u  train loss %.5g", t->state.epoch, t->epochs,
@@ -155,22 +173,24 @@ static void log_epoch(const trainer *t, double seconds, double rate, bool improv
 static clv_status end_epoch(trainer *t, const clv_pass *pass, double pass_seconds, uint64_t images, bool *stop,
                             clv_error *err)
 {
-    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
+    clv_phase *phase = train_phase(t);
     clv_status status = CLV_OK;
     bool improved;
     double rate = (double)images / pass_seconds, begin = clv_seconds();
     clv_pass_measures(phase, pass, &t->result->train);
     if (t->session->validation_count) CLV_TRY(measure_split(t, "val", &t->result->validation, err));
+    double last_rate = clv_schedule_rate(&t->schedule, pass->first_step + pass->batches - 1, &t->plateau);
     t->state.epoch++;
     t->state.step = t->state.epoch * pass->batches;
     t->state.epoch_batches = 0;
     memset(t->state.epoch_sum, 0, sizeof t->state.epoch_sum);
     *stop = clv_stopping_update(&t->stopping, t->state.epoch, monitored(t), &improved);
+    clv_schedule_epoch(&t->schedule, monitored(t), &t->plateau);
     double seconds = pass_seconds + clv_seconds() - begin;
     CLV_TRY(add_rows(t, "train", &t->result->train, err));
     CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "seconds", seconds, err));
     CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "images_per_second", rate, err));
-    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "lr", clv_config_real(t->config, "train.lr"), err));
+    CLV_TRY(clv_metrics_add(&t->metrics, t->state.epoch, "train", "lr", last_rate, err));
     CLV_TRY(add_rows(t, "val", &t->result->validation, err));
     if (improved) CLV_TRY(save(t, CLV_BEST_FILE, false, err));
     CLV_TRY(clv_metrics_write(&t->folder, &t->metrics, err));
@@ -193,7 +213,7 @@ static clv_status interrupted(trainer *t, const clv_pass *pass, clv_error *err)
 
 static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
 {
-    clv_phase *phase = clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
+    clv_phase *phase = train_phase(t);
     clv_status status = CLV_OK;
     char label[48];
     snprintf(label, sizeof label, "epoch %u/%u", t->state.epoch + 1, t->epochs);
@@ -202,6 +222,8 @@ static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
                      .from_batch = t->state.epoch_batches,
                      .first_step = t->state.epoch * batches,
                      .seed = t->state.seed,
+                     .schedule = &t->schedule,
+                     .plateau = &t->plateau,
                      .label = label,
                      .stop = t->options->stop};
     if (t->options->stop_after_steps) pass.stop_after = t->options->stop_after_steps - (long)t->steps_run;

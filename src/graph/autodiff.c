@@ -170,6 +170,8 @@ static clv_status gradient_scale(const rule_call *call)
     return pass(call, 0, CLV_OP_SCALE, 1, &call->dy, &call->node->attr);
 }
 
+static clv_status gradient_ramp(const rule_call *call) { return pass(call, 0, CLV_OP_RAMP, 1, &call->dy, NULL); }
+
 static clv_status gradient_sum(const rule_call *call)
 {
     return pass_shaped(call, 0, CLV_OP_BROADCAST, 1, &call->dy, NULL, input_shape(call, 0));

@@ -280,7 +280,8 @@ static clv_status size_spaces(planner *p)
     elements[CLV_SPACE_PARAM] = p->layout->elements;
     elements[CLV_SPACE_GRAD] = p->gradient ? p->layout->trained : 0;
     elements[CLV_SPACE_MOMENT1] = p->optimiser ? p->layout->trained : 0;
-    elements[CLV_SPACE_MOMENT2] = optimiser == CLV_OP_ADAM ? p->layout->trained : 0;
+    elements[CLV_SPACE_MOMENT2] = clv_op_has_moment2(optimiser) ? p->layout->trained : 0;
+    elements[CLV_SPACE_RATE] = p->optimiser && p->optimiser->attr.rated ? p->layout->trained : 0;
     CLV_REQUIRE(p->plan->slots == 0 || p->options->trace_rows >= 1, CLV_ERR_INTERNAL,
                 "the plan records, but its trace has %d rows", p->options->trace_rows);
     elements[CLV_SPACE_TRACE] = (size_t)p->plan->slots * (size_t)(p->plan->slots ? p->options->trace_rows : 0);

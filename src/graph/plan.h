@@ -10,8 +10,9 @@ typedef enum clv_space {
     CLV_SPACE_NONE,
     CLV_SPACE_PARAM,    /* all parameters, the trained ones first; shared by the plans of a model */
     CLV_SPACE_GRAD,     /* the gradients of the trained parameters, at the same offsets */
-    CLV_SPACE_MOMENT1,  /* Adam's m (SGD's momentum), same offsets */
-    CLV_SPACE_MOMENT2,  /* Adam's v, same offsets */
+    CLV_SPACE_MOMENT1,  /* Adam's m (SGD's momentum, t-SNE's last move), same offsets */
+    CLV_SPACE_MOMENT2,  /* Adam's v (t-SNE's gains), same offsets */
+    CLV_SPACE_RATE,     /* rated optimisers: factors on the learning rate, same offsets */
     CLV_SPACE_ARENA,    /* everything batched, placed by liveness; inputs and outputs too */
     CLV_SPACE_TRACE,    /* float [row][slots]: what RECORD wrote, a row a step */
     CLV_SPACE_COUNT
@@ -48,7 +49,11 @@ typedef struct clv_step {
     float lr;          /* learning rate */
     float correction1; /* Adam: 1 / (1 - beta1^t), t from 1 */
     float correction2; /* Adam: 1 / (1 - beta2^t) */
-    uint32_t reserved[7];
+    float exaggeration; /* t-SNE: multiplies the attraction */
+    float momentum;     /* t-SNE: share of the last move that is kept */
+    float ramp;         /* ramp: 0 .. 1 */
+    float noise;        /* noise: its standard deviation */
+    uint32_t reserved[3];
 } clv_step;
 
 typedef struct clv_plan {
@@ -71,6 +76,9 @@ typedef struct clv_plan_options {
     bool reuse;       /* false: no two batched tensors share memory; for tests */
     int trace_rows;   /* length of the trace */
 } clv_plan_options;
+
+/* Optimisers that keep a second number for each parameter. */
+static inline bool clv_op_has_moment2(clv_op op) { return op == CLV_OP_ADAM || op == CLV_OP_TSNE_STEP; }
 
 /* The layout of the parameters, by name, shared by every plan of a model: trained ones first, then frozen ones. */
 typedef struct clv_param_layout {

@@ -33,11 +33,9 @@ static void add_window(line *l, const clv_attr *a)
 
 static void add_optimiser(line *l, clv_op op, const clv_attr *a)
 {
-    if (op == CLV_OP_ADAM)
-        add(l, "beta1=%g beta2=%g eps=%g", (double)a->beta1, (double)a->beta2, (double)a->eps);
-    else
-        add(l, "momentum=%g", (double)a->momentum);
-    add(l, "l2=%g weight_decay=%g", (double)a->l2, (double)a->weight_decay);
+    if (op == CLV_OP_ADAM) add(l, "beta1=%g beta2=%g eps=%g", (double)a->beta1, (double)a->beta2, (double)a->eps);
+    if (op == CLV_OP_SGD) add(l, "momentum=%g", (double)a->momentum);
+    if (op != CLV_OP_TSNE_STEP) add(l, "l2=%g weight_decay=%g", (double)a->l2, (double)a->weight_decay);
 }
 
 static void add_attributes(line *l, const clv_node_info *info)
@@ -49,7 +47,8 @@ static void add_attributes(line *l, const clv_node_info *info)
     if (a->act != CLV_ACT_NONE) add(l, "act=%s", clv_act_names[a->act]);
     if (a->act == CLV_ACT_LEAKY_RELU || a->grad_act == CLV_ACT_LEAKY_RELU) add(l, "slope=%g", (double)a->slope);
     if (info->op == CLV_OP_DROPOUT) add(l, "rate=%g", (double)a->rate);
-    if (info->op == CLV_OP_SCALE || info->op == CLV_OP_MEAN_GRAD) add(l, "alpha=%g", (double)a->alpha);
+    if (info->op == CLV_OP_SCALE || info->op == CLV_OP_MEAN_GRAD || info->op == CLV_OP_AFFINITY)
+        add(l, "alpha=%g", (double)a->alpha);
     if (family == CLV_FAMILY_RANDOM) add(l, "stream=%u", (unsigned)a->stream);
     if (family == CLV_FAMILY_DATA) add(l, "dataset=%d", a->dataset);
     if (info->op == CLV_OP_RECORD) add(l, "slot=%d", a->slot);

@@ -392,6 +392,12 @@ static clv_status shape_scale(const rule_call *call)
     return give(call, *call->q->in[0]);
 }
 
+static clv_status shape_batched(const rule_call *call)
+{
+    NEED(need_batched(call, 0));
+    return give(call, *call->q->in[0]);
+}
+
 static clv_status shape_sum(const rule_call *call)
 {
     NEED(need_batched(call, 0));
@@ -477,6 +483,67 @@ static clv_status shape_mean_grad(const rule_call *call)
     return give(call, image_shape(1, 1, 1));
 }
 
+/* Pairs of points. Positions of an embedding are a parameter [2][width], rows of whole vectors of any device. */
+
+enum { MAP_ALIGN = 32 };
+
+static clv_status shape_distance(const rule_call *call)
+{
+    NEED(need_batched(call, 0));
+    NEED(need_given(call, true));
+    const clv_shape *given = call->q->given;
+    if (given->dim[1] == 1 && given->dim[2] == 1) return give(call, *given);
+    return refuse(call, "shape %s must be [points][1][1][n]", print(given).text);
+}
+
+static clv_status need_pairs(const rule_call *call, int input)
+{
+    NEED(need_batched(call, input));
+    const clv_shape *p = call->q->in[input];
+    if (p->dim[1] == 1 && p->dim[2] == 1) return CLV_OK;
+    return refuse(call, "input %d, %s, must be [points][1][1][n]", input, print(p).text);
+}
+
+static clv_status shape_square(const rule_call *call)
+{
+    NEED(need_pairs(call, 0));
+    return give(call, *call->q->in[0]);
+}
+
+static clv_status shape_affinity(const rule_call *call)
+{
+    NEED(shape_square(call));
+    const float alpha = call->q->attr->alpha;
+    const int points = call->q->in[0]->dim[0];
+    if (alpha >= 1 && alpha < (float)points) return CLV_OK;
+    return refuse(call, "perplexity %g must be at least 1 and less than the %d points", (double)alpha, points);
+}
+
+static clv_status need_map(const rule_call *call, const clv_shape *map)
+{
+    if (!map->batched && map->rank == 2 && map->dim[0] == 2 && map->dim[1] % MAP_ALIGN == 0) return CLV_OK;
+    return refuse(call, "positions %s must be [2][a multiple of %d]", print(map).text, MAP_ALIGN);
+}
+
+static clv_status shape_tsne_force(const rule_call *call)
+{
+    const clv_shape *y = call->q->in[0], *p = call->q->in[1];
+    NEED(need_map(call, y));
+    NEED(need_pairs(call, 1));
+    if (p->dim[0] > y->dim[1])
+        return refuse(call, "affinities %s are of more points than positions %s", print(p).text, print(y).text);
+    return give(call, image_shape(5, 1, 1));
+}
+
+static clv_status shape_tsne_grad(const rule_call *call)
+{
+    const clv_shape forces = image_shape(5, 1, 1);
+    NEED(need_given(call, false));
+    NEED(need_map(call, call->q->given));
+    if (clv_shape_equal(call->q->in[0], &forces)) return give(call, *call->q->given);
+    return refuse(call, "forces %s must be [5][1][1][n]", print(call->q->in[0]).text);
+}
+
 /* Ops of an effect make no tensor: rank 0. */
 static clv_status give_nothing(const rule_call *call) { return give(call, (clv_shape){.dim = {1, 1, 1, 1}}); }
 
@@ -506,6 +573,8 @@ static clv_status shape_sgd(const rule_call *call)
     NEED(need_at_least_0(call, "weight_decay", a->weight_decay));
     return give_nothing(call);
 }
+
+static clv_status shape_tsne_step(const rule_call *call) { return give_nothing(call); }
 
 static const shape_rule rules[CLV_OP_COUNT] = {
 #define R(NAME, shape, gradient) [CLV_OP_##NAME] = shape_##shape,

@@ -56,6 +56,17 @@ clv_status clv_build_images(clv_builder *b, int dataset, clv_error *err)
                          err);
 }
 
+clv_status clv_build_labels(clv_builder *b, int dataset, clv_node *labels, clv_error *err)
+{
+    return clv_build_node(b, CLV_OP_LABEL, "labels", NULL, 0, &(clv_attr){.dataset = dataset}, labels, err);
+}
+
+clv_status clv_build_noise(clv_builder *b, clv_error *err)
+{
+    if (b->model->task != CLV_TASK_DENOISE) return CLV_OK;
+    return clv_build_node(b, CLV_OP_NOISE, "noise", &b->x, 1, &(clv_attr){.stream = b->stream++}, &b->x, err);
+}
+
 clv_status clv_build_code_input(clv_builder *b, clv_error *err)
 {
     clv_shape shape = batched(clv_model_latent(b->model), 1, 1);
@@ -282,4 +293,19 @@ clv_status clv_build_decoder(clv_builder *b, clv_error *err)
                  i->height, i->width);
     return clv_fail(err, CLV_ERR_CONFIG, "%s: %s (%s): the decoder ends in %s, the images are %s%s", last->where,
                     last->name, last->type, clv_shape_print(made, from), clv_shape_print(&images, to), remedy);
+}
+
+clv_status clv_build_classifier(clv_builder *b, clv_error *err)
+{
+    const clv_model *m = b->model;
+    clv_status status = build_rows(b, m->classifier, m->classifier_rows, err);
+    if (status != CLV_OK) return status;
+    const clv_shape *made = shape_of(b, b->x);
+    if (made->dim[1] == 1 && made->dim[2] == 1) return CLV_OK;
+    const clv_layer *last = &m->classifier[m->classifier_rows - 1];
+    char shape[CLV_NAME_SIZE];
+    return clv_fail(
+        err, CLV_ERR_CONFIG,
+        "%s: %s (%s): the classifier ends in %s, it needs one number a class: end it with 'linear units=...'",
+        last->where, last->name, last->type, clv_shape_print(made, shape));
 }

@@ -15,9 +15,10 @@ typedef struct clv_param_rule {
 struct clv_model {
     const clv_config *config;
     clv_image_shape image;
-    const clv_layer *encoder, *decoder;
-    int encoder_rows, decoder_rows;
-    bool vae;
+    const clv_layer *encoder, *decoder, *classifier;
+    int encoder_rows, decoder_rows, classifier_rows;
+    clv_task task;
+    int classes; /* classify */
     bool logits;    /* the loss takes logits, the decoder ends without sigmoid */
     clv_shape code; /* what the decoder takes; the code itself is [latent][1][1][n] */
     clv_param_layout layout;
@@ -52,6 +53,10 @@ clv_status clv_build_row(clv_builder *b, const clv_layer *layer, clv_error *err)
 clv_status clv_build_encoder(clv_builder *b, clv_error *err);
 clv_status clv_build_decoder(clv_builder *b,
                              clv_error *err); /* the result has the images' shape, or that is an error */
+clv_status clv_build_classifier(clv_builder *b, clv_error *err); /* the result is [class][1][1], or that is an error */
+clv_status clv_build_labels(clv_builder *b, int dataset, clv_node *labels, clv_error *err);
+/* Adds noise to x; nothing where the task is another. */
+clv_status clv_build_noise(clv_builder *b, clv_error *err);
 
 /* A node on tensors of the graph, named `name`. */
 clv_status clv_build_node(clv_builder *b, clv_op op, const char *name, const clv_node *input, int inputs,

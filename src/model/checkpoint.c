@@ -15,7 +15,7 @@
 #include "base/try.h"
 #include "model/safetensors.h"
 
-#define FORMAT        "clave-1"
+#define FORMAT        "clave-2"
 #define FORMAT_PREFIX "clave-" /* of every version of the format; files without it come from other programs */
 #define M_PREFIX      "optimizer.m."
 #define V_PREFIX      "optimizer.v."
@@ -32,7 +32,7 @@ typedef struct clv_param_place place;
 
 /* ---- the counters as metadata: a table of the fields of clv_train_state ---- */
 
-enum { KEY_COUNT = 8, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
+enum { KEY_COUNT = 12, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
 
 typedef enum number_kind { U64, U32, REAL } number_kind;
 
@@ -48,6 +48,10 @@ static const struct field {
     {"best_epoch", U32, offsetof(clv_train_state, best_epoch), 1},
     {"best", REAL, offsetof(clv_train_state, best), 1},
     {"waited", U32, offsetof(clv_train_state, waited), 1},
+    {"plateau_share", REAL, offsetof(clv_train_state, plateau_share), 1},
+    {"plateau_best", REAL, offsetof(clv_train_state, plateau_best), 1},
+    {"plateau_epochs", U32, offsetof(clv_train_state, plateau_epochs), 1},
+    {"plateau_waited", U32, offsetof(clv_train_state, plateau_waited), 1},
     {"epoch_batches", U32, offsetof(clv_train_state, epoch_batches), 1},
     {"epoch_sum", REAL, offsetof(clv_train_state, epoch_sum), CLV_TRAIN_STATE_SUMS},
 };
@@ -234,12 +238,12 @@ static bool named(misfits *m, int *count)
 }
 
 static void compare_part(const clv_safetensors *file, const clv_param_layout *layout, const char *prefix, bool frozen,
-                         misfits *m)
+                         const bool *skip, misfits *m)
 {
     char shape[CLV_NAME_SIZE];
     for (int i = 0; i < layout->params; i++) {
         const place *p = &layout->param[i];
-        if (!p->trained && !frozen) continue;
+        if ((!p->trained && !frozen) || (skip && skip[i])) continue;
         const clv_tensor *t = find(file, prefix, p->name);
         if (!t && named(m, &m->missing))
             clv_text_append(&m->text, "missing: %s%s %s", prefix, p->name, clv_shape_print(&p->shape, shape));
@@ -265,24 +269,30 @@ static void compare_extra(const clv_safetensors *file, const clv_param_layout *l
 
 static int unnamed(int count) { return count > MOST_LISTED ? count - MOST_LISTED : 0; }
 
+/* CLV_OK where there are none; releases them. `remedy` ends the message. */
+static clv_status report(const char *path, misfits *m, const char *remedy, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    int more = unnamed(m->missing) + unnamed(m->extra) + unnamed(m->unlike);
+    if (m->text.failed) {
+        status = clv_fail(err, CLV_ERR_INTERNAL, "%s: out of memory comparing it with the model", path);
+    } else if (m->text.length) {
+        if (more) clv_text_append(&m->text, "; and %d more", more);
+        status = clv_fail(err, CLV_ERR_DATA, "%s does not fit the model: %s%s", path, m->text.text, remedy);
+    }
+    clv_text_free(&m->text);
+    return status;
+}
+
 static clv_status compare(const char *path, const clv_safetensors *file, const clv_param_layout *layout, bool m1,
                           bool m2, clv_error *err)
 {
     misfits m = {0};
-    compare_part(file, layout, "", true, &m);
+    compare_part(file, layout, "", true, NULL, &m);
     compare_extra(file, layout, &m);
-    if (m1) compare_part(file, layout, M_PREFIX, false, &m);
-    if (m2) compare_part(file, layout, V_PREFIX, false, &m);
-    clv_status status = CLV_OK;
-    int more = unnamed(m.missing) + unnamed(m.extra) + unnamed(m.unlike);
-    if (m.text.failed) {
-        status = clv_fail(err, CLV_ERR_INTERNAL, "%s: out of memory comparing it with the model", path);
-    } else if (m.text.length) {
-        if (more) clv_text_append(&m.text, "; and %d more", more);
-        status = clv_fail(err, CLV_ERR_DATA, "%s does not fit the model: %s", path, m.text.text);
-    }
-    clv_text_free(&m.text);
-    return status;
+    if (m1) compare_part(file, layout, M_PREFIX, false, NULL, &m);
+    if (m2) compare_part(file, layout, V_PREFIX, false, NULL, &m);
+    return report(path, &m, "", err);
 }
 
 /* The counters; `present` is false (and the state 0) for a file of another program. */
@@ -338,6 +348,38 @@ clv_status clv_checkpoint_read(const char *path, const clv_param_layout *layout,
     copy_part(&file, layout, M_PREFIX, false, moment1);
     copy_part(&file, layout, V_PREFIX, false, moment2);
     if (state) *state = found;
+done:
+    clv_safetensors_destroy(&file);
+    free(bytes);
+    return status;
+}
+
+/* Names of parameters that the layout has not, blanks between. */
+static void list_left(const clv_safetensors *file, const clv_param_layout *layout, clv_text *left)
+{
+    for (int i = 0; i < file->tensors; i++) {
+        const char *name = file->tensor[i].name;
+        if (has_prefix(name, M_PREFIX) || has_prefix(name, V_PREFIX) || in_layout(layout, name)) continue;
+        clv_text_append(left, "%s%s", left->length ? " " : "", name);
+    }
+}
+
+clv_status clv_checkpoint_take(const char *path, const clv_param_layout *layout, const bool *skip, float *param,
+                               clv_text *left, clv_error *err)
+{
+    clv_status status;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    clv_safetensors file = {0};
+    misfits m = {0};
+    CLV_TRY(clv_file_read(path, file_limit(layout), CLV_ERR_DATA, &bytes, &size, err));
+    CLV_TRY(clv_safetensors_parse(path, bytes, size, &file, err));
+    compare_part(&file, layout, "", true, skip, &m);
+    CLV_TRY(report(path, &m, "; layers that should start anew are named by transfer.reset", err));
+    for (int i = 0; i < layout->params; i++)
+        if (!skip[i]) clv_safetensors_floats(find(&file, "", layout->param[i].name), param + layout->param[i].offset);
+    list_left(&file, layout, left);
+    CLV_REQUIRE(!left->failed, CLV_ERR_INTERNAL, "%s: out of memory for the names of its tensors", path);
 done:
     clv_safetensors_destroy(&file);
     free(bytes);

@@ -14,6 +14,12 @@ bool clv_config_in_force(const clv_config *config, enum clv_key key)
     return clv_condition_allows(condition, config->setting[condition.key].value.text);
 }
 
+bool clv_section_in_force(const clv_config *config, int section)
+{
+    bool classify = !strcmp(config->setting[CLV_KEY_experiment_task].value.text, "classify");
+    return section != (classify ? CLV_IN_decoder : CLV_IN_classifier);
+}
+
 /* The value of a key's entry, or NULL and a problem. */
 static const char *entry_text(clv_source *source, const clv_entry *entry, const clv_key_spec *spec)
 {
@@ -206,6 +212,14 @@ bool clv_config_bool(const clv_config *config, const char *key)
     return value_of(config, key, type_of(key) == CLV_VALUE_BOOL)->boolean;
 }
 
+bool clv_config_size(const clv_config *config, const char *key, int *height, int *width)
+{
+    const clv_value *value = value_of(config, key, type_of(key) == CLV_VALUE_SIZE);
+    *height = value->height;
+    *width = value->width;
+    return value->height > 0;
+}
+
 bool clv_config_is_set(const clv_config *config, const char *key) { return config->setting[find(key)].set; }
 
 const char *clv_config_where(const clv_config *config, const char *key)
@@ -217,8 +231,9 @@ const char *clv_config_where(const clv_config *config, const char *key)
 int clv_config_layers(const clv_config *config, const char *section, const clv_layer **layers)
 {
     int index = clv_section_find(section);
-    *layers = index < 0 ? NULL : config->layers[index].layer;
-    return index < 0 ? 0 : (int)config->layers[index].count;
+    bool there = index >= 0 && clv_section_in_force(config, index);
+    *layers = there ? config->layers[index].layer : NULL;
+    return there ? (int)config->layers[index].count : 0;
 }
 
 /* The checked text of an argument. */

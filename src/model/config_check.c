@@ -1,5 +1,6 @@
 /* What keys and layers ask of each other, once each has a value: settings without effect, figures that do not exist,
  * tasks and layers that do not fit. Checks of anything that was reported before are left out. */
+#include <math.h>
 #include <string.h>
 
 #include "model/config_parts.h"
@@ -38,6 +39,7 @@ static const struct {
     const char *value, *why;
 } figures[] = {
     {"val.kl", CLV_KEY_experiment_task, "vae", "only experiment.task = vae has a KL divergence"},
+    {"val.accuracy", CLV_KEY_experiment_task, "classify", "only experiment.task = classify has an accuracy"},
     {"val.bce", CLV_KEY_loss_reconstruction, "bce", "only loss.reconstruction = bce has it"},
     {"val.mse", CLV_KEY_loss_reconstruction, "mse", "only loss.reconstruction = mse has it"},
 };
@@ -58,6 +60,16 @@ static void check_monitor(const checker *c)
             monitor->value.text);
 }
 
+/* A share, or a number of images. */
+static void check_test_share(const checker *c)
+{
+    const clv_setting *test = setting(c, CLV_KEY_data_test);
+    if (!test->bad && test->set && test->value.real > 1 && test->value.real != floor(test->value.real))
+        clv_problem_add(c->problems, test->place,
+                        "data.test = %s: a share below 1 of each class, or a whole number of its images",
+                        test->value.text);
+}
+
 static void check_section(const checker *c, int section)
 {
     const clv_layer_list *list = &c->config->layers[section];
@@ -74,7 +86,8 @@ static void check_gaussian(const checker *c)
 {
     bool vae = is(c, CLV_KEY_experiment_task, "vae");
     const clv_layer_list *encoder = &c->config->layers[CLV_IN_encoder];
-    for (int section = CLV_IN_encoder; section <= CLV_IN_decoder; section++) {
+    for (int section = CLV_IN_encoder; section <= CLV_IN_classifier; section++) {
+        if (!clv_section_in_force(c->config, section)) continue;
         const clv_layer_list *list = &c->config->layers[section];
         for (size_t i = 0; i < list->count; i++) {
             if (strcmp(list->layer[i].type, "gaussian") != 0) continue;
@@ -108,7 +121,8 @@ static void check_logits(const checker *c)
 {
     const clv_layer_list *decoder = &c->config->layers[CLV_IN_decoder];
     size_t last = decoder->count;
-    if (decoder->bad || setting(c, CLV_KEY_loss_reconstruction)->bad || !is(c, CLV_KEY_loss_reconstruction, "bce"))
+    if (!clv_section_in_force(c->config, CLV_IN_decoder) || decoder->bad ||
+        setting(c, CLV_KEY_loss_reconstruction)->bad || !is(c, CLV_KEY_loss_reconstruction, "bce"))
         return;
     while (last && decoder->layer[last - 1].kind->reshapes) last--;
     if (!last) return;
@@ -126,9 +140,10 @@ void clv_config_check(const clv_config *config, clv_problems *problems)
     checker c = {config, problems};
     check_effects(&c);
     check_monitor(&c);
+    check_test_share(&c);
     check_section(&c, CLV_IN_encoder);
-    check_section(&c, CLV_IN_decoder);
     if (setting(&c, CLV_KEY_experiment_task)->bad) return;
+    check_section(&c, clv_section_in_force(config, CLV_IN_decoder) ? CLV_IN_decoder : CLV_IN_classifier);
     check_gaussian(&c);
     check_logits(&c);
 }

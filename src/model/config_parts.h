@@ -41,6 +41,9 @@ struct clv_config {
 /* Whether a key has an effect beside the others' values. */
 bool clv_config_in_force(const clv_config *config, enum clv_key key);
 
+/* Whether a section of layers is part of the model: a classifier has no decoder, and nothing else a classifier. */
+bool clv_section_in_force(const clv_config *config, int section);
+
 /* layer_row.c: the layers of a section, in order; problems go to source->problems. */
 void clv_layers_read(clv_config *config, clv_source *source, int section);
 

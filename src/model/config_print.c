@@ -62,6 +62,7 @@ clv_status clv_config_print(const clv_config *config, char **text, clv_error *er
     for (int section = 0; section < CLV_SECTIONS; section++) {
         clv_section_kind kind = clv_section_table[section].kind;
         if (kind == CLV_SECTION_PARAMS || kind == CLV_SECTION_SPACE || !is_wanted(config, section)) continue;
+        if (kind == CLV_SECTION_LAYERS && !clv_section_in_force(config, section)) continue;
         clv_text_append(&made, "%s[%s]\n", section ? "\n" : "", clv_section_table[section].name);
         if (kind == CLV_SECTION_KEYS)
             append_keys(config, section, &made);

@@ -1,4 +1,4 @@
-/* The model: its layers checked once as a whole, and a graph for each mode. */
+/* The model: its layers checked once as a whole, its parameters laid out, which of them are trained and how fast. */
 #include "model/model.h"
 
 #include <stdlib.h>
@@ -7,8 +7,7 @@
 #include "base/memory.h"
 #include "base/try.h"
 #include "model/build.h"
-
-/* ---- the model ---- */
+#include "model/patterns.h"
 
 /* The layout of what the builder made, and the rule of each parameter in the layout's order. */
 static clv_status lay_out(clv_model *model, const clv_builder *b, size_t alignment, clv_error *err)
@@ -18,12 +17,22 @@ static clv_status lay_out(clv_model *model, const clv_builder *b, size_t alignme
     model->rule = clv_alloc((size_t)b->params, sizeof *model->rule, err);
     status = trained && model->rule ? CLV_OK : CLV_ERR_INTERNAL;
     if (status != CLV_OK) goto done;
-    for (int i = 0; i < b->params; i++) trained[i] = true;
+    const char *freeze = clv_config_string(model->config, "transfer.freeze");
+    int free_params = 0;
+    for (int i = 0; i < b->params; i++) {
+        trained[i] = !clv_patterns_match(freeze, clv_graph_node(b->graph, b->param[i])->name);
+        free_params += trained[i];
+    }
+    CLV_REQUIRE(free_params > 0, CLV_ERR_CONFIG, "%s: transfer.freeze = %s leaves nothing to train",
+                clv_config_where(model->config, "transfer.freeze"), freeze);
     CLV_TRY(clv_param_layout_create(b->graph, b->param, trained, b->params, alignment, &model->layout, err));
     for (int i = 0; i < b->params; i++)
         for (int k = 0; k < b->params; k++)
             if (!strcmp(model->layout.param[k].name, clv_graph_node(b->graph, b->param[i])->name))
                 model->rule[k] = b->rule[i];
+    CLV_TRY(clv_patterns_check(model->config, "transfer.freeze", false, &model->layout, err));
+    CLV_TRY(clv_patterns_check(model->config, "transfer.reset", false, &model->layout, err));
+    CLV_TRY(clv_patterns_check(model->config, "train.layer_rates", true, &model->layout, err));
 done:
     free(trained);
     return status;
@@ -38,13 +47,25 @@ static clv_status check_layers(clv_model *model, size_t alignment, clv_error *er
     CLV_TRY(clv_build_images(&b, 0, err));
     CLV_TRY(clv_build_encoder(&b, err));
     model->code = clv_graph_node(b.graph, b.x)->shape;
-    CLV_TRY(clv_build_decoder(&b, err));
-    CLV_REQUIRE(b.params > 0, CLV_ERR_CONFIG,
-                "no layer of [encoder] or [decoder] has parameters: there is nothing to train");
+    if (clv_model_has_decoder(model)) {
+        CLV_TRY(clv_build_decoder(&b, err));
+    } else {
+        CLV_TRY(clv_build_classifier(&b, err));
+        model->classes = clv_graph_node(b.graph, b.x)->shape.dim[0];
+    }
+    CLV_REQUIRE(b.params > 0, CLV_ERR_CONFIG, "no layer of the network has parameters: there is nothing to train");
     CLV_TRY(lay_out(model, &b, alignment, err));
 done:
     clv_builder_finish(&b);
     return status;
+}
+
+static clv_task task_of(const clv_config *config)
+{
+    static const char *const names[CLV_TASK_COUNT] = {"autoencoder", "denoise", "vae", "classify"};
+    int task = CLV_TASK_COUNT - 1;
+    while (task > 0 && strcmp(clv_config_string(config, "experiment.task"), names[task]) != 0) task--;
+    return (clv_task)task;
 }
 
 clv_status clv_model_create(const clv_config *config, clv_image_shape image, size_t alignment, clv_model **model,
@@ -55,10 +76,11 @@ clv_status clv_model_create(const clv_config *config, clv_image_shape image, siz
     if (!m) return CLV_ERR_INTERNAL;
     m->config = config;
     m->image = image;
-    m->vae = !strcmp(clv_config_string(config, "experiment.task"), "vae");
+    m->task = task_of(config);
     m->logits = !strcmp(clv_config_string(config, "loss.reconstruction"), "bce");
     m->encoder_rows = clv_config_layers(config, "encoder", &m->encoder); /* at least one, the configuration knows */
     m->decoder_rows = clv_config_layers(config, "decoder", &m->decoder);
+    m->classifier_rows = clv_config_layers(config, "classifier", &m->classifier);
     CLV_TRY(check_layers(m, alignment, err));
     *model = m;
     m = NULL;
@@ -79,210 +101,42 @@ const clv_param_layout *clv_model_params(const clv_model *model) { return &model
 
 int clv_model_latent(const clv_model *model) { return (int)clv_shape_elements(&model->code); }
 
-bool clv_model_is_vae(const clv_model *model) { return model->vae; }
+clv_task clv_model_task(const clv_model *model) { return model->task; }
 
-/* ---- losses and training ---- */
+bool clv_model_is_vae(const clv_model *model) { return model->task == CLV_TASK_VAE; }
 
-/* Records v, a number for each image, in a column of the trace, as the next metric. */
-static clv_status add_metric(clv_builder *b, clv_node v, const char *name, int slot, clv_model_graph *out,
-                             clv_error *err)
+bool clv_model_has_decoder(const clv_model *model) { return model->task != CLV_TASK_CLASSIFY; }
+
+int clv_model_classes(const clv_model *model) { return model->classes; }
+
+/* Weights that come from elsewhere, of which fine-tuning is careful. */
+static bool is_taken_over(const clv_model *model, const char *param)
 {
-    clv_node record;
-    clv_status status = clv_build_node(b, CLV_OP_RECORD, name, &v, 1, &(clv_attr){.slot = slot}, &record, err);
-    if (status != CLV_OK) return status;
-    clv_graph_mark_output(b->graph, record);
-    out->slot[out->metrics] = slot;
-    out->metric[out->metrics++] = name;
-    return CLV_OK;
+    return strcmp(clv_config_string(model->config, "transfer.from"), CLV_NO_PATTERNS) != 0 &&
+           !clv_patterns_match(clv_config_string(model->config, "transfer.reset"), param);
 }
 
-/* beta KL: the share of an image's loss that holds its code near N(0, 1). */
-static clv_status add_divergence(clv_builder *b, clv_node kl, clv_node *loss, clv_error *err)
+static double rate_of(const clv_model *model, const char *param)
 {
-    float beta = (float)clv_config_real(b->model->config, "loss.beta");
-    clv_status status;
-    if (beta != 1) CLV_TRY(clv_build_node(b, CLV_OP_SCALE, "beta kl", &kl, 1, &(clv_attr){.alpha = beta}, &kl, err));
-    CLV_TRY(clv_build_node(b, CLV_OP_ADD, "loss", (clv_node[]){*loss, kl}, 2, NULL, loss, err));
-done:
-    return status;
+    double factor = clv_patterns_factor(clv_config_string(model->config, "train.layer_rates"), param);
+    return is_taken_over(model, param) ? factor * clv_config_real(model->config, "transfer.rate") : factor;
 }
 
-/* Images to losses: *loss is each image's; the metrics are recorded. */
-static clv_status build_losses(clv_builder *b, int dataset, clv_model_graph *out, clv_node *loss, clv_error *err)
+bool clv_model_is_rated(const clv_model *model)
 {
-    clv_status status;
-    const char *name = b->model->logits ? "bce" : "mse";
-    clv_node reconstruction, kl = CLV_NODE_NONE;
-    CLV_TRY(clv_build_images(b, dataset, err));
-    out->images = b->x;
-    CLV_TRY(clv_build_encoder(b, err));
-    CLV_TRY(clv_build_decoder(b, err));
-    CLV_TRY(clv_build_node(b, b->model->logits ? CLV_OP_BCE : CLV_OP_MSE, name, (clv_node[]){b->x, out->images}, 2,
-                           NULL, &reconstruction, err));
-    *loss = reconstruction;
-    if (b->model->vae) {
-        CLV_TRY(clv_build_node(b, CLV_OP_KL, "kl", (clv_node[]){b->mu, b->logvar}, 2, NULL, &kl, err));
-        CLV_TRY(add_divergence(b, kl, loss, err));
+    for (int i = 0; i < model->layout.params; i++) {
+        double rate = rate_of(model, model->layout.param[i].name);
+        if (rate < 1 || rate > 1) return true;
     }
-    CLV_TRY(add_metric(b, *loss, "loss", 0, out, err));
-    if (b->model->vae) {
-        CLV_TRY(add_metric(b, reconstruction, name, 1, out, err));
-        CLV_TRY(add_metric(b, kl, "kl", 2, out, err));
-    } else { /* the loss is the reconstruction's: one record under two names */
-        out->slot[out->metrics] = 0;
-        out->metric[out->metrics++] = name;
+    return false;
+}
+
+void clv_model_rates(const clv_model *model, float *factor)
+{
+    memset(factor, 0, model->layout.trained * sizeof *factor); /* the gaps between tensors too */
+    for (int i = 0; i < model->layout.params; i++) {
+        const struct clv_param_place *p = &model->layout.param[i];
+        size_t count = p->trained ? (size_t)clv_shape_elements(&p->shape) : 0;
+        for (size_t k = 0; k < count; k++) factor[p->offset + k] = (float)rate_of(model, p->name);
     }
-done:
-    return status;
-}
-
-static clv_status add_optimizer(clv_builder *b, clv_error *err)
-{
-    const clv_config *config = b->model->config;
-    bool sgd = !strcmp(clv_config_string(config, "train.optimizer"), "sgd");
-    clv_attr attr = {
-        .beta1 = (float)clv_config_real(config, "train.beta1"),
-        .beta2 = (float)clv_config_real(config, "train.beta2"),
-        .eps = (float)clv_config_real(config, "train.eps"),
-        .l2 = (float)clv_config_real(config, "train.l2"),
-        .weight_decay = (float)clv_config_real(config, "train.weight_decay"),
-        .momentum = (float)clv_config_real(config, "train.momentum"),
-    };
-    if (sgd) attr.beta1 = attr.beta2 = attr.eps = 0;
-    clv_node node;
-    clv_status status =
-        clv_build_node(b, sgd ? CLV_OP_SGD : CLV_OP_ADAM, sgd ? "sgd" : "adam", NULL, 0, &attr, &node, err);
-    if (status != CLV_OK) return clv_fail_in(err, status, "[train]");
-    clv_graph_mark_output(b->graph, node);
-    return CLV_OK;
-}
-
-/* The trained parameters are a prefix of the layout, in its order. */
-static clv_status add_gradients(clv_builder *b, clv_node loss, clv_model_graph *out, clv_error *err)
-{
-    clv_status status;
-    const clv_param_layout *layout = &b->model->layout;
-    clv_node mean, *param = clv_alloc((size_t)layout->params, sizeof *param, err);
-    out->gradient = clv_alloc((size_t)layout->params, sizeof *out->gradient, err);
-    status = param && out->gradient ? CLV_OK : CLV_ERR_INTERNAL;
-    if (status != CLV_OK) goto done;
-    int trained = 0;
-    for (int i = 0; i < layout->params; i++) {
-        out->gradient[i] = CLV_NODE_NONE;
-        if (layout->param[i].trained) param[trained++] = clv_graph_find_param(b->graph, layout->param[i].name);
-    }
-    CLV_TRY(clv_build_node(b, CLV_OP_MEAN, "mean loss", &loss, 1, NULL, &mean, err));
-    CLV_TRY(clv_graph_gradients(b->graph, mean, param, trained, out->gradient, err));
-    CLV_TRY(add_optimizer(b, err));
-done:
-    free(param);
-    return status;
-}
-
-/* ---- a function for each mode ---- */
-
-static clv_status build_train(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
-{
-    clv_node loss;
-    clv_status status = build_losses(b, dataset, out, &loss, err);
-    return status == CLV_OK ? add_gradients(b, loss, out, err) : status;
-}
-
-static clv_status build_evaluate(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
-{
-    clv_node loss;
-    return build_losses(b, dataset, out, &loss, err);
-}
-
-static clv_status build_encode(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
-{
-    clv_status status;
-    CLV_TRY(clv_build_images(b, dataset, err));
-    out->images = b->x;
-    CLV_TRY(clv_build_encoder(b, err));
-    CLV_TRY(clv_build_reshape(b, "code", clv_model_latent(b->model), 1, 1, err));
-    out->code = b->x;
-    out->logvar = b->logvar;
-    clv_graph_mark_output(b->graph, out->code);
-    if (out->logvar != CLV_NODE_NONE) clv_graph_mark_output(b->graph, out->logvar);
-done:
-    return status;
-}
-
-/* The decoder, and the sigmoid that the loss has of its own where it takes logits. */
-static clv_status build_output(clv_builder *b, clv_model_graph *out, clv_error *err)
-{
-    clv_status status;
-    CLV_TRY(clv_build_decoder(b, err));
-    if (b->model->logits)
-        CLV_TRY(clv_build_node(b, CLV_OP_ACT, "sigmoid", &b->x, 1, &(clv_attr){.act = CLV_ACT_SIGMOID}, &b->x, err));
-    out->output = b->x;
-    clv_graph_mark_output(b->graph, out->output);
-done:
-    return status;
-}
-
-static clv_status build_decode(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
-{
-    (void)dataset;
-    clv_status status;
-    const int *dim = b->model->code.dim;
-    CLV_TRY(clv_build_code_input(b, err));
-    out->code = b->x;
-    CLV_TRY(clv_build_reshape(b, "code", dim[0], dim[1], dim[2], err));
-    CLV_TRY(build_output(b, out, err));
-done:
-    return status;
-}
-
-static clv_status build_reconstruct(clv_builder *b, int dataset, clv_model_graph *out, clv_error *err)
-{
-    clv_status status;
-    CLV_TRY(clv_build_images(b, dataset, err));
-    out->images = b->x;
-    clv_graph_mark_output(b->graph, out->images);
-    CLV_TRY(clv_build_encoder(b, err));
-    CLV_TRY(build_output(b, out, err));
-done:
-    return status;
-}
-
-static clv_status (*const mode_table[CLV_MODE_COUNT])(clv_builder *, int, clv_model_graph *, clv_error *) = {
-    [CLV_MODE_TRAIN] = build_train,   [CLV_MODE_EVALUATE] = build_evaluate,       [CLV_MODE_ENCODE] = build_encode,
-    [CLV_MODE_DECODE] = build_decode, [CLV_MODE_RECONSTRUCT] = build_reconstruct,
-};
-
-clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dataset, clv_model_graph *out,
-                                  clv_error *err)
-{
-    clv_status status;
-    clv_builder b;
-    clv_model_graph made = {.mode = mode,
-                            .images = CLV_NODE_NONE,
-                            .labels = CLV_NODE_NONE,
-                            .code = CLV_NODE_NONE,
-                            .logvar = CLV_NODE_NONE,
-                            .output = CLV_NODE_NONE};
-    CLV_TRY(clv_builder_start(&b, model, mode, err));
-    CLV_TRY(mode_table[mode](&b, dataset, &made, err));
-    if (clv_config_bool(model->config, "plan.fuse")) CLV_TRY(clv_graph_fuse(b.graph, err));
-    made.graph = b.graph;
-    b.graph = NULL;
-    *out = made;
-    made = (clv_model_graph){0};
-done:
-    clv_builder_finish(&b);
-    clv_model_graph_destroy(&made);
-    return status;
-}
-
-void clv_model_graph_destroy(clv_model_graph *graph)
-{
-    clv_graph_destroy(graph->graph);
-    free(graph->gradient);
-    *graph = (clv_model_graph){.images = CLV_NODE_NONE,
-                               .labels = CLV_NODE_NONE,
-                               .code = CLV_NODE_NONE,
-                               .logvar = CLV_NODE_NONE,
-                               .output = CLV_NODE_NONE};
 }

@@ -29,6 +29,8 @@ const clv_key_spec clv_key_table[CLV_KEYS] = {
 
 const clv_default_rule clv_default_rules[CLV_DEFAULT_RULES] = {
     {CLV_KEY_loss_reconstruction, "experiment.task=vae", "bce"},
+    {CLV_KEY_train_warmup, "train.schedule=one_cycle", "0.1"},
+    {CLV_KEY_train_lr_start, "train.schedule=one_cycle", "0.04"},
     {CLV_KEY_early_stopping_monitor, "data.validation=0", "train.loss"},
 };
 
@@ -98,6 +100,22 @@ static bool is_choice(const clv_value_spec *spec, const char *text)
     return false;
 }
 
+/* "28" or "28x32" as height and width; "none" as no size. */
+static bool parse_size(const clv_value_spec *spec, const char *text, clv_value *value)
+{
+    char side[2][CLV_LINE_MAX + 1];
+    int64_t pixels[2];
+    const char *by = strchr(text, 'x');
+    if (strcmp(text, "none") == 0) return true;
+    snprintf(side[0], sizeof side[0], "%.*s", (int)(by ? (size_t)(by - text) : strlen(text)), text);
+    snprintf(side[1], sizeof side[1], "%s", by ? by + 1 : text);
+    for (int i = 0; i < 2; i++)
+        if (!clv_parse_int(side[i], &pixels[i]) || !in_range(&spec->range, (double)pixels[i])) return false;
+    value->height = (int)pixels[0];
+    value->width = (int)pixels[1];
+    return true;
+}
+
 bool clv_value_parse(const clv_value_spec *spec, const char *text, clv_value *value)
 {
     size_t length = strlen(text);
@@ -121,6 +139,9 @@ bool clv_value_parse(const clv_value_spec *spec, const char *text, clv_value *va
         break;
     case CLV_VALUE_CHOICE:
         if (!is_choice(spec, text)) return false;
+        break;
+    case CLV_VALUE_SIZE:
+        if (!parse_size(spec, text, &made)) return false;
         break;
     case CLV_VALUE_TEXT:
     case CLV_VALUE_PATH:
@@ -175,6 +196,10 @@ const char *clv_value_describe(const clv_value_spec *spec, char buffer[CLV_DESCR
         break;
     case CLV_VALUE_CHOICE:
         describe_choices(spec, buffer);
+        break;
+    case CLV_VALUE_SIZE:
+        snprintf(buffer, CLV_DESCRIBE_SIZE, "none, N or HxW (height x width), sides from %g to %g", spec->range.low,
+                 spec->range.high);
         break;
     }
     return buffer;

@@ -19,7 +19,8 @@ typedef enum clv_value_type {
     CLV_VALUE_TEXT,
     CLV_VALUE_PATH,
     CLV_VALUE_NAME, /* letters, digits, '.', '_' and '-': part of a file's name */
-    CLV_VALUE_CHOICE
+    CLV_VALUE_CHOICE,
+    CLV_VALUE_SIZE /* "none", N or HxW, each side in the range */
 } clv_value_type;
 
 typedef struct clv_range {
@@ -82,7 +83,7 @@ typedef struct clv_default_rule {
 
 extern const clv_section_spec clv_section_table[CLV_SECTIONS];
 extern const clv_key_spec clv_key_table[CLV_KEYS];
-#define CLV_DEFAULT_RULES 2
+#define CLV_DEFAULT_RULES 4
 extern const clv_default_rule clv_default_rules[CLV_DEFAULT_RULES];
 
 int clv_section_find(const char *name);                  /* -1: none such */
@@ -97,6 +98,7 @@ typedef struct clv_value {
     int64_t integer;
     double real;
     bool boolean;
+    int height, width; /* of a size; 0: none */
 } clv_value;
 
 /* False where text is not what the row asks for; clv_value_describe then says what it does ask for. */

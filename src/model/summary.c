@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/try.h"
 #include "model/build.h"
+#include "model/patterns.h"
 
 enum { LAYER, TYPE, OUTPUT, PARAMETERS, MULTIPLY_ADDS, COLUMNS };
 
@@ -35,12 +36,13 @@ static void print_count(uint64_t count, char text[192])
 }
 
 /* As in the file: the type and the arguments that it sets. */
-static void print_type(const clv_layer *layer, char text[192])
+static void print_type(const clv_layer *layer, bool frozen, char text[192])
 {
     int used = snprintf(text, 192, "%s", layer->type);
     for (int i = 0; i < layer->args && used < 192; i++)
         if (layer->arg[i].set)
             used += snprintf(text + used, (size_t)(192 - used), " %s=%s", layer->arg[i].name, layer->arg[i].value);
+    if (frozen && used < 192) snprintf(text + used, (size_t)(192 - used), " (frozen)");
 }
 
 static clv_status add_row(summary *s, summary_row **row, clv_error *err)
@@ -68,7 +70,9 @@ static clv_status add_layer(summary *s, const clv_builder *b, const clv_layer *l
         multiply_adds += clv_node_multiply_adds(b->graph, i);
     }
     snprintf(row->cell[LAYER], sizeof row->cell[LAYER], "%s", layer->name);
-    print_type(layer, row->cell[TYPE]);
+    bool frozen =
+        parameters > 0 && clv_patterns_match(clv_config_string(b->model->config, "transfer.freeze"), layer->name);
+    print_type(layer, frozen, row->cell[TYPE]);
     print_output(&clv_graph_node(b->graph, b->x)->shape, row->cell[OUTPUT]);
     print_count(parameters, row->cell[PARAMETERS]);
     print_count(multiply_adds, row->cell[MULTIPLY_ADDS]);
@@ -142,6 +146,7 @@ clv_status clv_model_print(const clv_model *model, FILE *file, clv_error *err)
     CLV_TRY(add_head(&s, &b, err));
     CLV_TRY(add_layers(&s, &b, model->encoder, model->encoder_rows, err));
     CLV_TRY(add_layers(&s, &b, model->decoder, model->decoder_rows, err));
+    CLV_TRY(add_layers(&s, &b, model->classifier, model->classifier_rows, err));
     CLV_TRY(add_total(&s, err));
     write_table(&s, file);
     CLV_REQUIRE(fflush(file) == 0 && !ferror(file), CLV_ERR_INTERNAL, "cannot write the table of layers: %s",

@@ -10,7 +10,7 @@
 #define ABOVE(low)            {low, INFINITY, true, false}
 #define FROM_TO(low, high)    {low, high, false, false}
 #define FROM_BELOW(low, high) {low, high, false, true}
-#define OPEN(low, high)       {low, high, true, true}
+#define BETWEEN(low, high)    {low, high, true, true}
 #define CHOICES(...)          ((const char *const[]){__VA_ARGS__, NULL})
 #define NONE                  NULL
 /* clang-format on */

@@ -64,6 +64,16 @@ static void set_decades(clv_axis *axis, int decades)
     while (log10(clv_axis_tick(axis, axis->ticks)) <= high + 1e-9) axis->ticks++;
 }
 
+/* The same from the first decade on, whatever its number: two ticks at least where the axis has two decades. */
+static void stride_decades(clv_axis *axis, int most)
+{
+    const double low = ceil(log10(axis->low) - 1e-9), high = floor(log10(axis->high) + 1e-9);
+    if (high <= low) return;
+    axis->decades = (int)ceil((high - low) / most);
+    axis->first = low / axis->decades;
+    axis->ticks = (int)((high - low) / axis->decades) + 1;
+}
+
 clv_axis clv_axis_create_log(double low, double high, double margin, int most)
 {
     static const int levels[] = {-1, 1, 2, 3, 5, 10, 20, 30, 50, 100};
@@ -74,9 +84,12 @@ clv_axis clv_axis_create_log(double low, double high, double margin, int most)
         set_decades(&axis, levels[i]);
         if (axis.ticks <= most + 1) break;
     }
+    if (axis.ticks < 2) stride_decades(&axis, most);
     if (axis.ticks >= 2) return axis;
+    const double ends[] = {axis.low, axis.high};
     axis = clv_axis_create(axis.low, axis.high, 0, false, most > 4 ? most / 2 : 2);
     axis.log = true;
+    if (axis.ticks < 2 || axis.ticks > most + 1) clv_axis_list(&axis, ends, 2);
     return axis;
 }
 
@@ -91,7 +104,7 @@ double clv_axis_tick(const clv_axis *axis, int tick)
 {
     if (axis->listed) return axis->tick[tick];
     const double count = axis->first + tick;
-    if (axis->decades > 0) return pow(10, count * axis->decades);
+    if (axis->decades > 0) return pow(10, round(count * axis->decades));
     if (axis->decades < 0) return in_decade[(int)(count - 3 * floor(count / 3))] * pow(10, floor(count / 3));
     return count == 0 ? 0 : count * axis->step; /* no -0 */
 }
@@ -137,11 +150,11 @@ const char *clv_number_label(double value, int digits, char buffer[CLV_AXIS_LABE
 {
     char plain[CLV_AXIS_LABEL_SIZE];
     const double magnitude = fabs(value);
-    const int whole = magnitude >= 1 ? (int)floor(log10(magnitude + 0.5)) + 1 : 0; /* digits before the point */
     if (magnitude != 0 && (magnitude < 0.9e-3 || magnitude >= 99999.5))
         snprintf(plain, sizeof plain, "%.*e", digits - 1, magnitude);
     else
-        snprintf(plain, sizeof plain, "%.*g", whole > digits ? whole : digits, magnitude);
+        snprintf(plain, sizeof plain, magnitude < pow(10, digits - 1) ? "%.*g" : "%.*f",
+                 magnitude < pow(10, digits - 1) ? digits : 0, magnitude);
     tidy_exponent(plain);
     return with_sign(value, plain, buffer);
 }

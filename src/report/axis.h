@@ -17,6 +17,7 @@ typedef struct clv_axis {
     bool log;      /* a logarithmic scale */
     int decades;   /* between ticks; 0: ticks at steps, on a logarithmic scale too; -1: at 1, 2 and 5 in each decade */
     bool listed;   /* ticks at the values `tick` instead */
+    bool complete; /* those are all the values there are */
     double tick[CLV_AXIS_LISTED];
 } clv_axis;
 
@@ -27,7 +28,8 @@ typedef struct clv_axis {
  * stands between two. */
 clv_axis clv_axis_create(double low, double high, double margin, bool whole, int most);
 
-/* The same on a logarithmic scale, 0 < low <= high. A range without two of 1, 2, 5, 10 … has ticks at steps. */
+/* The same on a logarithmic scale, 0 < low <= high. A range without two of 1, 2, 5, 10 … has ticks at steps, or at its
+ * ends. */
 clv_axis clv_axis_create_log(double low, double high, double margin, int most);
 
 /* Puts the ticks at `count` values, CLV_AXIS_LISTED at most, in rising order: those of a parameter that takes few. */

@@ -4,7 +4,7 @@
 #include "report/frame.h"
 #include "report/palette.h"
 
-enum { MOST_BARS = 1000 };
+enum { MOST_BARS = 800 /* cairo draws no more than 32,767 pixels */ };
 static const double page_width = 720, widest_name = 300, least_bars = 3 /* the least height */;
 
 typedef struct chart {
@@ -27,34 +27,39 @@ static clv_label name_label(clv_canvas *canvas, const chart *c, int i)
     return clv_label_cut(canvas, c->bars->name[i], c->text, false, widest_name);
 }
 
-/* The axis, 0 on it, with room for values written beyond the bars' ends. */
-static clv_axis axis_for(clv_canvas *canvas, clv_range x, double value, double width)
+/* The axis, 0 on it, with room at its ends for the values written beyond the bars: `left` and `right` points. */
+static clv_axis axis_for(clv_canvas *canvas, clv_range x, double left, double right, double width)
 {
     if (!x.empty) clv_range_add(&x, 0);
-    const double span = x.high - x.low, room = (value + CLV_GAP) / (width - 2 * (value + CLV_GAP));
-    if (!x.empty && x.high > 0) x.high += room * span;
-    if (!x.empty && x.low < 0) x.low -= room * span;
+    const double unit = (x.high - x.low) / (width - left - right);
+    x.low -= unit * left;
+    x.high += unit * right;
     return clv_axis_along(canvas, &x, 0, width);
 }
+
+static bool is_drawn(double value) { return clv_range_takes(&(clv_range){0}, value); }
+static bool is_leftward(double value) { return is_drawn(value) && value < 0; }
 
 /* Names fit at the left of the box, which is as high as the bars need. */
 static chart lay_out(clv_canvas *canvas, const clv_bars *b)
 {
     chart c = {.bars = b, .row = b->count > 40 ? 18 : 26, .text = CLV_TICK_TEXT};
     clv_range x = {.empty = true};
-    double name = 0, value = 0;
+    double name = 0, room[2] = {0, 0}; /* beside bars to the right and to the left */
     for (int i = 0; i < b->count; i++)
         c.text = fmin(c.text, clv_label_fit(canvas, b->name[i], CLV_TICK_TEXT, false, widest_name).size);
     for (int i = 0; i < b->count; i++) {
         name = fmax(name, name_label(canvas, &c, i).width);
-        value = fmax(value, value_label(canvas, b->value[i]).width);
-        if (clv_range_takes(&x, b->value[i])) clv_range_add(&x, b->value[i]);
+        double *beside = &room[is_leftward(b->value[i])];
+        *beside = fmax(*beside, value_label(canvas, b->value[i]).width + CLV_GAP);
+        if (is_drawn(b->value[i])) clv_range_add(&x, b->value[i]);
     }
     const double top = clv_title_fit(canvas, b->title, canvas->width).bottom;
     c.empty = x.empty;
     c.frame.box = (clv_box){CLV_MARGIN + name + CLV_GAP, top, page_width - CLV_MARGIN,
                             top + fmax(b->count, least_bars) * c.row + CLV_GAP};
-    c.frame.x = axis_for(canvas, x, value, c.frame.box.right - c.frame.box.left);
+    c.frame.x = axis_for(canvas, x, room[1], room[0], c.frame.box.right - c.frame.box.left);
+    clv_frame_trim(canvas, &c.frame, page_width - CLV_MARGIN);
     c.frame.y = clv_axis_create(0, 1, 0, false, 2);
     c.frame.y.ticks = 0;
     return c;
@@ -71,14 +76,13 @@ static void draw_bar(clv_canvas *canvas, const chart *c, int i)
     const clv_frame *f = &c->frame;
     const double of = c->bars->value[i], y = f->box.top + CLV_GAP / 2.0 + (i + 0.5) * c->row;
     const clv_label name = name_label(canvas, c, i), value = value_label(canvas, of);
-    const bool drawn = clv_range_takes(&(clv_range){0}, of), negative = drawn && of < 0;
-    const double zero = c->empty ? f->box.left : clv_frame_x(f, 0), end = drawn ? clv_frame_x(f, of) : zero;
+    const double zero = c->empty ? f->box.left : clv_frame_x(f, 0), end = is_drawn(of) ? clv_frame_x(f, of) : zero;
     cairo_rectangle(canvas->cr, fmin(zero, end), y - 0.34 * c->row, fabs(end - zero), 0.68 * c->row);
     clv_canvas_colour(canvas, clv_palette_line(0));
     cairo_fill(canvas->cr);
     clv_canvas_colour(canvas, CLV_BLACK);
     clv_label_draw(canvas, &name, f->box.left - CLV_GAP, y, 1, false);
-    clv_label_draw(canvas, &value, end + (negative ? -CLV_GAP : CLV_GAP) / 2.0, y, negative, false);
+    clv_label_draw(canvas, &value, end + (is_leftward(of) ? -CLV_GAP : CLV_GAP) / 2.0, y, is_leftward(of), false);
 }
 
 static void draw_bars(clv_canvas *canvas, const clv_bars *b)

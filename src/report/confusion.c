@@ -12,7 +12,7 @@
 
 enum { MOST_CLASSES = 100, STRIP = 14 /* width of one of the key's two strips */ };
 static const double widest_name = 160, least_text = 8, least_width = 420, key_width = 110, least_key = 120;
-static const clv_colour right = {0.02, 0.27, 0.52}, wrong = {0.72, 0.27, 0}, rule_colour = {0.78, 0.78, 0.78};
+static const clv_colour rule_colour = {0.78, 0.78, 0.78};
 
 typedef struct matrix {
     const clv_confusion *of;
@@ -81,28 +81,17 @@ static double page_height(const matrix *m)
     return fmax(m->box.bottom + below, key_top(m) + least_key) + CLV_MARGIN;
 }
 
-static clv_colour right_shade(double depth) { return clv_palette_shade(right, depth); }
-static clv_colour wrong_shade(double depth) { return clv_palette_shade(wrong, depth); }
-
-/* Black or white, whichever contrasts more (WCAG 2.1's contrast ratio). */
-static clv_colour text_on(clv_colour ground)
-{
-    const double luminance = clv_palette_luminance(ground);
-    const bool white = 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05;
-    return white ? (clv_colour){1, 1, 1} : (clv_colour){0, 0, 0};
-}
-
 static void draw_cell(clv_canvas *canvas, const matrix *m, int row, int column, double row_sum)
 {
     const uint32_t count = count_of(m->of, row, column);
     const double depth = row_sum > 0 ? cbrt(count / row_sum) : 0;
-    const clv_colour ground = row == column ? right_shade(depth) : wrong_shade(depth);
+    const clv_colour ground = row == column ? clv_palette_right(depth) : clv_palette_wrong(depth);
     const double left = m->box.left + column * m->cell_width, top = m->box.top + row * m->cell_height;
     const clv_label label = count_label(canvas, count, m->text);
     cairo_rectangle(canvas->cr, left, top, m->cell_width, m->cell_height);
     clv_canvas_colour(canvas, ground);
     cairo_fill(canvas->cr);
-    clv_canvas_colour(canvas, count ? text_on(ground) : (clv_colour){0.55, 0.55, 0.55});
+    clv_canvas_colour(canvas, count ? clv_palette_ink(ground) : (clv_colour){0.55, 0.55, 0.55});
     clv_label_draw(canvas, &label, left + m->cell_width / 2, top + m->cell_height / 2, 0.5, false);
 }
 
@@ -141,8 +130,8 @@ static void draw_key(clv_canvas *canvas, const matrix *m)
     const clv_label head = clv_label_fit(canvas, "share of row", CLV_TICK_TEXT, false, key_width - 2 * CLV_GAP);
     clv_canvas_colour(canvas, CLV_BLACK);
     clv_label_draw(canvas, &head, left, m->box.top + CLV_TICK_TEXT / 2.0, 0, false);
-    clv_key_draw(canvas, (clv_box){left, top, left + STRIP, top + height}, right_shade);
-    clv_key_draw(canvas, (clv_box){left + STRIP, top, edge, top + height}, wrong_shade);
+    clv_key_draw(canvas, (clv_box){left, top, left + STRIP, top + height}, clv_palette_right);
+    clv_key_draw(canvas, (clv_box){left + STRIP, top, edge, top + height}, clv_palette_wrong);
     cairo_rectangle(canvas->cr, left, top, 2 * STRIP, height);
     clv_canvas_colour(canvas, rule_colour);
     cairo_stroke(canvas->cr);

@@ -61,6 +61,7 @@ clv_axis clv_range_axis_listed(const clv_range *r, double margin, int most, doub
     if (r->empty || r->distinct > CLV_AXIS_LISTED) return plain;
     clv_axis axis = plain;
     clv_axis_list(&axis, r->value, r->distinct);
+    axis.complete = true;
     return nearest_ticks(&axis) >= apart ? axis : plain;
 }
 
@@ -112,12 +113,12 @@ clv_title clv_title_fit(clv_canvas *canvas, const char *text, double page_width)
     return title;
 }
 
-/* How far the last number along x reaches beyond an edge: beyond the axis it may, but not off the page. */
-static double beyond(clv_canvas *canvas, const clv_frame *f, double edge)
+void clv_frame_trim(clv_canvas *canvas, clv_frame *f, double edge)
 {
-    if (f->x.ticks == 0) return 0;
+    if (f->x.ticks == 0) return;
     const clv_label last = clv_tick_label(canvas, &f->x, f->x.ticks - 1);
-    return fmax(0, clv_frame_x(f, clv_axis_tick(&f->x, f->x.ticks - 1)) + last.width / 2 - edge);
+    const double reach = clv_frame_x(f, clv_axis_tick(&f->x, f->x.ticks - 1)) + last.width / 2;
+    f->box.right -= fmax(0, reach - edge);
 }
 
 clv_frame clv_frame_create(clv_canvas *canvas, const clv_texts *texts, const clv_range *x, const clv_range *y,
@@ -133,7 +134,7 @@ clv_frame clv_frame_create(clv_canvas *canvas, const clv_texts *texts, const clv
                  clv_widest_tick(canvas, &f.y) + CLV_GAP;
     f.box.right = edge;
     f.x = clv_axis_along(canvas, x, 0.02, f.box.right - f.box.left);
-    f.box.right -= beyond(canvas, &f, edge);
+    clv_frame_trim(canvas, &f, edge);
     return f;
 }
 
@@ -157,7 +158,7 @@ void clv_frame_equalise(clv_canvas *canvas, clv_frame *f)
         f->y = widened(&data.y, unit * height, (int)(height / 42));
         if (round > 0) break;
         f->box.left = fmax(f->box.left, beside + clv_widest_tick(canvas, &f->y));
-        f->box.right -= beyond(canvas, f, edge);
+        clv_frame_trim(canvas, f, edge);
     }
 }
 
@@ -208,7 +209,8 @@ static void draw_middled(clv_canvas *canvas, const clv_label *label, clv_box b, 
 
 void clv_texts_draw(clv_canvas *canvas, const clv_texts *texts, clv_box b)
 {
-    const double bottom = canvas->height - CLV_MARGIN, below = bottom - b.top; /* the title has the top for itself */
+    const double bottom = canvas->height - CLV_MARGIN; /* the title has the top for itself, x the bottom */
+    const double below = bottom - b.top - (clv_has_text(texts->x_label) ? CLV_LABEL_TEXT + CLV_GAP : 0);
     const clv_title title = clv_title_fit(canvas, texts->title, canvas->width);
     const clv_label x = clv_label_fit(canvas, texts->x_label, CLV_LABEL_TEXT, false, canvas->width - 2 * CLV_MARGIN);
     const clv_label y = clv_label_fit(canvas, texts->y_label, CLV_LABEL_TEXT, false, below);

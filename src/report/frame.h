@@ -74,6 +74,9 @@ double clv_widest_tick(clv_canvas *canvas, const clv_axis *axis);
 clv_frame clv_frame_create(clv_canvas *canvas, const clv_texts *texts, const clv_range *x, const clv_range *y,
                            double aside);
 
+/* Makes the box narrower until its last number along x, which may reach beyond the axis, ends at the edge. */
+void clv_frame_trim(clv_canvas *canvas, clv_frame *frame, double edge);
+
 /* Widens an axis so that a unit is as long on both, neither logarithmic. */
 void clv_frame_equalise(clv_canvas *canvas, clv_frame *frame);
 

@@ -43,10 +43,13 @@ clv_colour clv_palette_ramp(double share)
     return mix(from_bytes(stop[from]), from_bytes(stop[from + 1]), at - from);
 }
 
-clv_colour clv_palette_shade(clv_colour full, double share)
+static clv_colour shade(clv_colour full, double depth)
 {
-    return mix((clv_colour){1, 1, 1}, full, fmin(fmax(share, 0), 1));
+    return mix((clv_colour){1, 1, 1}, full, fmin(fmax(depth, 0), 1));
 }
+
+clv_colour clv_palette_right(double depth) { return shade((clv_colour){0.02, 0.27, 0.52}, depth); }
+clv_colour clv_palette_wrong(double depth) { return shade((clv_colour){0.72, 0.27, 0}, depth); }
 
 static double linear(double channel)
 {
@@ -56,4 +59,10 @@ static double linear(double channel)
 double clv_palette_luminance(clv_colour colour)
 {
     return 0.2126 * linear(colour.red) + 0.7152 * linear(colour.green) + 0.0722 * linear(colour.blue);
+}
+
+clv_colour clv_palette_ink(clv_colour ground)
+{
+    const double light = clv_palette_luminance(ground) + 0.05;
+    return 1.05 / light > light / 0.05 ? (clv_colour){1, 1, 1} : (clv_colour){0, 0, 0};
 }

@@ -6,7 +6,7 @@
 #include "report/palette.h"
 
 enum { MOST_PANELS = 64, MOST_COLUMNS = 4 };
-static const double panel_height = 150, panel_gap = 14;
+static const double panel_height = 150, panel_gap = 14, spread = 10;
 
 typedef struct grid {
     const clv_panels *panels;
@@ -51,16 +51,27 @@ static double page_height(const grid *g)
     return g->top + g->rows * row_height() - CLV_GAP - panel_gap / 2 + CLV_MARGIN;
 }
 
-/* Numbers at the ends stay within half the gap between panels; those of few values stand at the values. */
+/* Numbers at the ends of an axis reach no further than half the gap between panels. */
+static bool stays_within(clv_canvas *canvas, const clv_axis *axis, double width)
+{
+    const double most = panel_gap / 2 - 2;
+    for (int i = 0; i < axis->ticks; i++) {
+        const double half = clv_tick_label(canvas, axis, i).width / 2;
+        const double middle = width * clv_axis_share(axis, clv_axis_tick(axis, i));
+        if (middle - half < -most || middle + half > width + most) return false;
+    }
+    return true;
+}
+
+/* Numbers of few values stand at the values, if there is room. */
 static clv_axis x_axis_for(clv_canvas *canvas, const clv_range *x, double width)
 {
-    clv_axis axis = clv_range_axis(x, 0, 4);
-    double margin = 0.06;
-    const double reach = clv_widest_tick(canvas, &axis) / 2 - panel_gap / 2 + 3;
-    if (reach > 0) margin = fmax(margin, reach / (width - 2 * reach));
-    axis = clv_range_axis_listed(x, margin, 4, 0);
-    if (axis.listed && clv_axis_has_room(canvas, &axis, width, 5)) return axis;
-    return clv_axis_along(canvas, x, margin, width);
+    for (double margin = 0.06;; margin *= 1.3) {
+        clv_axis axis = clv_range_axis_listed(x, margin, 4, 0);
+        if (!axis.complete || !clv_axis_has_room(canvas, &axis, width, 5))
+            axis = clv_axis_along(canvas, x, margin, width);
+        if (margin > 0.5 || stays_within(canvas, &axis, width)) return axis;
+    }
 }
 
 static clv_frame frame_for(clv_canvas *canvas, const grid *g, int panel, bool *empty)
@@ -79,6 +90,14 @@ static clv_frame frame_for(clv_canvas *canvas, const grid *g, int panel, bool *e
     return f;
 }
 
+/* Points of a parameter that takes few values stand a little aside of them, by turns, so that they don't hide one
+ * another: multiples of the golden ratio fill an interval evenly. */
+static double aside(const clv_frame *f, int point)
+{
+    const double turn = 0.6180339887 * point;
+    return f->x.complete ? spread * (turn - floor(turn) - 0.5) : 0;
+}
+
 static void draw_panel(clv_canvas *canvas, const grid *g, int panel)
 {
     const clv_panels *p = g->panels;
@@ -91,7 +110,7 @@ static void draw_panel(clv_canvas *canvas, const grid *g, int panel)
     for (int i = 0; i < p->points; i++)
         if (is_drawn(g, panel, i)) {
             const double x = p->x[(size_t)panel * (size_t)p->points + (size_t)i];
-            clv_mark_path(canvas, 0, clv_frame_x(&f, x), clv_frame_y(&f, p->y[i]), radius);
+            clv_mark_path(canvas, 0, clv_frame_x(&f, x) + aside(&f, i), clv_frame_y(&f, p->y[i]), radius);
             cairo_fill(canvas->cr);
         }
     clv_canvas_colour(canvas, CLV_BLACK);

@@ -7,10 +7,11 @@
 #include "clave/report.h"
 #include "report/frame.h"
 #include "report/key.h"
+#include "report/mark.h"
 #include "report/palette.h"
 
 enum { MOST_AXES = 40 };
-static const double page_height = 470, least_width = 720, bar_width = 16, beside = 120, most_name = 150;
+static const double page_height = 470, least_width = 720, bar_width = 16, beside = 120, most_name = 150, spread = 14;
 
 typedef struct chart {
     const clv_parallel *parallel;
@@ -54,9 +55,9 @@ static void find_ranges(chart *c)
         for (int a = 0; a < p->axes; a++)
             if (clv_range_takes(&c->range[a], at(p, l, a))) clv_range_add(&c->range[a], at(p, l, a));
     }
-    const double height = c->box.bottom - c->box.top, apart = 1.3 * CLV_TICK_TEXT / height;
+    const double height = c->box.bottom - c->box.top, apart = 1.6 * CLV_TICK_TEXT / height;
     const int most = (int)(height / 42);
-    for (int a = 0; a < p->axes; a++) c->axis[a] = clv_range_axis_listed(&c->range[a], 0.03, most, apart);
+    for (int a = 0; a < p->axes; a++) c->axis[a] = clv_range_axis_listed(&c->range[a], 0.04, most, apart);
     c->value = clv_range_axis(&value, 0, most);
     c->empty = value.empty || p->axes == 0;
 }
@@ -101,18 +102,36 @@ static int by_value(const void *a, const void *b)
     return y->number - x->number;
 }
 
-static void draw_line(clv_canvas *canvas, const chart *c, int number)
+/* Where a line crosses an axis. Where the parameter takes few values, lines fan out a little by their own value: they
+ * would hide one another. */
+static double crossing(const chart *c, int number, int axis)
 {
     const clv_parallel *p = c->parallel;
+    const double aside = c->axis[axis].complete ? spread * (0.5 - value_share(c, p->value[number])) : 0;
+    return height_of(c, &c->axis[axis], at(p, number, axis)) + aside;
+}
+
+static bool has_place(const chart *c, int number, int axis)
+{
+    return axis >= 0 && axis < c->parallel->axes && clv_range_takes(&c->range[axis], at(c->parallel, number, axis));
+}
+
+/* From place to place; one between two gaps is a dot. */
+static void draw_line(clv_canvas *canvas, const chart *c, int number)
+{
     cairo_new_path(canvas->cr);
-    for (int a = 0; a < p->axes; a++) {
-        const double value = at(p, number, a);
-        if (!clv_range_takes(&c->range[a], value))
+    for (int a = 0; a < c->parallel->axes; a++) {
+        if (!has_place(c, number, a))
             cairo_new_sub_path(canvas->cr);
         else
-            cairo_line_to(canvas->cr, axis_x(c, a), height_of(c, &c->axis[a], value));
+            cairo_line_to(canvas->cr, axis_x(c, a), crossing(c, number, a));
     }
     cairo_stroke(canvas->cr);
+    for (int a = 0; a < c->parallel->axes; a++) {
+        if (!has_place(c, number, a) || has_place(c, number, a - 1) || has_place(c, number, a + 1)) continue;
+        clv_mark_path(canvas, 0, axis_x(c, a), crossing(c, number, a), 3);
+        cairo_fill(canvas->cr);
+    }
 }
 
 static void draw_lines(clv_canvas *canvas, const chart *c, const line *sorted, int count)

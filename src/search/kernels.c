@@ -20,14 +20,14 @@
 /* What kernels are compiled for: layers but for their rates, and the keys that choose among kernels. */
 static void append_shape(const clv_config *config, clv_text *text)
 {
-    static const char *const sections[] = {"encoder", "decoder"};
+    static const char *const sections[] = {"encoder", "decoder", "classifier"};
     static const char *const keys[] = {"loss.reconstruction", "train.optimizer", "device.select"};
     char host[256] = "";
     gethostname(host, sizeof host - 1);
     clv_text_append(text, "%s %lld", host, (long long)clv_config_int(config, "train.batch"));
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         clv_text_append(text, " %s", clv_config_string(config, keys[i]));
-    for (int s = 0; s < 2; s++) {
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
         const clv_layer *layer;
         int layers = clv_config_layers(config, sections[s], &layer);
         for (int i = 0; i < layers; i++) {

@@ -77,6 +77,7 @@ static clv_cpu_call bind_call(const clv_backend *be, const clv_call *call, const
     c.grad = memory_of(bindings->space[CLV_SPACE_GRAD]);
     c.moment1 = memory_of(bindings->space[CLV_SPACE_MOMENT1]);
     c.moment2 = memory_of(bindings->space[CLV_SPACE_MOMENT2]);
+    c.rate = memory_of(bindings->space[CLV_SPACE_RATE]);
     c.trace = memory_of(bindings->space[CLV_SPACE_TRACE]);
     if (clv_op_table[call->op].family != CLV_FAMILY_DATA) return c;
     const clv_device_dataset *data = &bindings->dataset[call->attr.dataset];

@@ -18,7 +18,7 @@ typedef struct clv_cpu_call {
     const uint8_t *images, *labels; /* gather, label */
     const uint32_t *order;
     uint32_t image_count, label_count;
-    void *param, *grad, *moment1, *moment2; /* whole spaces: adam, sgd */
+    void *param, *grad, *moment1, *moment2, *rate; /* whole spaces: adam, sgd */
     void *trace;                            /* record */
 } clv_cpu_call;
 

@@ -23,6 +23,7 @@ FUNCTION(act_grad);
 FUNCTION(add);
 FUNCTION(mul);
 FUNCTION(scale);
+FUNCTION(ramp);
 FUNCTION(broadcast);
 FUNCTION(mul_image);
 /* reduce.c */
@@ -30,6 +31,7 @@ FUNCTION(bias_grad);
 FUNCTION(sum);
 /* random.c */
 FUNCTION(dropout);
+FUNCTION(noise);
 FUNCTION(sample);
 FUNCTION(sample_grad);
 /* loss.c */
@@ -41,12 +43,20 @@ FUNCTION(bce);
 FUNCTION(bce_grad);
 FUNCTION(xent);
 FUNCTION(xent_grad);
+FUNCTION(correct);
 FUNCTION(mean);
 FUNCTION(mean_grad);
 FUNCTION(record);
 /* optim.c */
 FUNCTION(adam);
 FUNCTION(sgd);
+FUNCTION(tsne_step);
+/* pairs.c */
+FUNCTION(distance);
+FUNCTION(affinity);
+FUNCTION(joint);
+FUNCTION(tsne_force);
+FUNCTION(tsne_grad);
 
 /* pointwise.c: act(x), and act' from the output u = act(x). */
 real REAL(clv_act)(clv_act act, real slope, real x);

@@ -103,6 +103,19 @@ FUNCTION(xent_grad)
     }
 }
 
+FUNCTION(correct)
+{
+    const real *restrict s = c->in[0] /* [class][n] */, *restrict label = c->in[1] /* [n] */;
+    real *restrict v = c->out;
+    const size_t lanes = lanes_of(c), classes = clv_cpu_features(&c->call->in[0].shape);
+    for (size_t n = 0; n < lanes; n++) {
+        size_t best = 0;
+        for (size_t k = 1; k < classes; k++)
+            if (s[k * lanes + n] > s[best * lanes + n]) best = k;
+        v[n] = (real)best == label[n] ? 1 : 0;
+    }
+}
+
 /* The sum of v over the images of the step, padding left out. */
 static double sum_of_images(const clv_cpu_call *c)
 {

@@ -90,6 +90,14 @@ FUNCTION(scale)
     for (size_t i = 0; i < elements; i++) y[i] = (real)c->call->attr.alpha * x[i];
 }
 
+FUNCTION(ramp)
+{
+    const real *x = c->in[0];
+    real *y = c->out;
+    const size_t elements = elements_of(c);
+    for (size_t i = 0; i < elements; i++) y[i] = (real)c->step->ramp * x[i];
+}
+
 FUNCTION(broadcast)
 {
     const real *v = c->in[0]; /* [n] */

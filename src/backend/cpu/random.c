@@ -38,6 +38,22 @@ FUNCTION(dropout)
         }
 }
 
+FUNCTION(noise)
+{
+    const real *x = c->in[0], deviation = (real)c->step->noise;
+    real *y = c->out;
+    const size_t lanes = (size_t)c->call->lanes, features = clv_cpu_features(&c->call->out.shape);
+    for (size_t quad = 0; 4 * quad < features; quad++)
+        for (size_t n = 0; n < lanes; n++) {
+            real eps[4];
+            normals_of(c, quad, n, eps);
+            for (size_t f = 4 * quad; f < features && f < 4 * quad + 4; f++) {
+                const real noisy = x[f * lanes + n] + deviation * eps[f & 3];
+                y[f * lanes + n] = noisy < 0 ? 0 : noisy > 1 ? 1 : noisy;
+            }
+        }
+}
+
 FUNCTION(sample)
 {
     const real *mu = c->in[0], *logvar = c->in[1];

@@ -6,6 +6,7 @@
 #include "backend/opencl/launch.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define CPU_CHUNK_LEAST 64   /* and at least */
 #define ITEMS_A_UNIT    4    /* work-items that a CPU's core should get, so that cores end together */
 #define ROW_PARTS       16   /* of a split row sum: a whole number of vectors of any width */
+#define PAIR_ROWS       8    /* of a register tile of distances */
 #define BLOCK           16   /* pixels of a work-item of gather */
 
 typedef struct op_row {
@@ -156,6 +158,7 @@ static void pointwise(const clv_device_info *device, const clv_call *call, const
     if (call->op == CLV_OP_SCALE) define_real(launch, "FACTOR", attr->alpha);
     if (call->op == CLV_OP_MSE_GRAD) define_real(launch, "FACTOR", (float)(2.0 / features_of(&call->out.shape)));
     bind_inputs(launch, call, CLV_ARG_OUT);
+    if (call->op == CLV_OP_RAMP) bind(launch, CLV_ARG_STEP);
 }
 
 void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
@@ -236,7 +239,7 @@ static void per_image(const clv_device_info *device, const clv_call *call, const
 
 static void cross_entropy(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    const int logits = call->op == CLV_OP_XENT ? 0 : 1;
+    const int logits = call->op == CLV_OP_XENT_GRAD ? 1 : 0;
     clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DCLASSES=%d", features_of(&call->in[logits].shape));
     size_grid(launch, device, call->lanes / device->vector_width, 1);
@@ -329,6 +332,82 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
         define_real(launch, "MOMENTUM", attr->momentum);
     }
     size_chunks(launch, device, (int)(call->trained / (size_t)narrow.vector_width));
+    if (attr->rated) {
+        define(launch, "-DRATED=1");
+        bind(launch, CLV_ARG_RATE);
+    }
+    bind(launch, CLV_ARG_STEP);
+}
+
+static void tsne_step(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_device_info narrow = *device;
+    if (call->trained % (size_t)device->vector_width != 0) narrow.vector_width = 1;
+    clv_launch *launch = add_launch(list, row, &narrow, call, NULL);
+    define(launch, "-DTRAINED=%zu", call->trained);
+    size_chunks(launch, device, (int)(call->trained / (size_t)narrow.vector_width));
+    for (int i = 0; i < 4; i++) bind(launch, (clv_arg)(CLV_ARG_PARAM + i));
+    bind(launch, CLV_ARG_STEP);
+}
+
+/* ---- pairs of points ---- */
+
+/* A group of work-items for each of `rows` rows of pairs; on a CPU a group of one. */
+static void size_rows(clv_launch *launch, const clv_device_info *device, int rows)
+{
+    const int group = is_cpu(device) ? 1 : GROUP;
+    define(launch, "-DITEMS=%d", group);
+    launch->global[0] = (size_t)rows * (size_t)group;
+    launch->local[0] = (size_t)group;
+}
+
+/* Tiles of registers; a CPU's work-item keeps its vectors of points in a cache while many tiles of rows pass by. */
+static void distance(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int points = call->out.shape.dim[0], rows = is_cpu(device) ? PAIR_ROWS : 4;
+    const int across = is_cpu(device) ? divisor(call->lanes / device->vector_width, 2) : 1;
+    const int tiles = whole(points, rows), each = is_cpu(device) ? whole(tiles, ITEMS_A_UNIT) : 1;
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
+    define(launch, "-DPOINTS=%d -DF=%d -DRT=%d -DVT=%d -DEACH=%d", points, features_of(&call->in[0].shape), rows,
+           across, each);
+    size_grid(launch, device, call->lanes / (device->vector_width * across), whole(tiles, each));
+    bind_inputs(launch, call, CLV_ARG_OUT);
+}
+
+static void affinity(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
+    define(launch, "-DPOINTS=%d", call->out.shape.dim[0]);
+    define_real(launch, "ENTROPY", logf(call->attr.alpha));
+    size_rows(launch, device, call->out.shape.dim[0]);
+    bind_inputs(launch, call, CLV_ARG_OUT);
+}
+
+static void joint(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int points = call->out.shape.dim[0];
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
+    define(launch, "-DPOINTS=%d -DROWS=%d", points, BLOCK);
+    define_real(launch, "FACTOR", (float)(0.5 / points));
+    size_grid(launch, device, call->lanes / device->vector_width, whole(points, BLOCK));
+    bind_inputs(launch, call, CLV_ARG_OUT);
+}
+
+static void tsne_force(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int points = call->in[1].shape.dim[0], rows = is_cpu(device) && device->vector_width < 16 ? 2 : 4;
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
+    define(launch, "-DPOINTS=%d -DW=%d -DRT=%d", points, call->in[0].shape.dim[1], rows);
+    size_rows(launch, device, whole(points, rows));
+    bind_inputs(launch, call, CLV_ARG_OUT);
+}
+
+static void tsne_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    clv_launch *launch = add_launch(list, row, device, call, NULL);
+    define(launch, "-DW=%d", call->out.shape.dim[1]);
+    size_rows(launch, device, 1);
+    bind_inputs(launch, call, CLV_ARG_OUT);
     bind(launch, CLV_ARG_STEP);
 }
 
@@ -342,9 +421,11 @@ static const op_row table[CLV_OP_COUNT] = {
     [CLV_OP_ACT] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_ACT_GRAD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_DROPOUT] = {"random.cl", "dropout", random_op},
+    [CLV_OP_NOISE] = {"random.cl", "noise", random_op},
     [CLV_OP_ADD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_MUL] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_SCALE] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_RAMP] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_SUM] = {"reduce.cl", "per_image", per_image},
     [CLV_OP_BROADCAST] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_SAMPLE] = {"random.cl", "sample", random_op},
@@ -358,11 +439,18 @@ static const op_row table[CLV_OP_COUNT] = {
     [CLV_OP_BCE_GRAD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_XENT] = {"loss.cl", "xent", cross_entropy},
     [CLV_OP_XENT_GRAD] = {"loss.cl", "xent_grad", cross_entropy},
+    [CLV_OP_CORRECT] = {"loss.cl", "correct", cross_entropy},
     [CLV_OP_MEAN] = {"loss.cl", "mean", mean},
     [CLV_OP_MEAN_GRAD] = {"loss.cl", "mean_grad", mean_grad},
     [CLV_OP_RECORD] = {"loss.cl", "record", record},
+    [CLV_OP_DISTANCE] = {"pairs.cl", "distances", distance},
+    [CLV_OP_AFFINITY] = {"pairs.cl", "affinity", affinity},
+    [CLV_OP_JOINT] = {"pairs.cl", "joint", joint},
+    [CLV_OP_TSNE_FORCE] = {"tsne.cl", "tsne_force", tsne_force},
+    [CLV_OP_TSNE_GRAD] = {"tsne.cl", "tsne_grad", tsne_grad},
     [CLV_OP_ADAM] = {"optim.cl", "adam", optimiser},
     [CLV_OP_SGD] = {"optim.cl", "sgd", optimiser},
+    [CLV_OP_TSNE_STEP] = {"optim.cl", "tsne_step", tsne_step},
 };
 
 /* Kernels count elements in an int. */

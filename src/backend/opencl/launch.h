@@ -28,7 +28,8 @@ typedef enum clv_arg {
     CLV_ARG_PARAM, /* the whole space, for the optimiser */
     CLV_ARG_GRAD,
     CLV_ARG_MOMENT1,
-    CLV_ARG_MOMENT2
+    CLV_ARG_MOMENT2,
+    CLV_ARG_RATE
 } clv_arg;
 
 typedef struct clv_launch {

@@ -53,6 +53,8 @@ static clv_buffer *buffer_of_arg(const builder *b, const clv_call *call, clv_arg
         return b->bindings->space[CLV_SPACE_MOMENT1];
     case CLV_ARG_MOMENT2:
         return b->bindings->space[CLV_SPACE_MOMENT2];
+    case CLV_ARG_RATE:
+        return b->bindings->space[CLV_SPACE_RATE];
     default:
         return NULL;
     }

@@ -1,0 +1,55 @@
+/* What every picture of a run takes. */
+#include "experiment/drawing.h"
+
+#include "base/file.h"
+#include "base/try.h"
+#include "clave/report.h"
+#include "experiment/run_folder.h"
+
+#define GRID_GAP 1
+
+clv_status clv_session_open_run(const char *run, const char *weights, const clv_config *config, clv_log *log,
+                                const clv_phase_request *request, int requests, clv_session **session, clv_error *err)
+{
+    clv_session *s = NULL;
+    clv_status status = clv_session_open(config, log, request, requests, &s, err);
+    if (status == CLV_OK) status = clv_session_load(s, run, weights, err);
+    if (status == CLV_OK)
+        *session = s;
+    else
+        clv_session_close(s);
+    return status;
+}
+
+clv_status clv_figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE], clv_error *err)
+{
+    char folder[CLV_PATH_SIZE];
+    clv_status status = CLV_OK;
+    if (path) return clv_path_join(out, CLV_PATH_SIZE, "", path, err);
+    CLV_TRY(clv_path_join(folder, sizeof folder, run, CLV_FIGURES_FOLDER, err));
+    CLV_TRY(clv_make_folders(folder, err));
+    CLV_TRY(clv_path_join(out, CLV_PATH_SIZE, folder, name, err));
+done:
+    return status;
+}
+
+clv_status clv_draw_grid(const clv_session *s, const char *path, int rows, int columns, int count, const float *pixel,
+                         int scale, clv_error *err)
+{
+    const clv_images *images = s->images[0].count ? &s->images[0] : &s->images[1];
+    clv_grid grid = {images->channels, images->height, images->width, rows, columns, count, pixel, scale, GRID_GAP};
+    return clv_png_write_grid(path, &grid, err);
+}
+
+int clv_picture_choice(int option, const clv_config *config, const char *key)
+{
+    return option > 0 ? option : (int)clv_config_int(config, key);
+}
+
+clv_status clv_picture_count(const clv_picture_options *options, const clv_config *config, const char *key, int *count,
+                             clv_error *err)
+{
+    *count = clv_picture_choice(options->count, config, key);
+    if (*count > 0) return CLV_OK;
+    return clv_fail(err, CLV_ERR_CONFIG, "%s: %s is 0: say how many by --count N", clv_config_where(config, key), key);
+}

@@ -1,0 +1,28 @@
+/* What every picture of a run takes: its weights in a session, its place, its size, a grid of images. */
+#ifndef CLAVE_EXPERIMENT_DRAWING_H
+#define CLAVE_EXPERIMENT_DRAWING_H
+
+#include "clave/experiment.h"
+#include "experiment/session.h"
+
+/* A session with a run's weights, of CLV_BEST_FILE or CLV_LAST_FILE. */
+clv_status clv_session_open_run(const char *run, const char *weights, const clv_config *config, clv_log *log,
+                                const clv_phase_request *request, int requests, clv_session **session, clv_error *err);
+
+/* `path`, or where it is NULL RUN/figures/name; the folder is made. */
+clv_status clv_figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE],
+                           clv_error *err);
+
+/* Images [image][c][y][x], 0 .. 1, of the session's shape as a grid. */
+clv_status clv_draw_grid(const clv_session *session, const char *path, int rows, int columns, int count,
+                         const float *pixel, int scale, clv_error *err);
+
+/* The option where it is given, else the configuration's. */
+int clv_picture_choice(int option, const clv_config *config, const char *key);
+
+/* How many images a subcommand draws: its option or the configuration's, which may be 0 for "none at the end of a run".
+ */
+clv_status clv_picture_count(const clv_picture_options *options, const clv_config *config, const char *key, int *count,
+                             clv_error *err);
+
+#endif

@@ -1,0 +1,105 @@
+/* Images that a user names. They become a small data set of their own, so that every graph takes them as it takes the
+ * test images. */
+#include "experiment/given.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/try.h"
+#include "experiment/dataset.h"
+#include "experiment/run_folder.h"
+
+bool clv_given_is_index(const char *name) { return *name && name[strspn(name, "0123456789")] == '\0'; }
+
+/* The split's first place in its data set, and its number of places. */
+static clv_status find_split(const clv_config *config, const char *split, const clv_images *data, int64_t *first,
+                             int64_t *count, clv_error *err)
+{
+    const int64_t all = data->count, validation = clv_config_int(config, "data.validation");
+    *first = 0;
+    *count = all;
+    if (!strcmp(split, "test")) return CLV_OK;
+    if (validation >= all)
+        return clv_fail(err, CLV_ERR_CONFIG, "%s: data.validation = %lld holds out all of the %lld training images",
+                        clv_config_where(config, "data.validation"), (long long)validation, (long long)all);
+    const bool held_out = !strcmp(split, "val");
+    *first = held_out ? all - validation : 0;
+    *count = held_out ? validation : all - validation;
+    return CLV_OK;
+}
+
+static clv_status take_index(const clv_config *config, const char *split, const char *name, const clv_images *data,
+                             uint8_t *pixel, clv_error *err)
+{
+    int64_t first, count, index;
+    const size_t pixels = (size_t)data->channels * (size_t)data->height * (size_t)data->width;
+    clv_status status = CLV_OK;
+    CLV_TRY(find_split(config, split, data, &first, &count, err));
+    CLV_REQUIRE(clv_parse_int(name, &index) && index < count, CLV_ERR_CONFIG,
+                "there is no image %s in the split '%s': it has %lld, counted from 0", name, split, (long long)count);
+    memcpy(pixel, data->pixel + (size_t)(first + index) * pixels, pixels);
+done:
+    return status;
+}
+
+/* Values are whole parts of 255, as in the data set. */
+static clv_status take_file(const char *name, const clv_images *data, clv_fit fit, float *value, uint8_t *pixel,
+                            clv_error *err)
+{
+    const size_t pixels = (size_t)data->channels * (size_t)data->height * (size_t)data->width;
+    clv_status status = clv_image_read(name, data->channels, data->height, data->width, fit, value, err);
+    for (size_t i = 0; i < pixels && status == CLV_OK; i++) pixel[i] = (uint8_t)lroundf(value[i] * 255);
+    return status;
+}
+
+clv_status clv_given_read(const clv_config *config, const char *split, const char *const *name, int names,
+                          clv_images *images, clv_error *err)
+{
+    clv_images data = {0}, made = {0};
+    float *value = NULL; /* [c][y][x] */
+    int dataset;
+    clv_status status = CLV_OK;
+    const clv_fit fit = strcmp(clv_config_string(config, "data.size"), "none") ? CLV_FIT_RESIZE : CLV_FIT_EXACT;
+    CLV_TRY(clv_split_dataset(split, &dataset, err));
+    CLV_TRY(clv_dataset_load(config, dataset == CLV_DATASET_TRAIN ? CLV_SPLIT_TRAIN : CLV_SPLIT_TEST, &data, err));
+    const size_t pixels = (size_t)data.channels * (size_t)data.height * (size_t)data.width;
+    made = (clv_images){.channels = data.channels, .height = data.height, .width = data.width};
+    made.pixel = clv_alloc((size_t)names * pixels, 1, err);
+    value = clv_alloc(pixels, sizeof *value, err);
+    CLV_REQUIRE(made.pixel && value, CLV_ERR_INTERNAL, "out of memory for %d images", names);
+    for (int i = 0; i < names; i++) {
+        uint8_t *pixel = made.pixel + (size_t)i * pixels;
+        if (clv_given_is_index(name[i]))
+            CLV_TRY(take_index(config, split, name[i], &data, pixel, err));
+        else
+            CLV_TRY(take_file(name[i], &data, fit, value, pixel, err));
+    }
+    made.count = (uint32_t)names;
+    made.classes = data.classes; /* the names alone: what these images show is not known */
+    made.class_name = data.class_name;
+    data.classes = 0;
+    data.class_name = NULL;
+    *images = made;
+    made = (clv_images){0};
+done:
+    free(value);
+    clv_images_free(&data);
+    clv_images_free(&made);
+    return status;
+}
+
+clv_status clv_given_open(const char *run, const clv_config *config, clv_log *log, const clv_phase_request *request,
+                          int requests, clv_images *images, clv_session **session, clv_error *err)
+{
+    clv_session *s = NULL;
+    clv_status status = clv_session_open_given(config, log, request, requests, images, &s, err);
+    if (status == CLV_OK) status = clv_session_load(s, run, CLV_BEST_FILE, err);
+    if (status == CLV_OK)
+        *session = s;
+    else
+        clv_session_close(s);
+    return status;
+}
