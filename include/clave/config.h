@@ -6,7 +6,9 @@
  * it; `include = other.ini` at the top, before any section, inherits that file's rows (paths are relative to the
  * including file; depth at most 16, no cycles), later rows win over included ones, but the same key twice in one file is
  * an error. [encoder], [decoder] and [classifier] hold layers, one row each, in order: `name = type key=value ...`; an including file
- * that has one of these sections replaces the whole section. Lines are at most 198 bytes, comments not counted. */
+ * that has one of these sections replaces the whole section, and so with [space], whose rows say what a search varies:
+ * `section.key = 1, 2, 4`, `section.key = log 1e-5..1e-2`, `section.key = int 16..128`. In [params] a product of whole numbers,
+ * `flat = $conv3 * 9`, becomes its value. Lines are at most 198 bytes, comments not counted. */
 #ifndef CLAVE_CONFIG_H
 #define CLAVE_CONFIG_H
 
@@ -75,6 +77,28 @@ const char *clv_layer_string(const clv_layer *layer, const char *arg);
 /* The text that makes this configuration again: every key with its value in force, params replaced, no include. The
  * caller frees *text. */
 clv_status clv_config_print(const clv_config *config, char **text, clv_error *err);
+
+/* The rows as they were written: what is included put in, overrides in place, parameters kept, so that overriding a
+ * parameter still reaches all that refers to it. text NULL: path is read. Without [search] and [space] unless with_search.
+ * The caller frees *flat. */
+clv_status clv_config_flatten(const char *path, const char *text, size_t size, const char *const *overrides,
+                              int override_count, bool with_search, char **flat, clv_error *err);
+
+/* A row of [space]: a key and the values that a search gives it, a list or a range. */
+typedef struct clv_dimension {
+    const char *key;   /* what an override names: "params.conv1", "train.lr", "encoder.conv1.channels" */
+    const char *where; /* "ini/search.ini:30" */
+    const char *text;  /* the row's value as written */
+    const char *const *item; /* [items] a list's values, as written; NULL: a range */
+    const double *number;    /* [items] the same where all are numbers, or NULL */
+    int items;
+    double low, high; /* a range's ends, both inside */
+    bool log;         /* of a range: uniform in the logarithm */
+    bool integer;     /* of a range: whole numbers */
+} clv_dimension;
+
+/* The rows of [space], in order; returns how many. */
+int clv_config_space(const clv_config *config, const clv_dimension **dimensions);
 
 /* `clave explain`: NULL lists every section and key, "train" a section, "train.batch" a key, "layer.conv" a layer type:
  * type, range, default, meaning. CLV_ERR_CONFIG with the nearest name where there is none such. */

@@ -43,6 +43,8 @@ typedef struct clv_train_options {
     struct clv_log *log;
     const volatile int *stop; /* set from a signal handler: save a checkpoint and return CLV_INTERRUPTED; may be NULL */
     int stop_after_steps;     /* stop as if `stop` had been set after that many steps; 0 is never */
+    uint32_t until_epoch;     /* end well after so many epochs in all, to be resumed with more; 0: train.epochs */
+    bool bare;                /* train alone: no test, results.json, pictures or report */
 } clv_train_options;
 
 typedef struct clv_train_result {

@@ -38,6 +38,7 @@ typedef struct clv_series {
     const double *x, *y; /* [count] */
     int count;
     bool no_line; /* marks alone */
+    bool faint;   /* thin and grey below the others, without marks: what these are seen against */
 } clv_series;
 typedef struct clv_plot {
     const char *title, *x_label, *y_label;

@@ -46,6 +46,9 @@ static const option options[] = {
     {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)"},
     {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)"},
     {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
+    {"list", NULL, OPTION_FLAG, 0, 0, AT(list), "print a search's ranked table"},
+    {"best", NULL, OPTION_FLAG, 0, 0, AT(best), "print the best trial's configuration, for clave train"},
+    {"worker", NULL, OPTION_FLAG, 0, 0, AT(worker), "train a search's trials until none is left, and print nothing"},
     {"markdown", NULL, OPTION_FLAG, 0, 0, AT(markdown), "the whole reference as Markdown"},
 };
 #define OPTIONS ((int)(sizeof options / sizeof *options))

@@ -27,6 +27,8 @@ typedef struct cli_args {
     const char *from, *path, *csv;
     int64_t components, steps, top; /* 0: not given */
     bool resume, json, trace, markdown;
+    bool list, best, worker;   /* search */
+    const char *program;       /* as it was called */
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
     double seconds;
@@ -76,6 +78,9 @@ clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);
 clv_status cli_explain(const cli_args *args, clv_error *err);
+clv_status cli_search(const cli_args *args, clv_error *err);
+/* That the layers fit each other with each value of [space], and that the search can be planned: part of `clave check`. */
+clv_status cli_check_space(const cli_args *args, const clv_config *config, clv_error *err);
 clv_status cli_check(const cli_args *args, clv_error *err);
 
 #endif

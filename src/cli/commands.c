@@ -20,6 +20,8 @@ const cli_command cli_commands[] = {
      "runs beside each other: a quantity of their results against another, as a table and a plot"},
     {"score", cli_score, CLI_TARGET_AND_NAMES, "RUN [IMAGE.png ...]", true, "out top csv scale split json",
      "rank images by their anomaly: PNG files, indices into the split, or all of the split"},
+    {"search", cli_search, CLI_TARGET, "FILE.ini|SEARCH", true, "out resume list best json worker",
+     "try the values of [space]; prints a ranked table, and the search's folder last"},
     {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
     {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},

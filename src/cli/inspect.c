@@ -49,6 +49,7 @@ clv_status cli_check(const cli_args *args, clv_error *err)
     if (found.count > 0)
         status = clv_fail(err, status, "%s: %d error%s", args->target, found.count, found.count == 1 ? "" : "s");
     if (status == CLV_OK) status = check_shapes(config, err);
+    if (status == CLV_OK) status = cli_check_space(args, config, err);
     if (status == CLV_OK) printf("%s: no errors\n", args->target);
     clv_diagnostics_free(&found);
     clv_config_destroy(config);

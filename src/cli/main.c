@@ -62,10 +62,10 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-static int run_command(const cli_command *command, int argc, char **argv)
+static int run_command(const cli_command *command, const char *program, int argc, char **argv)
 {
     clv_error err = {0};
-    cli_args args = {.seed = -1, .seconds = 5, .log = clv_log_create(stderr)};
+    cli_args args = {.program = program, .seed = -1, .seconds = 5, .log = clv_log_create(stderr)};
     clv_status status = cli_parse(command, argc, argv, &args, &err);
     if (status == CLV_OK) status = command->run(&args, &err);
     if (status == CLV_OK && (fflush(stdout) != 0 || ferror(stdout)))
@@ -86,5 +86,5 @@ int main(int argc, char **argv)
     const cli_command *command = find_command(argv[1]);
     if (!command) return refuse_command(argv[1]);
     if (wants_help(argc - 2, argv + 2)) return cli_command_usage(command, stdout), 0;
-    return run_command(command, argc - 2, argv + 2);
+    return run_command(command, argv[0], argc - 2, argv + 2);
 }

@@ -303,12 +303,13 @@ static clv_status train_epochs(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool stop = t->stopping.patience > 0 && t->stopping.waited >= t->stopping.patience;
-    while (t->state.epoch < t->epochs && !stop) CLV_TRY(run_epoch(t, &stop, err));
+    const uint32_t until = t->options->until_epoch ? t->options->until_epoch : t->epochs;
+    while (t->state.epoch < t->epochs && t->state.epoch < until && !stop) CLV_TRY(run_epoch(t, &stop, err));
     if (stop)
         clv_log_line(t->options->log, "stopped early: %s has not improved for %u epochs; the best is epoch %u",
                      clv_config_string(t->config, "early_stopping.monitor"), t->stopping.waited,
                      t->stopping.best_epoch);
-    CLV_TRY(finish(t, err));
+    if (!t->options->bare) CLV_TRY(finish(t, err));
 done:
     return status;
 }

@@ -103,8 +103,9 @@ static void read_entries(clv_config *config, clv_source *source)
         if (clv_section_table[section].kind == CLV_SECTION_LAYERS) clv_layers_read(config, source, section);
 }
 
-static clv_status config_read(const char *path, const char *text, size_t size, const char *const *overrides,
-                              int override_count, clv_config **config, clv_diagnostics *diagnostics, clv_error *err)
+/* `whole`: with [space]; else its rows stay unread. */
+static clv_status config_read(const clv_variant_source *from, bool whole, clv_config **config,
+                              clv_diagnostics *diagnostics, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_problems problems = {0};
@@ -112,11 +113,13 @@ static clv_status config_read(const char *path, const char *text, size_t size, c
     clv_config *made = clv_alloc(1, sizeof *made, err);
     if (!made) return CLV_ERR_INTERNAL;
     source.pool = &made->pool;
-    CLV_TRY(clv_source_read(&source, path, text, size, err));
-    for (int i = 0; i < override_count; i++) clv_source_override(&source, overrides[i]);
+    CLV_TRY(clv_source_read(&source, from->path, from->text, from->size, err));
+    for (int i = 0; i < from->override_count; i++) clv_source_override(&source, from->overrides[i]);
     if (source.read) {
         read_entries(made, &source);
+        if (whole) clv_space_rows_read(made, &source);
         clv_config_check(made, &problems);
+        if (whole && !problems.count) CLV_TRY(clv_space_rows_check(made, from, &problems, err));
     }
     problems.failed = problems.failed || made->pool.failed;
     CLV_TRY(clv_problems_report(&problems, diagnostics, err));
@@ -132,13 +135,29 @@ done:
 clv_status clv_config_load(const char *path, const char *const *overrides, int override_count, clv_config **config,
                            clv_diagnostics *diagnostics, clv_error *err)
 {
-    return config_read(path, NULL, 0, overrides, override_count, config, diagnostics, err);
+    clv_variant_source from = {path, NULL, 0, overrides, override_count};
+    return config_read(&from, true, config, diagnostics, err);
 }
 
 clv_status clv_config_parse(const char *name, const char *text, size_t size, const char *const *overrides,
                             int override_count, clv_config **config, clv_diagnostics *diagnostics, clv_error *err)
 {
-    return config_read(name, text ? text : "", text ? size : 0, overrides, override_count, config, diagnostics, err);
+    clv_variant_source from = {name, text ? text : "", text ? size : 0, overrides, override_count};
+    return config_read(&from, true, config, diagnostics, err);
+}
+
+clv_status clv_config_variant(const clv_variant_source *from, const char *const *more, int count, clv_config **config,
+                              clv_error *err)
+{
+    clv_variant_source all = *from;
+    const char **overrides = clv_alloc((size_t)(from->override_count + count) + 1, sizeof *overrides, err);
+    if (!overrides) return CLV_ERR_INTERNAL;
+    for (int i = 0; i < from->override_count; i++) overrides[i] = from->overrides[i];
+    for (int i = 0; i < count; i++) overrides[all.override_count++] = more[i];
+    all.overrides = overrides;
+    clv_status status = config_read(&all, false, config, NULL, err);
+    free(overrides);
+    return status;
 }
 
 void clv_config_destroy(clv_config *config)
@@ -148,6 +167,8 @@ void clv_config_destroy(clv_config *config)
         free(config->layers[i].layer);
         free(config->layers[i].place);
     }
+    free(config->space.row);
+    free(config->space.place);
     clv_pool_free(&config->pool);
     free(config);
 }

@@ -22,8 +22,15 @@ typedef struct clv_layer_list {
     bool bad; /* a row was refused */
 } clv_layer_list;
 
+typedef struct clv_space_rows { /* [space] */
+    clv_dimension *row;
+    clv_place *place; /* [count] */
+    size_t count, capacity, place_capacity;
+} clv_space_rows;
+
 struct clv_config {
     clv_pool pool;
+    clv_space_rows space;
     clv_setting setting[CLV_KEYS];
     const char *where[CLV_KEYS];
     clv_layer_list layers[CLV_SECTIONS]; /* empty for sections of another kind */
@@ -39,6 +46,21 @@ bool clv_section_in_force(const clv_config *config, int section);
 
 /* layer_row.c: the layers of a section, in order; problems go to source->problems. */
 void clv_layers_read(clv_config *config, clv_source *source, int section);
+
+/* space.c: the rows of [space]; problems go to source->problems. */
+void clv_space_rows_read(clv_config *config, clv_source *source);
+/* A configuration of the same source with more overrides, released by clv_config_destroy; [space] is not looked at. */
+typedef struct clv_variant_source {
+    const char *path, *text;
+    size_t size;
+    const char *const *overrides;
+    int override_count;
+} clv_variant_source;
+clv_status clv_config_variant(const clv_variant_source *from, const char *const *more, int count, clv_config **config,
+                              clv_error *err);
+/* Each value of each row must make a configuration, as the only change; what does not is a problem at the row. */
+clv_status clv_space_rows_check(const clv_config *config, const clv_variant_source *from, clv_problems *problems,
+                           clv_error *err);
 
 /* config_check.c: what keys and layers ask of each other. */
 void clv_config_check(const clv_config *config, clv_problems *problems);

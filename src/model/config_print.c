@@ -1,7 +1,9 @@
-/* A configuration as the text that makes it again: the keys in force, parameters put in, no include. */
+/* A configuration as the text that makes it again: the keys in force, parameters put in, no include.
+ * And the rows as they were written, parameters and [space] kept, for a search to vary them. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/try.h"
 #include "model/config_parts.h"
 #include "model/ini.h"
 
@@ -45,14 +47,24 @@ static void append_layers(const clv_layer_list *list, clv_text *text)
     }
 }
 
+/* [search] says nothing of a run: it is printed only where it was written. */
+static bool is_wanted(const clv_config *config, int section)
+{
+    if (section != CLV_IN_search) return true;
+    for (int key = 0; key < CLV_KEYS; key++)
+        if (clv_key_table[key].section == section && config->setting[key].set) return true;
+    return false;
+}
+
 clv_status clv_config_print(const clv_config *config, char **text, clv_error *err)
 {
     clv_text made = {0};
     for (int section = 0; section < CLV_SECTIONS; section++) {
-        if (clv_section_table[section].kind == CLV_SECTION_PARAMS) continue;
-        if (clv_section_table[section].kind == CLV_SECTION_LAYERS && !clv_section_in_force(config, section)) continue;
+        clv_section_kind kind = clv_section_table[section].kind;
+        if (kind == CLV_SECTION_PARAMS || kind == CLV_SECTION_SPACE || !is_wanted(config, section)) continue;
+        if (kind == CLV_SECTION_LAYERS && !clv_section_in_force(config, section)) continue;
         clv_text_append(&made, "%s[%s]\n", section ? "\n" : "", clv_section_table[section].name);
-        if (clv_section_table[section].kind == CLV_SECTION_KEYS)
+        if (kind == CLV_SECTION_KEYS)
             append_keys(config, section, &made);
         else
             append_layers(&config->layers[section], &made);
@@ -63,4 +75,70 @@ clv_status clv_config_print(const clv_config *config, char **text, clv_error *er
     }
     *text = made.text;
     return CLV_OK;
+}
+
+/* ---- as written ---- */
+
+/* The row of a layer with one argument replaced or added: what an override of it means. */
+static void append_layer_row(const clv_source *source, const clv_entry *row, clv_text *text)
+{
+    clv_text_append(text, "%s =", row->key);
+    for (const char *at = row->value + strspn(row->value, " \t"); *at; at += strspn(at, " \t")) {
+        size_t word = strcspn(at, " \t"), name = strcspn(at, "= \t");
+        bool replaced = false;
+        for (size_t i = 0; i < source->entries && name < word; i++) {
+            const clv_entry *e = &source->entry[i];
+            replaced = replaced || (e->section == row->section && e->arg && !strcmp(e->key, row->key) &&
+                                    strlen(e->arg) == name && !strncmp(e->arg, at, name));
+        }
+        if (!replaced) clv_text_append(text, " %.*s", (int)word, at);
+        at += word;
+    }
+    for (size_t i = 0; i < source->entries; i++) {
+        const clv_entry *e = &source->entry[i];
+        if (e->section == row->section && e->arg && !strcmp(e->key, row->key))
+            clv_text_append(text, " %s=%s", e->arg, e->value);
+    }
+    clv_text_append(text, "\n");
+}
+
+static void append_section(const clv_source *source, int section, clv_text *text)
+{
+    bool headed = false;
+    for (size_t i = 0; i < source->entries; i++) {
+        const clv_entry *entry = &source->entry[i];
+        if (entry->section != section || entry->arg) continue;
+        if (!headed) clv_text_append(text, "%s[%s]\n", text->length ? "\n" : "", clv_section_table[section].name);
+        headed = true;
+        if (clv_section_table[section].kind == CLV_SECTION_LAYERS)
+            append_layer_row(source, entry, text);
+        else
+            clv_text_append(text, "%s = %s\n", entry->key, entry->value);
+    }
+}
+
+clv_status clv_config_flatten(const char *path, const char *text, size_t size, const char *const *overrides,
+                              int override_count, bool with_search, char **flat, clv_error *err)
+{
+    clv_pool pool = {0};
+    clv_problems problems = {0};
+    clv_source source = {.pool = &pool, .problems = &problems};
+    clv_text made = {0};
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_source_read(&source, path, text, size, err));
+    for (int i = 0; i < override_count; i++) clv_source_override(&source, overrides[i]);
+    problems.failed = problems.failed || pool.failed;
+    CLV_TRY(clv_problems_report(&problems, NULL, err));
+    for (int section = 0; section < CLV_SECTIONS; section++)
+        if (with_search || (section != CLV_IN_search && section != CLV_IN_space))
+            append_section(&source, section, &made);
+    CLV_REQUIRE(!made.failed && made.text, CLV_ERR_INTERNAL, "out of memory while printing the configuration");
+    *flat = made.text;
+    made = (clv_text){0};
+done:
+    clv_text_free(&made);
+    clv_source_free(&source);
+    clv_problems_free(&problems);
+    clv_pool_free(&pool);
+    return status;
 }

@@ -1,10 +1,13 @@
-/* [params]: '$name' and '${name}' in a value become the parameter's value, '$$' a dollar. */
+/* [params]: '$name' and '${name}' in a value become the parameter's value, '$$' a dollar. A
+ * parameter may be a product of whole numbers, '$conv3 * 9'. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/source.h"
+
+#define MOST_PRODUCT ((int64_t)1 << 53)
 
 /* A reference at the '$' that `at` points to: its name, and the length of the whole; 0 where it is malformed. */
 static size_t reference(const char *at, const char **name, size_t *name_length)
@@ -81,6 +84,42 @@ const char *clv_params_replace(clv_source *source, const char *value, clv_place 
     return clv_pool_copy(source->pool, made, length);
 }
 
+/* The next factor of a product, its '*' behind it passed over; false where it is no whole number. */
+static bool take_factor(const char **at, int64_t *factor)
+{
+    char word[32] = "";
+    size_t length = strcspn(*at, " \t");
+    if (length >= sizeof word) return false;
+    memcpy(word, *at, length);
+    *at += length + strspn(*at + length, " \t");
+    if (**at == '*') *at += 1 + strspn(*at + 1, " \t");
+    return clv_parse_int(word, factor);
+}
+
+/* '64 * 9' is 576: sizes that follow from others need no second row to be changed with the first. A '*' that stands
+ * between blanks says that it is meant; 'conv*' and the like stay text. */
+static const char *product(clv_source *source, const char *value, clv_place place, const char *what)
+{
+    const char *star = strpbrk(value, " \t");
+    while (star && (star[1] != '*' || (star[2] != ' ' && star[2] != '\t'))) star = strpbrk(star + 1, " \t");
+    if (!star) return value;
+    int64_t result = 1, factor;
+    for (const char *at = value; *at;) {
+        if (!take_factor(&at, &factor)) {
+            clv_problem_add(source->problems, place, "%s = %s: a product takes whole numbers with ' * ' between them",
+                            what, value);
+            return value;
+        }
+        if (factor != 0 && (result > MOST_PRODUCT / llabs(factor) || result < -MOST_PRODUCT / llabs(factor))) {
+            clv_problem_add(source->problems, place, "%s = %s: the product is above %lld", what, value,
+                            (long long)MOST_PRODUCT);
+            return value;
+        }
+        result *= factor;
+    }
+    return clv_pool_format(source->pool, "%lld", (long long)result);
+}
+
 void clv_params_resolve(clv_source *source)
 {
     for (size_t i = 0; i < source->entries; i++) {
@@ -88,6 +127,6 @@ void clv_params_resolve(clv_source *source)
         if (entry->section != CLV_IN_params) continue;
         const char *value = clv_params_replace(source, entry->value, entry->place, entry->key, i);
         /* One problem is enough: what refers to a parameter that failed goes on with its text as written. */
-        if (value) entry->value = value;
+        if (value) entry->value = product(source, value, entry->place, entry->key);
     }
 }

@@ -37,7 +37,12 @@ typedef struct clv_value_spec {
     const char *help;
 } clv_value_spec;
 
-typedef enum clv_section_kind { CLV_SECTION_KEYS, CLV_SECTION_PARAMS, CLV_SECTION_LAYERS } clv_section_kind;
+typedef enum clv_section_kind {
+    CLV_SECTION_KEYS,
+    CLV_SECTION_PARAMS,
+    CLV_SECTION_LAYERS,
+    CLV_SECTION_SPACE
+} clv_section_kind;
 
 enum clv_section {
 #define SECTION(name, kind, help) CLV_IN_##name,

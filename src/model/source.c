@@ -83,6 +83,11 @@ static bool check_key(clv_source *source, int section, const char *key, clv_plac
         unknown_key(source, section, key, place);
         return false;
     }
+    if (kind == CLV_SECTION_SPACE) {
+        if (strchr(key, '.')) return true;
+        clv_problem_add(source->problems, place, "'%s' in [space]: write section.key, such as params.%s", key, key);
+        return false;
+    }
     if (is_word(key)) return true;
     clv_problem_add(source->problems, place, "'%s' is no name for a %s: letters, digits and '_', opening with a letter",
                     key, kind == CLV_SECTION_PARAMS ? "parameter" : "layer");
@@ -127,7 +132,9 @@ static void take_sections(clv_source *source, const clv_ini *ini, clv_place plac
             continue;
         }
         source->opened[section] = true;
-        if (clv_section_table[section].kind == CLV_SECTION_LAYERS) drop_section(source, section);
+        if (clv_section_table[section].kind == CLV_SECTION_LAYERS ||
+            clv_section_table[section].kind == CLV_SECTION_SPACE)
+            drop_section(source, section);
     }
 }
 
@@ -247,7 +254,9 @@ static int split(char *text, char *part[], int most)
 /* Parameters and layers can be replaced from the command line, not added: a name that is not there is a slip. */
 static bool is_there(clv_source *source, int section, const char *key)
 {
-    if (clv_section_table[section].kind == CLV_SECTION_KEYS || clv_source_find(source, section, key, NULL)) return true;
+    clv_section_kind kind = clv_section_table[section].kind;
+    if (kind == CLV_SECTION_KEYS || kind == CLV_SECTION_SPACE || clv_source_find(source, section, key, NULL))
+        return true;
     const char **names = clv_alloc(source->entries + 1, sizeof *names, NULL);
     if (!names) {
         source->problems->failed = true;
@@ -283,7 +292,7 @@ static void override_parts(clv_source *source, char *part[3], int parts, const c
     entry.key = clv_pool_copy(source->pool, part[1], strlen(part[1]));
     entry.arg = parts == 3 ? clv_pool_copy(source->pool, part[2], strlen(part[2])) : NULL;
     entry.value = clv_pool_copy(source->pool, value, strlen(value));
-    clv_source_set(source, entry);
+    if (!source->pool->failed) clv_source_set(source, entry);
 }
 
 static bool has_control(const char *text)
@@ -306,7 +315,8 @@ void clv_source_override(clv_source *source, const char *text)
         return;
     }
     if (equals) memcpy(key, text, (size_t)(equals - text));
-    int parts = split(key, part, 3);
+    int parts = split(key, part, strncmp(key, "space.", 6) ? 3 : 1); /* what follows "space." is a key itself */
+    if (parts > 1 && !strcmp(part[0], "space")) part[1] = part[0] + 6, parts = 2;
     if (!equals || parts < 2 || parts > 3) {
         clv_problem_add(source->problems, command_line,
                         "'%s' is no override: write section.key=value or encoder.layer.argument=value", text);

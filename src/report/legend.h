@@ -33,7 +33,7 @@ void clv_legend_draw(clv_canvas *canvas, const clv_legend *legend, double left, 
 
 /* The look of a plot's series, and its legend's source. */
 clv_legend_source clv_series_legend(const clv_plot *plot);
-void clv_series_pen(clv_canvas *canvas, int series); /* colour and dashes of series i */
+void clv_series_pen(clv_canvas *canvas, const clv_plot *plot, int series); /* colour and dashes of series i */
 bool clv_series_has_marks(const clv_plot *plot, int series);
 bool clv_series_is_drawn(const clv_plot *plot, int series, int point);
 

@@ -25,7 +25,7 @@ static void draw_series(clv_canvas *canvas, const clv_plot *plot, const clv_fram
 {
     const clv_series *s = &plot->series[number];
     int drawn = 0;
-    clv_series_pen(canvas, number);
+    clv_series_pen(canvas, plot, number);
     for (int i = 0; i < s->count; i++)
         if (clv_series_is_drawn(plot, number, i)) {
             cairo_line_to(canvas->cr, clv_frame_x(f, s->x[i]), clv_frame_y(f, s->y[i]));
@@ -58,7 +58,10 @@ static void draw_plot(clv_canvas *canvas, const clv_plot *plot)
         top = frame.box.top;
     }
     clv_frame_draw(canvas, &frame, true);
-    for (int i = 0; i < plot->series_count; i++) draw_series(canvas, plot, &frame, i);
+    for (int i = 0; i < plot->series_count; i++)
+        if (plot->series[i].faint) draw_series(canvas, plot, &frame, i);
+    for (int i = 0; i < plot->series_count; i++)
+        if (!plot->series[i].faint) draw_series(canvas, plot, &frame, i);
     if (legend.rows > 0) clv_legend_draw(canvas, &legend, left, top);
     clv_texts_draw(canvas, &texts, frame.box);
     if (x.empty) clv_note_draw(canvas, frame.box, "no points to draw");

@@ -5,13 +5,15 @@
 
 static const int few_points = 25; /* lines of so few points show them */
 
-void clv_series_pen(clv_canvas *canvas, int series)
+void clv_series_pen(clv_canvas *canvas, const clv_plot *plot, int series)
 {
     static const double dashes[] = {7, 3};
-    clv_canvas_colour(canvas, clv_palette_line(series));
-    cairo_set_line_width(canvas->cr, 2);
+    const bool faint = plot->series[series].faint;
+    clv_canvas_colour(canvas, faint ? (clv_colour){0.72, 0.72, 0.72} : clv_palette_line(series));
+    cairo_set_line_width(canvas->cr, faint ? 0.8 : 2);
     cairo_set_line_join(canvas->cr, CAIRO_LINE_JOIN_ROUND);
-    cairo_set_dash(canvas->cr, dashes, series / CLV_LINE_COLOURS % 2 ? 2 : 0, 0); /* from the ninth on: dashed */
+    cairo_set_dash(canvas->cr, dashes, !faint && series / CLV_LINE_COLOURS % 2 ? 2 : 0,
+                   0); /* from the ninth on: dashed */
 }
 
 bool clv_series_is_drawn(const clv_plot *plot, int series, int point)
@@ -25,6 +27,7 @@ bool clv_series_has_marks(const clv_plot *plot, int series)
 {
     const clv_series *s = &plot->series[series];
     int drawn = 0;
+    if (s->faint) return false;
     if (plot->markers || s->no_line) return true;
     for (int i = 0; i < s->count && drawn <= few_points; i++) drawn += clv_series_is_drawn(plot, series, i);
     return drawn <= few_points;
@@ -35,7 +38,7 @@ static const char *name_of(const void *of, int i) { return ((const clv_plot *)of
 static void draw_swatch(clv_canvas *canvas, const void *of, int i, double left, double y, double width)
 {
     const clv_plot *plot = of;
-    clv_series_pen(canvas, i);
+    clv_series_pen(canvas, plot, i);
     if (!plot->series[i].no_line) clv_line_draw(canvas, left, y, left + width, y);
     if (!clv_series_has_marks(plot, i)) return;
     clv_mark_path(canvas, i, left + width / 2, y, 3.5);

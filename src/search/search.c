@@ -1,0 +1,143 @@
+/* How a search begins, and under what it may go on. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "base/try.h"
+#include "clave/search.h"
+#include "search/study.h"
+
+/* The experiment as one text, checked: what it includes and the overrides put in. Its name is kept, which it may have
+ * from its file. */
+static clv_status read_experiment(const char *path, const char *text, const char *const *overrides, int override_count,
+                                  char **flat, char name[128], clv_error *err)
+{
+    clv_config *config = NULL;
+    clv_search_plan plan = {0};
+    char *first = NULL, named[160];
+    const char *override = named;
+    size_t size = text ? strlen(text) : 0;
+    clv_status status = CLV_OK;
+    if (text)
+        CLV_TRY(clv_config_parse(path, text, size, overrides, override_count, &config, NULL, err));
+    else
+        CLV_TRY(clv_config_load(path, overrides, override_count, &config, NULL, err));
+    CLV_TRY(clv_search_plan_read(config, &plan, err));
+    snprintf(name, 128, "%s", clv_config_string(config, "experiment.name"));
+    snprintf(named, sizeof named, "experiment.name=%s", name);
+    CLV_TRY(clv_config_flatten(path, text, size, overrides, override_count, true, &first, err));
+    CLV_TRY(clv_config_flatten(path, first, strlen(first), &override, 1, true, flat, err));
+done:
+    free(first);
+    clv_search_plan_free(&plan);
+    clv_config_destroy(config);
+    return status;
+}
+
+/* runs/NAME-DATE-TIME, or that with a number: mkdir says who was first. */
+static clv_status dated_folder(const char *name, char folder[CLV_PATH_SIZE], clv_error *err)
+{
+    char date[32];
+    time_t now = time(NULL);
+    struct tm local;
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
+    clv_status status = clv_make_folders("runs", err);
+    for (int i = 1; status == CLV_OK && i < 1000; i++) {
+        if (i == 1)
+            snprintf(folder, CLV_PATH_SIZE, "runs/%s-%s", name, date);
+        else
+            snprintf(folder, CLV_PATH_SIZE, "runs/%s-%s-%d", name, date, i);
+        if (mkdir(folder, 0777) == 0) return CLV_OK;
+        if (errno != EEXIST) return clv_fail(err, CLV_ERR_INTERNAL, "%s: cannot be made: %s", folder, strerror(errno));
+    }
+    return status == CLV_OK ? clv_fail(err, CLV_ERR_INTERNAL, "%s: a thousand such folders exist", folder) : status;
+}
+
+clv_status clv_search_create(const char *path, const char *const *overrides, int override_count, const char *out,
+                             char folder[CLV_PATH_SIZE], clv_error *err)
+{
+    char *text = NULL, name[128];
+    clv_status status = CLV_OK;
+    CLV_TRY(read_experiment(path, NULL, overrides, override_count, &text, name, err));
+    if (out) {
+        CLV_REQUIRE(strlen(out) < CLV_PATH_SIZE, CLV_ERR_CONFIG, "--out: the path is longer than %d bytes",
+                    CLV_PATH_SIZE - 1);
+        strcpy(folder, out);
+        CLV_TRY(clv_make_folders(out, err));
+    } else {
+        CLV_TRY(dated_folder(name, folder, err));
+    }
+    CLV_TRY(clv_study_create(folder, text, err));
+done:
+    free(text);
+    return status;
+}
+
+/* Rows that may differ between the beginning and the going on: what is left to do, by how many, where. */
+static bool is_free(const char *section, const char *line)
+{
+    static const char *const rows[] = {"trials =", "parallel ="};
+    if (!strcmp(section, "[device]") || !strcmp(section, "[report]")) return true;
+    for (size_t i = 0; !strcmp(section, "[search]") && i < sizeof rows / sizeof *rows; i++)
+        if (!strncmp(line, rows[i], strlen(rows[i]))) return true;
+    return false;
+}
+
+/* The next row that counts, of a text of one row a line; `section` follows. False at the end. */
+static bool next_row(const char **at, char section[64], char row[256])
+{
+    while (**at) {
+        size_t length = strcspn(*at, "\n");
+        snprintf(row, 256, "%.*s", (int)length, *at);
+        *at += length + ((*at)[length] == '\n');
+        if (*row == '[')
+            snprintf(section, 64, "%.63s", row);
+        else if (*row && !is_free(section, row))
+            return true;
+    }
+    *row = '\0';
+    return false;
+}
+
+static clv_status check_same(const char *folder, const char *began, const char *now, clv_error *err)
+{
+    char section[64] = "", old[256], section_now[64] = "", row[256];
+    for (;;) {
+        bool more_old = next_row(&began, section, old), more = next_row(&now, section_now, row);
+        if (!more_old && !more) return CLV_OK;
+        if (more_old && more && !strcmp(section, section_now) && !strcmp(old, row)) continue;
+        return clv_fail(err, CLV_ERR_CONFIG,
+                        "%s: the search began with %s %s, not with %s %s; only search.trials and search.parallel may "
+                        "change, begin a new search by another --out",
+                        folder, more_old ? section : "no", more_old ? old : "more rows", more ? section_now : "no",
+                        more ? row : "more rows");
+    }
+}
+
+clv_status clv_search_reopen(const char *folder, const char *path, const char *const *overrides, int override_count,
+                             clv_error *err)
+{
+    clv_study *study = NULL;
+    clv_records records = {0};
+    char *text = NULL, name[128];
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_study_open(folder, &study, err));
+    if (path || override_count) {
+        const char *old = clv_study_text(study);
+        CLV_TRY(read_experiment(path ? path : CLV_STUDY_INI, path ? NULL : old, overrides, override_count, &text, name,
+                                err));
+        CLV_TRY(check_same(folder, old, text, err));
+        if (strcmp(old, text)) CLV_TRY(clv_study_set_text(study, text, err));
+    }
+    CLV_TRY(clv_study_records(study, &records, err)); /* a damaged study is seen before anything is started */
+done:
+    free(records.of);
+    free(text);
+    clv_study_close(study);
+    return status;
+}

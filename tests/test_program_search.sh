@@ -1,0 +1,236 @@
+#!/bin/sh
+# clave search end to end, as a user runs it: test_program_search.sh CLAVE. Each check prints what it saw when it fails.
+set -u
+clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") # some checks leave this folder
+folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-search-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+out=$folder/stdout err=$folder/stderr
+select=${CLAVE_TEST_DEVICE:-auto}
+failures=0 checks=0
+
+"$clave" devices >"$out" 2>"$err"
+case $? in
+0) ;;
+4) echo "no OpenCL device"; exit 77 ;;
+*) cat "$err"; exit 1 ;;
+esac
+
+complain() {
+    failures=$((failures + 1))
+    echo "FAILED: $*"
+    sed 's/^/  stdout: /' "$out" | head -n 5
+    sed 's/^/  stderr: /' "$err" | head -n 5
+}
+
+# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
+expect() {
+    status=$1 what=$2
+    shift 2
+    checks=$((checks + 1))
+    "$@" >"$out" 2>"$err" </dev/null
+    got=$?
+    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
+}
+
+# refused STATUS PART WHAT COMMAND...: one line on standard error that holds PART
+refused() {
+    status=$1 part=$2 what=$3
+    shift 3
+    expect "$status" "$what" "$@"
+    grep -qF -- "$part" "$err" || complain "$what: the message does not say '$part'"
+    [ "$(grep -c '^clave: ' "$err")" -eq 1 ] || complain "$what: not exactly one line of error"
+}
+
+says() { grep -qF -- "$2" "$out" || complain "$1: standard output does not say '$2'"; }
+exists() { [ -s "$1" ] || complain "$1 is missing or empty"; }
+is_png() { [ "$(head -c 8 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || complain "$1 is no PNG"; }
+
+# sql STUDY STATEMENT: what the study's file says; a reader beside clave's own
+sql() {
+    python3 - "$1/study.sqlite" "$2" <<'PYTHON'
+import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1], timeout=60).execute(sys.argv[2]): print(*row)
+PYTHON
+}
+
+# The first images of MNIST as a data set of their own.
+data=$folder/mnist
+mkdir -p "$data"
+python3 - "$data" <<'PYTHON'
+import gzip, struct, sys
+for prefix, count in (("train", 600), ("t10k", 200)):
+    for name, size, head in (("images-idx3-ubyte", 784, struct.pack(">IIII", 0x803, count, 28, 28)), ("labels-idx1-ubyte", 1, struct.pack(">II", 0x801, count))):
+        raw = gzip.open(f"assets/mnist/{prefix}-{name}.gz").read()
+        skip = 16 if size > 1 else 8
+        open(f"{sys.argv[1]}/{prefix}-{name}", "wb").write(head + raw[skip:skip + size * count])
+PYTHON
+
+ini=$folder/tiny.ini
+cat >"$ini" <<INI
+[experiment]
+name = tiny
+[params]
+width = 8
+[data]
+path = $data
+validation = 100
+[encoder]
+a = linear units=\$width act=relu
+b = linear units=2
+[decoder]
+c = linear units=784 act=sigmoid
+d = reshape channels=1 height=28 width=28
+[device]
+select = $select
+[search]
+method = asha
+trials = 9
+min_epochs = 1
+max_epochs = 9
+first = 16, 1e-3
+[space]
+params.width = 8, 16
+train.lr = log 1e-4..1e-1
+INI
+
+# Usage and configuration.
+expect 0 "search --help" "$clave" search --help
+says "search --help" "usage: clave search"
+expect 0 "check" "$clave" check "$ini"
+refused 2 "1 error" "check of a bad space" "$clave" check "$ini" space.params.widht=8,16
+says "check" "did you mean 'width'?"
+refused 2 "conv3" "a size that does not follow" "$clave" check ini/search.ini params.flat=576
+grep -qF "with params.conv3=32" "$err" || complain "a size that does not follow: the value is not named"
+refused 2 "is no value of params.width" "first that is not in the space" "$clave" check "$ini" search.first=17,1e-3
+refused 2 "there is nothing to search" "no space" "$clave" search ini/smoke.ini --out "$folder/none"
+[ -e "$folder/none" ] && complain "a search that was refused left a folder"
+refused 2 "did you mean 'units'?" "bad argument" "$clave" search "$ini" space.encoder.a.unit=1,2 --out "$folder/none"
+refused 2 "is no search's folder" "list of no search" "$clave" search "$data" --list
+refused 2 "is no search's folder" "resume of no search" "$clave" search "$data" --resume
+refused 2 "do not go together" "list and best" "$clave" search "$data" --list --best
+refused 2 "--resume" "folder without an option" "$clave" search "$data"
+refused 3 "train-images" "no data" "$clave" search "$ini" data.path="$folder" data.validation=0 early_stopping.monitor=train.loss --out "$folder/nodata"
+
+# A search, and what it leaves. One process: the same again, trial by trial.
+one=$folder/one
+expect 0 "search" "$clave" search "$ini" --out "$one"
+[ "$(tail -n 1 "$out")" = "$one" ] || complain "search: the folder is not the last line"
+says "search" "first: trial 1"
+says "search" "an hour"
+[ "$(grep -c '^trial ' "$err")" -eq "$(sql "$one" 'SELECT count(*) FROM result')" ] || complain "search: not a line a result"
+for name in study.sqlite study.ini ranking.csv trials/0001/last.safetensors trials/0009/metrics.csv; do exists "$one/$name"; done
+for name in trials progress parameters parallel importance; do is_png "$one/figures/$name.png"; exists "$one/figures/$name.svg"; done
+[ -e "$one/trials/0001/report.html" ] && complain "a trial drew a report"
+[ "$(wc -l <"$one/ranking.csv")" -eq 10 ] || complain "ranking.csv has not a row a trial"
+[ "$(sql "$one" "SELECT epochs FROM trial WHERE number = 1")" = 9 ] || complain "the first point was not trained to the end"
+expect 0 "the same search" "$clave" search "$one/study.ini" --out "$folder/again"
+cut -d , -f 1-7,9- "$one/ranking.csv" >"$folder/a" && cut -d , -f 1-7,9- "$folder/again/ranking.csv" >"$folder/b"
+cmp -s "$folder/a" "$folder/b" || complain "the same search found something else"
+cmp -s "$one/trials/0005/last.safetensors" "$folder/again/trials/0005/last.safetensors" || complain "trial 5 has other weights"
+expect 0 "list" "$clave" search "$one" --list
+says "list" "rank  trial"
+expect 0 "list --json" "$clave" search "$one" --list --json
+python3 - "$out" "$one/ranking.csv" <<'PYTHON' || complain "list --json and ranking.csv differ"
+import csv, json, sys
+listed, rows = json.load(open(sys.argv[1])), list(csv.DictReader(open(sys.argv[2])))
+assert len(listed["trials"]) == len(rows) == 9 and set(listed["importance"]) == {"params.width", "train.lr"}
+for trial, row in zip(listed["trials"], rows):
+    assert str(trial["trial"]) == row["trial"] and trial["set"]["train.lr"] == row["train.lr"]
+    assert abs(trial["value"] - float(row["val.loss"])) < 1e-7
+values = [t["value"] for t in listed["trials"]]
+assert values == sorted(values)
+PYTHON
+"$clave" search "$one" --best >"$folder/best.ini" 2>"$err" || complain "best"
+expect 0 "train of the best" "$clave" train "$folder/best.ini" report.samples=0 --out "$folder/best"
+python3 - "$folder/best/results.json" "$one/ranking.csv" <<'PYTHON' || complain "the best configuration trains to another loss"
+import csv, json, sys
+best = next(csv.DictReader(open(sys.argv[2])))
+loss = json.load(open(sys.argv[1]))["val"]["loss"]
+assert best["epochs"] == best["best_epoch"] == "9" and abs(loss - float(best["val.loss"])) < 1e-7, (loss, best)
+PYTHON
+expect 0 "eval of a trial" "$clave" eval "$one/trials/0001"
+
+# Going on.
+refused 2 "holds a study already" "second search in one folder" "$clave" search "$ini" --out "$one"
+refused 2 "began with [space] params.width = 8, 16, not with" "another space" "$clave" search "$ini" space.params.width=8,16,32 --out "$one" --resume
+refused 2 "only search.trials and search.parallel may change" "another plan" "$clave" search "$one" --resume search.max_epochs=10
+expect 0 "more trials" "$clave" search "$one" --resume search.trials=11 search.parallel=2 --json
+python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["trials"]) == 11' "$out" || complain "more trials: not 11 in the JSON"
+[ "$(sql "$one" 'SELECT count(*) FROM trial WHERE state = "done"')" = 11 ] || complain "more trials: not 11"
+
+# Other methods.
+for method in grid random tpe; do
+    expect 0 "$method" "$clave" search "$ini" search.method=$method search.trials=0 search.startup=2 space.train.lr=1e-3,1e-2 search.max_epochs=1 --out "$folder/$method"
+    [ "$(sql "$folder/$method" 'SELECT count(DISTINCT a.value || b.value) FROM setting a JOIN setting b ON a.trial = b.trial AND a.position = 0 AND b.position = 1')" = 4 ] || complain "$method: not each point once"
+done
+
+# Trials that diverge are recorded, and the search goes on.
+expect 0 "divergence" "$clave" search "$ini" train.optimizer=sgd search.method=grid search.trials=0 search.max_epochs=1 search.first=none space.train.lr=1e-3,1e30 --out "$folder/nan"
+[ "$(sql "$folder/nan" 'SELECT count(*) FROM trial WHERE state = "failed" AND error LIKE "%at step%"')" = 2 ] || complain "divergence: not two failed trials"
+grep -q 'failed.*at step' "$err" || complain "divergence: no line says so"
+
+# A trial's kernels come from the cache when one of the same shape was compiled before, by whichever process.
+cache=$folder/cache
+mkdir "$cache"
+expect 0 "cold cache" env XDG_CACHE_HOME="$cache" "$clave" search "$ini" search.method=random search.trials=2 search.parallel=2 search.max_epochs=1 search.first=none space.params.width=16 --out "$folder/cold"
+find "$cache" -name '*.bin' -exec ls -i {} + | sort >"$folder/before"
+[ -s "$folder/before" ] || complain "cold cache: nothing was cached"
+expect 0 "warm cache" env XDG_CACHE_HOME="$cache" "$clave" search "$folder/cold" --resume search.trials=5
+find "$cache" -name '*.bin' -exec ls -i {} + | sort >"$folder/after"
+cmp -s "$folder/before" "$folder/after" || complain "warm cache: kernels were compiled again"
+
+# Two searches on one study, a worker killed in the middle of a trial: the others take it over from its checkpoint. Then all of
+# them killed, and gone on with.
+shared=$folder/shared
+long="search.method=random search.trials=6 search.parallel=2 search.max_epochs=60 search.first=none space.params.width=16 early_stopping.patience=0"
+# shellcheck disable=SC2086 # a list of words
+"$clave" search "$ini" $long --out "$shared" >"$folder/first.out" 2>"$folder/first.err" </dev/null &
+first=$!
+while kill -0 $first 2>/dev/null && [ "$(sql "$shared" 'SELECT count(*) FROM trial' 2>/dev/null || echo 0)" -lt 2 ] 2>/dev/null; do sleep 0.05; done
+"$clave" search "$shared" --resume search.parallel=2 >"$folder/second.out" 2>"$folder/second.err" </dev/null &
+second=$!
+# workers_of PID: its children
+workers_of() { ps -o pid= --ppid "$1" 2>/dev/null | tr -d ' '; }
+while kill -0 $first 2>/dev/null && ! grep -q '^9,' "$shared"/trials/0001/metrics.csv 2>/dev/null; do sleep 0.02; done
+victim=$(workers_of $first | head -n 1)
+checks=$((checks + 1))
+[ -n "$victim" ] && kill -KILL "$victim" || complain "no worker to kill"
+sleep 0.3
+for pid in $(workers_of $first) $first $(workers_of $second) $second; do kill -KILL "$pid" 2>/dev/null; done
+wait $first $second 2>/dev/null
+expect 0 "list of a killed search" "$clave" search "$shared" --list
+says "list of a killed search" "stopped"
+expect 0 "resume after kills" "$clave" search "$shared" --resume
+[ "$(sql "$shared" 'SELECT count(*), sum(state = "done"), sum(epochs = 60) FROM trial')" = "6 6 6" ] || complain "kills: not six trials, each done: $(sql "$shared" 'SELECT * FROM trial')"
+[ "$(sql "$shared" 'SELECT count(*), count(DISTINCT trial) FROM result')" = "6 6" ] || complain "kills: a trial was run twice"
+grep -lq '^resuming' "$shared"/trials/*/log.txt || complain "kills: no trial was resumed"
+# shellcheck disable=SC2086
+expect 0 "the same, undisturbed" "$clave" search "$ini" $long --out "$folder/undisturbed"
+for n in 1 2 3 4 5 6; do
+    cmp -s "$shared/trials/000$n/last.safetensors" "$folder/undisturbed/trials/000$n/last.safetensors" || complain "kills: trial $n has other weights than undisturbed"
+done
+
+# An interrupt ends all workers; the search goes on to the end.
+# shellcheck disable=SC2086
+"$clave" search "$ini" $long --out "$folder/cut" >"$out" 2>"$err" </dev/null &
+pid=$!
+while kill -0 $pid 2>/dev/null && ! [ -f "$folder/cut/trials/0001/metrics.csv" ]; do sleep 0.02; done
+children=$(workers_of $pid)
+kill -INT $pid
+wait $pid
+got=$?
+checks=$((checks + 1))
+[ "$got" -eq 130 ] || complain "interrupt: exit code $got"
+grep -qF -- "--resume" "$err" || complain "interrupt: the message does not say how to go on"
+for child in $children; do kill -0 "$child" 2>/dev/null && complain "interrupt: worker $child lives on"; done
+expect 0 "resume after an interrupt" "$clave" search "$folder/cut" --resume
+cmp -s "$folder/cut/trials/0001/last.safetensors" "$folder/undisturbed/trials/0001/last.safetensors" || complain "interrupt: trial 1 has other weights"
+
+# A study that is none any more.
+cp -r "$one" "$folder/damaged" && head -c 5000 /dev/urandom >"$folder/damaged/study.sqlite"
+for option in --list --best --resume; do refused 3 "study.sqlite" "damaged study $option" "$clave" search "$folder/damaged" $option; done
+: >"$folder/damaged/study.sqlite"
+refused 3 "study.sqlite" "empty study" "$clave" search "$folder/damaged" --list
+
+echo "$checks checks, $failures failed"
+[ "$failures" -eq 0 ]
