@@ -69,17 +69,18 @@ kernel void tsne_force(global const float *restrict y /* [2][W] */, global const
     UNROLL for (int k = 0; k < RT * FORCES; k++) all[k] = lane_sum(sum[k]);
 #if ITEMS > 1
     local float shared[RT * FORCES * ITEMS];
-    for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] = all[k];
+    UNROLL for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] = all[k];
     for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (item < half_way)
             for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] += shared[k * ITEMS + item + half_way];
     }
     if (item > 0) return;
-    for (int k = 0; k < RT * FORCES; k++) all[k] = shared[k * ITEMS];
+    UNROLL for (int k = 0; k < RT * FORCES; k++) all[k] = shared[k * ITEMS];
 #endif
-    for (int r = 0; r < RT && first + r < POINTS; r++)
-        for (int k = 0; k < FORCES; k++) f[k * N + first + r] = all[r * FORCES + k] - (k == 4 ? 1.0f : 0.0f);
+    UNROLL for (int r = 0; r < RT; r++)
+        if (first + r < POINTS)
+            UNROLL for (int k = 0; k < FORCES; k++) f[k * N + first + r] = all[r * FORCES + k] - (k == 4 ? 1.0f : 0.0f);
 }
 
 /* One work-group: the sum over all pairs, then the gradient. global, local: { ITEMS } */

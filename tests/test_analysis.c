@@ -263,10 +263,11 @@ static void test_gaps(void **state)
     clv_distances_close(&d);
     assert_ok(clv_find_gaps(&points, &n, &alike, &gaps, err));
     assert_true(gaps.share < 0.02 && gaps.threshold > 0);
+    assert_true(gaps.ratio > 0.9 && gaps.ratio < 1.1);
     assert_ok(clv_find_gaps(&points, &n, &far, &gaps, err));
-    assert_true(gaps.share == 1);
+    assert_true(gaps.share == 1 && gaps.ratio > 10);
     assert_ok(clv_find_gaps(&points, &n, &points, &gaps, err));
-    assert_true(gaps.share == 0);
+    assert_true(gaps.share == 0 && gaps.ratio == 0);
     clv_neighbours_free(&n);
 }
 

@@ -287,6 +287,9 @@ static void wrong_contents_are_refused(void **state)
     change_chunk(&png, "IHDR", 3, 3); /* one less */
     refused(png.at, png.size, "damaged");
     change_chunk(&png, "IHDR", 3, 4);
+    change_chunk(&png, "IHDR", 7, 3); /* a row less */
+    refused(png.at, png.size, "damaged");
+    change_chunk(&png, "IHDR", 7, 4);
     change_chunk(&png, "IHDR", 8, 7); /* no depth */
     refused(png.at, png.size, "damaged");
     free(png.at);

@@ -146,6 +146,30 @@ static void test_trials_find_faults(void **state)
     clv_plan_destroy(plan);
 }
 
+/* Pairs of points on the device tests run on, with the launches of other kinds: groups with barriers, narrow vectors.
+ */
+static void test_pairs_as_others(void **state)
+{
+    (void)state;
+    static const struct {
+        clv_device_kind kind;
+        int vector_width;
+    } others[] = {{CLV_DEVICE_GPU, 1}, {CLV_DEVICE_GPU, 4}, {CLV_DEVICE_CPU, 1}, {CLV_DEVICE_CPU, 8}};
+    if (!have_opencl()) skip();
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+        const clv_device_options options = {.backend = "opencl", .select = test_device(), .gemm = CLV_GEMM_OWN};
+        assert_ok(clv_backend_create(&options, &tested, err));
+        tested->info.kind = others[k].kind;
+        tested->info.vector_width = others[k].vector_width;
+        for (int i = 0; i < op_case_count; i++) {
+            const clv_op op = op_cases[i].op;
+            if (clv_op_table[op].family == CLV_FAMILY_PAIRS || op == CLV_OP_TSNE_GRAD || op == CLV_OP_TSNE_STEP)
+                run_case(&op_cases[i]);
+        }
+        clv_backend_destroy(tested);
+    }
+}
+
 #define MAX_BACKENDS 16
 
 /* The float reference and every OpenCL device. */
@@ -174,8 +198,9 @@ int main(void)
 {
     clv_backend *be[MAX_BACKENDS];
     char name[MAX_BACKENDS][320];
-    struct CMUnitTest tests[MAX_BACKENDS + 2] = {cmocka_unit_test(test_every_op_has_a_case),
-                                                 cmocka_unit_test(test_trials_find_faults)};
+    struct CMUnitTest tests[MAX_BACKENDS + 3] = {cmocka_unit_test(test_every_op_has_a_case),
+                                                 cmocka_unit_test(test_trials_find_faults),
+                                                 cmocka_unit_test(test_pairs_as_others)};
     const char *given = getenv("CLAVE_TEST_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u;
     printf("CLAVE_TEST_SEED=%llu repeats these values\n", (unsigned long long)seed);
@@ -183,9 +208,9 @@ int main(void)
     const int made = make_backends(be);
     for (int i = 0; i < made; i++) {
         snprintf(name[i], sizeof name[i], "all ops on %s, %s", be[i]->info.platform, be[i]->info.name);
-        tests[i + 2] = (struct CMUnitTest){.name = name[i], .test_func = test_all_ops, .initial_state = be[i]};
+        tests[i + 3] = (struct CMUnitTest){.name = name[i], .test_func = test_all_ops, .initial_state = be[i]};
     }
-    int failed = _cmocka_run_group_tests("ops", tests, (size_t)made + 2, NULL, NULL);
+    int failed = _cmocka_run_group_tests("ops", tests, (size_t)made + 3, NULL, NULL);
     for (int i = 0; i < made; i++) clv_backend_destroy(be[i]);
     clv_backend_destroy(oracle);
     return failed ? 1 : made == 1 ? 77 : 0;

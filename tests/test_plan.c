@@ -472,6 +472,25 @@ static void test_gradients_refused(void **state)
     end(&p);
 }
 
+/* A matrix in the arena has no lanes: it may be larger than a batch of images of so many elements. */
+static void test_matrix_has_no_lanes(void **state)
+{
+    (void)state;
+    planned p = {.net = network_start()};
+    const clv_shape square = {.rank = 2, .dim = {1500, 1500, 1, 1}};
+    const clv_node x = put_input(&p.net, CLV_OP_INPUT, "x", 1500, 1, 1);
+    const clv_node c = put_shaped(&p.net, CLV_OP_CONV_WEIGHT, "covariance", 2, (clv_node[]){x, x},
+                                  (clv_attr){.kernel = 1, .stride = 1}, &square);
+    clv_graph_mark_output(p.net.graph, c);
+    clv_plan_options o = options;
+    o.batch = 1024;
+    make_plan(&p, &o);
+    if (p.net.status != CLV_OK) fail_msg("%s", p.net.err.message);
+    assert_true(p.plan->elements[CLV_SPACE_ARENA] >= 1500u * 1500u + 1500u * 1024u);
+    assert_true(p.plan->elements[CLV_SPACE_ARENA] < 2 * 1500u * 1500u + 2 * 1500u * 1024u);
+    end(&p);
+}
+
 static void test_parameters_missing_or_shared(void **state)
 {
     (void)state;
@@ -555,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_layout),
         cmocka_unit_test(test_options_refused),
         cmocka_unit_test(test_gradients_refused),
+        cmocka_unit_test(test_matrix_has_no_lanes),
         cmocka_unit_test(test_parameters_missing_or_shared),
         cmocka_unit_test(test_placement),
         cmocka_unit_test(test_allocation_failures),

@@ -49,6 +49,8 @@ int64_t clv_config_int(const clv_config *config, const char *key);
 double clv_config_real(const clv_config *config, const char *key);
 bool clv_config_bool(const clv_config *config, const char *key);
 bool clv_config_size(const clv_config *config, const char *key, int *height, int *width); /* false, and 0 x 0: none */
+/* The value as text, of a key of any type; NULL where the schema has no such key. */
+const char *clv_config_text(const clv_config *config, const char *key);
 bool clv_config_is_set(const clv_config *config, const char *key); /* by file or override */
 /* "ini/vae.ini:12", "command line" or "default". */
 const char *clv_config_where(const clv_config *config, const char *key);

@@ -51,6 +51,7 @@ typedef struct clv_train_result {
     char run[CLV_PATH_SIZE];     /* the run directory */
     char device[512];            /* in words */
     uint32_t epochs, best_epoch; /* trained in all, and the best of them, from 1 */
+    uint32_t train_images;       /* of the training split */
     double seconds;              /* training, this call and those it resumed */
     double images_per_second;    /* of the training passes */
     double first_step_seconds;   /* from the call to the end of the first step */
@@ -152,6 +153,53 @@ typedef struct clv_interpolate_result {
 } clv_interpolate_result;
 clv_status clv_interpolate(const char *run, const clv_config *config, const clv_interpolate_options *options,
                            clv_interpolate_result *result, clv_error *err);
+
+/* Runs beside each other: what their results.json and resolved.ini say. A quantity is a path into the results
+ * ("test.accuracy", "train.images", "seconds") or a key of the configuration ("train.lr"). */
+typedef struct clv_compare_options {
+    const char *x, *y; /* quantities; NULL: the number of the run, test.loss */
+    const char *by;    /* runs that agree in it make a line; NULL: experiment.name */
+    const char *path;  /* of a plot of y against x; NULL: none */
+    bool log_x, log_y;
+} clv_compare_options;
+typedef struct clv_compared {
+    const char *run; /* the caller's */
+    char by[64];
+    double x, y;
+} clv_compared;
+/* Fills compared[runs] in the order of the runs; CLV_ERR_DATA where a run has not ended or lacks the quantity. */
+clv_status clv_compare(const char *const *run, int runs, const clv_compare_options *options, clv_compared *compared,
+                       clv_error *err);
+
+/* How unlike the training images each image is: its reconstruction error, mse or bce as the run's loss has it, of a vae
+ * with bce its negative evidence lower bound. Higher is more anomalous. */
+typedef struct clv_score_options {
+    clv_picture_options picture; /* split: NULL is "test"; path: NULL draws a split's extremes to RUN/figures/anomalies.png, and
+                                    named images not at all; count: most anomalous and least anomalous drawn, 0: 10 */
+    const char *const *names; /* indices into the split, or PNG files; none: the whole split */
+    int name_count;
+} clv_score_options;
+typedef struct clv_score_row {
+    uint32_t image;    /* in the split, or among the names */
+    int label;         /* -1: unknown */
+    double score;      /* that rows are ranked by */
+    double loss, kl;   /* reconstruction error (a vae decodes mu) and, of a vae, KL divergence, else 0 */
+    double percentile; /* share of the test images, in percent, whose score is not higher */
+} clv_score_row;
+typedef struct clv_score_result {
+    const char *measure, *loss; /* "mse", "bce", "negative_elbo"; "mse" or "bce" */
+    bool vae;
+    uint32_t count;
+    clv_score_row *row; /* [count], the most anomalous first */
+    int classes;
+    char **class_name;  /* [classes], of the labels */
+    double mean;        /* of the scores */
+    char path[CLV_PATH_SIZE]; /* of the picture, "" where none was drawn */
+} clv_score_result;
+/* Free the result with clv_score_free. */
+clv_status clv_score(const char *run, const clv_config *config, const clv_score_options *options,
+                     clv_score_result *result, clv_error *err);
+void clv_score_free(clv_score_result *result);
 
 /* The speed of training steps, beside the device's FMA peak measured in the same run. */
 typedef struct clv_bench_result {

@@ -138,20 +138,25 @@ clv_status clv_find_gaps(const clv_points *points, const clv_neighbours *n, cons
                          clv_error *err)
 {
     clv_status status = CLV_OK;
-    const size_t count = (size_t)points->count, dims = (size_t)points->dims;
-    float *columns = clv_alloc(count * dims, sizeof *columns, err), *row = clv_alloc(count, sizeof *row, err);
-    CLV_REQUIRE(columns && row, CLV_ERR_INTERNAL, "out of memory for the gaps between %zu points", count);
-    memcpy(row, n->nearest, count * sizeof *row);
-    qsort(row, count, sizeof *row, by_size);
-    const float threshold = row[(size_t)(CLV_GAP_QUANTILE * (double)(count - 1))];
+    const size_t count = (size_t)points->count, dims = (size_t)points->dims, drawn = (size_t)samples->count;
+    float *columns = clv_alloc(count * dims, sizeof *columns, err), *row = clv_alloc(count, sizeof *row, err),
+          *distance = clv_alloc(drawn, sizeof *distance, err);
+    CLV_REQUIRE(columns && row && distance, CLV_ERR_INTERNAL, "out of memory for the gaps between %zu points", count);
     for (size_t i = 0; i < count; i++)
         for (size_t c = 0; c < dims; c++) columns[c * count + i] = points->at[i * dims + c];
-    int beyond = 0;
-    for (int i = 0; i < samples->count; i++)
-        beyond += sqrtf(nearest_squared(columns, count, dims, samples->at + (size_t)i * dims, row)) > threshold;
-    *gaps = (clv_gaps){(double)beyond / samples->count, (double)threshold};
+    for (size_t i = 0; i < drawn; i++)
+        distance[i] = sqrtf(nearest_squared(columns, count, dims, samples->at + i * dims, row));
+    memcpy(row, n->nearest, count * sizeof *row);
+    qsort(row, count, sizeof *row, by_size);
+    qsort(distance, drawn, sizeof *distance, by_size);
+    const float threshold = row[(size_t)(CLV_GAP_QUANTILE * (double)(count - 1))], usual = row[count / 2];
+    size_t within = 0;
+    while (within < drawn && distance[within] <= threshold) within++;
+    *gaps = (clv_gaps){(double)(drawn - within) / (double)drawn, (double)threshold,
+                       usual > 0 ? (double)distance[drawn / 2] / (double)usual : NAN};
 done:
     free(columns);
     free(row);
+    free(distance);
     return status;
 }

@@ -28,6 +28,8 @@ clv_status clv_trustworthiness(clv_distances *space, const clv_neighbours *map, 
 #define CLV_GAP_QUANTILE 0.99
 typedef struct clv_gaps {
     double share, threshold;
+    double ratio; /* median distance of a sample to the nearest point by that of a point to its nearest other; NaN where
+                     that is 0 */
 } clv_gaps;
 clv_status clv_find_gaps(const clv_points *points, const clv_neighbours *n, const clv_points *samples, clv_gaps *gaps,
                          clv_error *err);

@@ -19,11 +19,13 @@ typedef struct cli_args {
     int name_count;
     const char *out, *split;
     const char *iwae; /* "64" or "1,8,64" */
-    const char *from, *path;
-    int64_t components, steps; /* 0: not given */
     const char *of, *axes, *method; /* latent */
     double perplexity;              /* 0: not given */
     int64_t iterations;
+    const char *x, *y, *by; /* compare */
+    bool log_x, log_y;
+    const char *from, *path, *csv;
+    int64_t components, steps, top; /* 0: not given */
     bool resume, json, trace, markdown;
     bool list, best, worker;   /* search */
     const char *program;       /* as it was called */
@@ -68,8 +70,10 @@ clv_status cli_reconstruct(const cli_args *args, clv_error *err);
 clv_status cli_sample(const cli_args *args, clv_error *err);
 clv_status cli_interpolate(const cli_args *args, clv_error *err);
 clv_status cli_latent(const cli_args *args, clv_error *err);
+clv_status cli_score(const cli_args *args, clv_error *err);
 clv_status cli_manifold(const cli_args *args, clv_error *err);
 clv_status cli_classify(const cli_args *args, clv_error *err);
+clv_status cli_compare(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);

@@ -35,13 +35,13 @@ static json_t *as_json(const char *run, const char *split, const char *of, const
 {
     json_t *explained = json_array();
     for (int k = 0; k < r->components; k++) json_array_append_new(explained, json_real(r->explained[k]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "run", run,
-                     "split", split, "of", of, "folder", r->folder, "count", r->count, "dims", r->dims,
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "run",
+                     run, "split", split, "of", of, "folder", r->folder, "count", r->count, "dims", r->dims,
                      "explained_variance", explained, "kl", number(r->kl), "perplexity", number(r->perplexity),
                      "tsne_seconds", number(r->tsne_seconds), "knn_accuracy", number(r->knn_accuracy),
                      "trustworthiness_images", number(r->trust_images), "trustworthiness_pca", number(r->trust_pca),
                      "trustworthiness_tsne", number(r->trust_tsne), "gaps", number(r->gaps), "gap_distance",
-                     number(r->gap_threshold));
+                     number(r->gap_threshold), "gap_ratio", number(r->gap_ratio));
 }
 
 static void print_text(const char *split, const char *of, const clv_latent_result *r)
@@ -64,6 +64,8 @@ static void print_text(const char *split, const char *of, const clv_latent_resul
     if (isfinite(r->gaps))
         printf("gaps: %.1f %% of the prior's samples lie farther than %.3g from every code (1 %% of the codes do)\n",
                100 * r->gaps, r->gap_threshold);
+    if (isfinite(r->gap_ratio))
+        printf("gaps: a sample lies %.2f times as far from the nearest code as a code does (medians)\n", r->gap_ratio);
     puts(r->folder);
 }
 

@@ -24,16 +24,19 @@ static bool is_divided(const clv_names *names)
 }
 
 /* A folder that cannot be read counts as a class, so that reading it tells why. */
-static bool holds_png(const char *root, const char *name)
+static clv_status holds_png(const char *root, const char *name, bool *found, clv_error *err)
 {
+    clv_status status = CLV_OK;
     char path[CLV_PATH_MAX];
     clv_names names = {0};
-    bool found = false;
-    if (clv_path_join(path, sizeof path, root, name, NULL) != CLV_OK) return false;
-    if (clv_names_read(path, &names, NULL) != CLV_OK) return true;
-    for (size_t i = 0; i < names.count && !found; i++) found = is_png_name(&names.entry[i]);
+    CLV_TRY(clv_path_join(path, sizeof path, root, name, err));
+    status = clv_names_read(path, &names, err);
+    *found = status == CLV_ERR_DATA;
+    if (*found) status = CLV_OK;
+    for (size_t i = 0; i < names.count && !*found; i++) *found = is_png_name(&names.entry[i]);
+done:
     clv_names_free(&names);
-    return found;
+    return status;
 }
 
 clv_status clv_png_set_is_there(const clv_data_source *source, const clv_names *names, bool *is, clv_error *err)
@@ -42,7 +45,7 @@ clv_status clv_png_set_is_there(const clv_data_source *source, const clv_names *
     const clv_entry_name *train = clv_names_find(names, "train");
     *is = is_divided(names);
     for (size_t i = 0; i < names->count && !*is; i++)
-        *is = is_class(&names->entry[i]) && holds_png(source->path, names->entry[i].name);
+        if (is_class(&names->entry[i])) CLV_TRY(holds_png(source->path, names->entry[i].name, is, err));
     CLV_REQUIRE(*is || !train || !train->folder, CLV_ERR_DATA,
                 "%s holds train/ but no test/: add test/, or set data.path to %s/train to have a share of it held out",
                 source->path, source->path);

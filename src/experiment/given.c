@@ -25,9 +25,14 @@ static clv_status find_split(const clv_config *config, const char *split, const 
     if (validation >= all)
         return clv_fail(err, CLV_ERR_CONFIG, "%s: data.validation = %lld holds out all of the %lld training images",
                         clv_config_where(config, "data.validation"), (long long)validation, (long long)all);
-    const bool held_out = !strcmp(split, "val");
-    *first = held_out ? all - validation : 0;
-    *count = held_out ? validation : all - validation;
+    if (!strcmp(split, "val")) {
+        *first = all - validation;
+        *count = validation;
+    } else {
+        const int64_t wanted = clv_config_int(config, "data.train_count");
+        *count = all - validation;
+        if (wanted > 0 && wanted < *count) *count = wanted;
+    }
     return CLV_OK;
 }
 

@@ -9,8 +9,8 @@ bool clv_given_is_index(const char *name); /* digits alone; everything else is a
 
 /* Each name is an index into the split ("test" first to last, from 0) or a PNG file of the size of the data's images,
  * grey or colour as they are. The data set is read too: it says what the model's images are. CLV_ERR_DATA with the
- * file's name or CLV_ERR_CONFIG with the split's range. The caller frees with clv_images_free; there are no labels, but the names of the
- * classes. Files are resized where data.size says so. */
+ * file's name or CLV_ERR_CONFIG with the split's range. The caller frees with clv_images_free; there are no labels, but
+ * the names of the classes. Files are resized where data.size says so. */
 clv_status clv_given_read(const clv_config *config, const char *split, const char *const *name, int names,
                           clv_images *images, clv_error *err);
 

@@ -237,6 +237,7 @@ static clv_status measure_gaps(const latent *l, const clv_neighbours *n, clv_err
     CLV_TRY(clv_find_gaps(points, n, &samples, &gaps, err));
     l->result->gaps = gaps.share;
     l->result->gap_threshold = gaps.threshold;
+    l->result->gap_ratio = gaps.ratio;
 done:
     free(at);
     return status;
@@ -293,7 +294,8 @@ static clv_status start(latent *l, clv_session *session, const char *folder, con
                                   .trust_pca = NAN,
                                   .trust_tsne = NAN,
                                   .gaps = NAN,
-                                  .gap_threshold = NAN};
+                                  .gap_threshold = NAN,
+                                  .gap_ratio = NAN};
     CLV_TRY(check_methods(options->methods, err));
     CLV_TRY(clv_path_join(result->folder, sizeof result->folder, "", folder, err));
     CLV_TRY(clv_latent_encode(session, options, &l->points, err));

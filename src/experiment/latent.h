@@ -35,6 +35,7 @@ typedef struct clv_latent_result {
     double trust_images;          /* of the points as a map of the images */
     double trust_pca, trust_tsne; /* of the drawn planes as maps of the points */
     double gaps, gap_threshold;   /* share of the prior's samples in gaps, and the distance from which it is one */
+    double gap_ratio;             /* see clv_gaps */
 } clv_latent_result;
 
 /* What `clave latent` does: latent.csv, latent.npy and figures into a folder. */

@@ -14,7 +14,7 @@ typedef struct clv_pass {
     uint64_t seed;
     const clv_schedule *schedule; /* of training's rates; NULL: train.lr, the KL divergence in full */
     const clv_plateau *plateau;   /* where there is a schedule */
-    const char *label; /* of the progress line; NULL: none */
+    const char *label;            /* of the progress line; NULL: none */
     const volatile int *stop;
     long stop_after; /* batches run in this pass before it stops as if *stop were set; 0 is never */
 

@@ -1,5 +1,5 @@
-/* Pictures: reconstructions, samples, the manifold. Each is a grid drawn from one session's outputs; the
- * subcommands open a session for one picture, the end of a training run opens one for all. */
+/* Pictures: reconstructions, samples, the manifold. Each is a grid drawn from one session's outputs; the subcommands
+ * open a session for one picture. */
 #include "experiment/pictures.h"
 
 #include <math.h>
@@ -18,40 +18,48 @@
 #define RECONSTRUCTION_COLUMNS 16
 #define MOST_SIDE              100 /* of a manifold, as report.manifold has it */
 
-/* Originals over reconstructions, of images chosen by the seed. */
-static clv_status draw_reconstructions(clv_session *s, const char *split, uint64_t seed, int wanted, int scale,
-                                       const char *path, clv_error *err)
+/* Bands of rows: each image's originals, what a denoiser was given, and reconstructions, one under another. `from` is
+ * [rows][count]; empty places of the last band are black. */
+static void lay_bands(const float *const from[3], int rows, size_t count, size_t columns, size_t bands, size_t pixels,
+                      float *grid)
+{
+    for (size_t i = 0; i < bands * columns; i++)
+        for (int row = 0; row < rows; row++) {
+            float *to = grid + ((i / columns * (size_t)rows + (size_t)row) * columns + i % columns) * pixels;
+            for (size_t p = 0; p < pixels; p++) to[p] = i < count ? from[row][i * pixels + p] : 0;
+        }
+}
+
+clv_status clv_draw_reconstructions(clv_session *s, const char *split, uint64_t seed, int wanted, int scale,
+                                    const char *path, clv_error *err)
 {
     uint32_t first, places, *order = NULL;
-    int dataset;
-    float *both = NULL;
+    int dataset, rows = clv_model_task(s->model) == CLV_TASK_DENOISE ? 3 : 2;
+    float *all_rows = NULL, *grid = NULL;
     clv_status status = CLV_OK;
     CLV_TRY(clv_split_dataset(split, &dataset, err));
     CLV_TRY(clv_session_split(s, split, &first, &places, err));
     uint32_t count = (uint32_t)wanted < places ? (uint32_t)wanted : places, all = s->images[dataset].count;
     size_t pixels = clv_image_elements(s);
-    int columns = count < RECONSTRUCTION_COLUMNS ? (int)count : RECONSTRUCTION_COLUMNS,
-        bands = ((int)count + columns - 1) / columns;
+    size_t columns = count < RECONSTRUCTION_COLUMNS ? count : RECONSTRUCTION_COLUMNS,
+           bands = (count + columns - 1) / columns, cells = (size_t)rows * bands * columns;
     order = clv_alloc(all, sizeof *order, err);
-    both = order ? clv_alloc((size_t)(2 + 2 * bands) * (size_t)columns * pixels + 2 * count * pixels, sizeof *both, err)
-                 : NULL;
-    CLV_REQUIRE(both, CLV_ERR_INTERNAL, "out of memory for %u reconstructions", count);
+    all_rows = clv_alloc((size_t)rows * count * pixels, sizeof *all_rows, err);
+    grid = clv_alloc(cells * pixels, sizeof *grid, err);
+    CLV_REQUIRE(order && all_rows && grid, CLV_ERR_INTERNAL, "out of memory for %u reconstructions", count);
     for (uint32_t i = 0; i < all; i++) order[i] = i;
     clv_shuffle(order + first, places, seed, UINT32_MAX); /* the order of no training epoch */
     CLV_TRY(clv_session_order(s, dataset, order, err));
-    float *originals = both, *restored = both + count * pixels, *grid = restored + count * pixels;
-    CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, NULL, restored, err));
-    for (size_t i = 0; i < (size_t)bands * (size_t)columns; i++)
-        for (size_t p = 0; p < pixels; p++) { /* the last band's empty places stay NaN-free and black */
-            size_t band = i / (size_t)columns, column = i % (size_t)columns,
-                   top = (2 * band * (size_t)columns + column) * pixels + p;
-            grid[top] = i < count ? originals[i * pixels + p] : 0;
-            grid[top + (size_t)columns * pixels] = i < count ? restored[i * pixels + p] : 0;
-        }
-    CLV_TRY(clv_draw_grid(s, path, 2 * bands, columns, 2 * bands * columns, grid, scale, err));
+    float *originals = all_rows, *noisy = all_rows + count * pixels,
+          *restored = all_rows + (size_t)(rows - 1) * count * pixels;
+    CLV_TRY(clv_reconstruct_places(s, dataset, first, count, originals, noisy, restored, err));
+    lay_bands((const float *const[3]){originals, rows == 3 ? noisy : restored, restored}, rows, count, columns, bands,
+              pixels, grid);
+    CLV_TRY(clv_draw_grid(s, path, rows * (int)bands, (int)columns, (int)cells, grid, scale, err));
 done:
     free(order);
-    free(both);
+    free(all_rows);
+    free(grid);
     return status;
 }
 
@@ -101,7 +109,7 @@ done:
 }
 
 /* A grid over the plane of codes: the first coordinate grows to the right, the second upwards. */
-static clv_status draw_manifold(clv_session *s, int side, int scale, const char *path, clv_error *err)
+clv_status clv_draw_manifold(clv_session *s, int side, int scale, const char *path, clv_error *err)
 {
     size_t count = (size_t)side * (size_t)side, pixels = clv_image_elements(s);
     clv_status status = CLV_OK;
@@ -141,8 +149,8 @@ clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_
     CLV_TRY(clv_picture_count(options, config, "report.reconstructions", &count, err));
     CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
     CLV_TRY(clv_figure_path(run, options->path, "reconstructions.png", path_out, err));
-    CLV_TRY(draw_reconstructions(s, split, options->seed, count,
-                                 clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
+    CLV_TRY(clv_draw_reconstructions(s, split, options->seed, count,
+                                     clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;
@@ -158,45 +166,7 @@ clv_status clv_manifold(const char *run, const clv_config *config, const clv_pic
     CLV_TRY(clv_picture_count(options, config, "report.manifold", &count, err));
     CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, request, 2, &s, err));
     CLV_TRY(clv_figure_path(run, options->path, "manifold.png", path_out, err));
-    CLV_TRY(draw_manifold(s, count, clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
-done:
-    clv_session_close(s);
-    return status;
-}
-
-/* A picture that the configuration no longer wants, or that this model has not, must not stay from an earlier run here.
- */
-static clv_status wanted_path(const char *run, const char *name, bool wanted, char path[CLV_PATH_SIZE], clv_error *err)
-{
-    clv_status status = clv_figure_path(run, NULL, name, path, err);
-    if (status == CLV_OK && !wanted) remove(path);
-    return status;
-}
-
-clv_status clv_run_pictures(const clv_config *config, const char *run, clv_error *err)
-{
-    clv_session *s = NULL;
-    clv_status status = CLV_OK;
-    char path[CLV_PATH_SIZE];
-    uint64_t seed = (uint64_t)clv_config_int(config, "experiment.seed");
-    int reconstructions = clv_picture_choice(0, config, "report.reconstructions"),
-        samples = clv_picture_choice(0, config, "report.samples");
-    int side = clv_picture_choice(0, config, "report.manifold"), scale = clv_picture_choice(0, config, "report.scale");
-    const char *weights = clv_config_bool(config, "early_stopping.restore_best") ? CLV_BEST_FILE : CLV_LAST_FILE;
-    clv_phase_request request[] = {{CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST},
-                                   {CLV_MODE_DECODE, CLV_DATASET_TEST},
-                                   {CLV_MODE_ENCODE, CLV_DATASET_TEST},
-                                   {CLV_MODE_ENCODE, CLV_DATASET_TRAIN}};
-    const bool prior = !strcmp(clv_config_string(config, "experiment.task"), "vae");
-    CLV_TRY(clv_session_open_run(run, weights, config, NULL, request, prior || !samples ? 3 : 4, &s, err));
-    if (clv_model_latent(s->model) != 2) side = 0;
-    CLV_TRY(clv_loss_curves(run, err));
-    CLV_TRY(wanted_path(run, "reconstructions.png", reconstructions > 0, path, err));
-    if (reconstructions > 0) CLV_TRY(draw_reconstructions(s, "test", seed, reconstructions, scale, path, err));
-    CLV_TRY(wanted_path(run, "samples.png", samples > 0, path, err));
-    if (samples > 0) CLV_TRY(clv_draw_samples(s, CLV_FROM_DEFAULT, 0, seed, samples, scale, path, NULL, err));
-    CLV_TRY(wanted_path(run, "manifold.png", side > 0, path, err));
-    if (side > 0) CLV_TRY(draw_manifold(s, side, scale, path, err));
+    CLV_TRY(clv_draw_manifold(s, count, clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
 done:
     clv_session_close(s);
     return status;

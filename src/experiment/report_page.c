@@ -9,10 +9,17 @@
 #include "base/text.h"
 #include "base/try.h"
 #include "clave/report.h"
+#include "experiment/figures.h"
 #include "experiment/pictures.h"
 #include "experiment/run_folder.h"
 
-static const char *const curves[] = {"loss", "bce", "kl", "mse"}; /* those a run has are drawn, train and val */
+static const struct {
+    const char *metric, *title, *unit;
+} curves[] = {{"loss", "Loss by epoch", NULL},
+              {"accuracy", "Accuracy by epoch", "share of images answered rightly"},
+              {"bce", "Cross-entropy by epoch", "nats an image"},
+              {"kl", "KL divergence by epoch", "nats an image"},
+              {"lr", "Learning rate at the end of each epoch", "learning rate"}}; /* those a run has, train and val */
 #define CURVES ((int)(sizeof curves / sizeof *curves))
 
 static uint32_t last_epoch(const clv_metric_table *table)
@@ -38,12 +45,21 @@ static bool curve_points(const clv_metric_table *table, const char *split, const
     return any;
 }
 
-/* One picture a metric: curves of different units do not share an axis. */
-static clv_status draw_curve(const char *run, const clv_metric_table *table, const char *metric, double *points,
-                             uint32_t epochs, clv_error *err)
+/* What the loss is measured in: the mean squared error's is pixels of 0 to 1, squared. */
+static const char *loss_unit(const clv_metric_table *table)
 {
-    static const char *const splits[] = {"train", "val"};
-    char path[CLV_PATH_SIZE], name[64], title[64];
+    for (size_t i = 0; i < table->rows; i++)
+        if (!strcmp(table->row[i].metric, "mse")) return "mean squared error";
+    return "nats an image";
+}
+
+/* One picture a metric: curves of different units do not share an axis. */
+static clv_status draw_curve(const char *run, const clv_metric_table *table, int curve, double *points, uint32_t epochs,
+                             clv_error *err)
+{
+    static const char *const splits[] = {"train", "val"}, *const endings[] = {"png", "svg"};
+    const char *metric = curves[curve].metric, *unit = curves[curve].unit ? curves[curve].unit : loss_unit(table);
+    char path[CLV_PATH_SIZE], name[64];
     clv_series series[2];
     int count = 0;
     for (uint32_t e = 0; e < epochs; e++) points[e] = e + 1;
@@ -53,16 +69,16 @@ static clv_status draw_curve(const char *run, const clv_metric_table *table, con
             series[count++] = (clv_series){.name = splits[i], .x = points, .y = y, .count = (int)epochs};
     }
     if (!count) return CLV_OK;
-    bool nats = !strcmp(metric, "bce") || !strcmp(metric, "kl");
-    snprintf(title, sizeof title, "%s by epoch", metric);
-    clv_plot plot = {.title = title,
-                     .x_label = "epoch",
-                     .y_label = nats ? "nats an image" : metric,
-                     .series = series,
-                     .series_count = count};
-    snprintf(name, sizeof name, "%s/%s.png", CLV_FIGURES_FOLDER, metric);
-    clv_status status = clv_path_join(path, sizeof path, run, name, err);
-    return status == CLV_OK ? clv_plot_write(path, &plot, err) : status;
+    clv_plot plot = {
+        .title = curves[curve].title, .x_label = "epoch", .y_label = unit, .series = series, .series_count = count};
+    clv_status status = CLV_OK;
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "%s/%s.%s", CLV_FIGURES_FOLDER, metric, endings[i]);
+        CLV_TRY(clv_path_join(path, sizeof path, run, name, err));
+        CLV_TRY(clv_plot_write(path, &plot, err));
+    }
+done:
+    return status;
 }
 
 clv_status clv_loss_curves(const char *run, clv_error *err)
@@ -74,7 +90,7 @@ clv_status clv_loss_curves(const char *run, clv_error *err)
     uint32_t epochs = last_epoch(&table);
     points = clv_alloc((size_t)epochs * 3 + 1, sizeof *points, err);
     CLV_REQUIRE(points, CLV_ERR_INTERNAL, "out of memory for the curves of %u epochs", epochs);
-    for (int i = 0; i < CURVES; i++) CLV_TRY(draw_curve(run, &table, curves[i], points, epochs, err));
+    for (int i = 0; i < CURVES; i++) CLV_TRY(draw_curve(run, &table, i, points, epochs, err));
 done:
     clv_metrics_free(&table);
     free(points);
@@ -142,13 +158,13 @@ static void append_measures(clv_text *t, const clv_train_result *r)
 
 static void append_figures(clv_text *t, const char *run)
 {
-    static const char *const figures[] = {"loss", "bce", "kl", "mse", "reconstructions", "samples", "manifold"};
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    for (int i = 0; i < clv_figure_count(); i++) {
+        const clv_figure_name figure = clv_figure_at(i);
         char name[64], path[CLV_PATH_SIZE];
         struct stat info;
-        snprintf(name, sizeof name, "%s/%s.png", CLV_FIGURES_FOLDER, figures[i]);
+        snprintf(name, sizeof name, "%s/%s.png", CLV_FIGURES_FOLDER, figure.stem);
         if (clv_path_join(path, sizeof path, run, name, NULL) != CLV_OK || stat(path, &info) != 0) continue;
-        clv_text_append(t, "<h2>%s</h2>\n<p><img src=\"%s\" alt=\"%s\"></p>\n", figures[i], name, figures[i]);
+        clv_text_append(t, "<h2>%s</h2>\n<p><img src=\"%s\" alt=\"%s\"></p>\n", figure.heading, name, figure.heading);
     }
 }
 

@@ -121,6 +121,7 @@ static json_t *results_json(const clv_config *config, const clv_device_info *dev
 {
     json_t *train = clv_measures_json(&result->train);
     json_object_set_new(train, "images_per_second", json_real(result->images_per_second));
+    json_object_set_new(train, "images", json_integer(result->train_images));
     json_t *root =
         json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:s}, s:I, s:I, s:f, s:f, s:o, s:o, s:o}", "experiment",
                   clv_config_string(config, "experiment.name"), "task", clv_config_string(config, "experiment.task"),
@@ -132,9 +133,10 @@ static json_t *results_json(const clv_config *config, const clv_device_info *dev
 }
 
 clv_status clv_results_write(const clv_run_folder *folder, const clv_config *config, const clv_device_info *device,
-                             const clv_train_result *result, clv_error *err)
+                             const clv_train_result *result, const clv_class_figures *classes, clv_error *err)
 {
     json_t *root = results_json(config, device, result);
+    if (root && classes->classes) json_object_update_new(root, clv_class_figures_json(classes));
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     clv_status status =
         text ? clv_run_folder_write(folder, CLV_RESULTS_FILE, text, err)

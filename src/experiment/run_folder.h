@@ -56,6 +56,6 @@ double clv_metrics_get(const clv_metric_table *table, uint32_t epoch, const char
 void clv_metrics_free(clv_metric_table *table);
 
 clv_status clv_results_write(const clv_run_folder *folder, const clv_config *config, const clv_device_info *device,
-                             const clv_train_result *result, clv_error *err);
+                             const clv_train_result *result, const clv_class_figures *classes, clv_error *err);
 
 #endif

@@ -20,7 +20,7 @@ typedef struct clv_phase {
     clv_program *program;
 } clv_phase;
 
-#define CLV_MAX_PHASES 4
+#define CLV_MAX_PHASES 6
 #define CLV_TRACE_ROWS 256 /* steps whose losses the device keeps */
 
 typedef struct clv_session {

@@ -11,6 +11,8 @@
 #include "base/philox.h"
 #include "base/text.h"
 #include "base/try.h"
+#include "experiment/classes.h"
+#include "experiment/figures.h"
 #include "experiment/pass.h"
 #include "experiment/pictures.h"
 #include "experiment/run_folder.h"
@@ -271,6 +273,7 @@ static void summarise(trainer *t)
         if (!strcmp(row->metric, "images_per_second") && row->value > 0) per_image += 1 / row->value;
     }
     t->result->epochs = t->state.epoch;
+    if (t->session) t->result->train_images = t->session->train_count;
     t->result->best_epoch = t->stopping.best_epoch;
     t->result->seconds = seconds;
     if (per_image > 0) t->result->images_per_second = t->state.epoch / per_image;
@@ -282,14 +285,17 @@ static void summarise(trainer *t)
 static clv_status finish(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
+    clv_class_figures classes = {0};
     if (clv_config_bool(t->config, "early_stopping.restore_best"))
         CLV_TRY(clv_session_load(t->session, t->folder.path, CLV_BEST_FILE, err));
     CLV_TRY(measure_split(t, "test", &t->result->test, err));
+    if (!clv_model_has_decoder(t->session->model)) CLV_TRY(clv_count_answers(t->session, "test", &classes, NULL, err));
     summarise(t);
-    CLV_TRY(clv_results_write(&t->folder, t->config, &t->session->be->info, t->result, err));
-    CLV_TRY(clv_run_pictures(t->config, t->folder.path, err));
+    CLV_TRY(clv_results_write(&t->folder, t->config, &t->session->be->info, t->result, &classes, err));
+    CLV_TRY(clv_run_figures(t->config, t->folder.path, err));
     CLV_TRY(clv_report_write(t->config, t->folder.path, t->result, err));
 done:
+    clv_class_figures_free(&classes);
     return status;
 }
 
@@ -312,8 +318,10 @@ static clv_status open_session(trainer *t, clv_error *err)
 {
     clv_phase_request request[] = {{CLV_MODE_TRAIN, CLV_DATASET_TRAIN},
                                    {CLV_MODE_EVALUATE, CLV_DATASET_TEST},
-                                   {CLV_MODE_EVALUATE, CLV_DATASET_TRAIN}};
+                                   {CLV_MODE_EVALUATE, CLV_DATASET_TRAIN},
+                                   {CLV_MODE_CLASSIFY, CLV_DATASET_TEST}};
     int requests = clv_config_int(t->config, "data.validation") > 0 ? 3 : 2;
+    if (!strcmp(clv_config_string(t->config, "experiment.task"), "classify")) request[requests++] = request[3];
     clv_status status = clv_session_open(t->config, t->options->log, request, requests, &t->session, err);
     if (status == CLV_OK) clv_session_device(t->session, t->result->device, sizeof t->result->device);
     return status;

@@ -232,7 +232,8 @@ static clv_status place_arena(planner *p)
         const clv_operand operand = {.shape = info->shape};
         char shape[CLV_NAME_SIZE];
         /* Kernels index a tensor by int. */
-        CLV_REQUIRE(clv_shape_elements(&info->shape) <= INT_MAX / p->plan->lanes, CLV_ERR_CONFIG,
+        const int lanes = info->shape.batched ? p->plan->lanes : 1;
+        CLV_REQUIRE(clv_shape_elements(&info->shape) <= INT_MAX / lanes, CLV_ERR_CONFIG,
                     "'%s' %s has over %d elements in a batch of %d: lower the batch", info->name,
                     clv_shape_print(&info->shape, shape), INT_MAX, p->plan->batch);
         p->interval[intervals++] = (clv_interval){.size = clv_operand_elements(&operand, p->plan->lanes),

@@ -220,6 +220,12 @@ bool clv_config_size(const clv_config *config, const char *key, int *height, int
     return value->height > 0;
 }
 
+const char *clv_config_text(const clv_config *config, const char *key)
+{
+    int index = clv_key_find_full(key);
+    return index < 0 ? NULL : config->setting[index].value.text;
+}
+
 bool clv_config_is_set(const clv_config *config, const char *key) { return config->setting[find(key)].set; }
 
 const char *clv_config_where(const clv_config *config, const char *key)

@@ -1,0 +1,173 @@
+#!/bin/sh
+# clave latent end to end: test_program_latent.sh CLAVE. Each check prints what it saw when it fails.
+set -u
+clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-latent-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+out=$folder/stdout err=$folder/stderr
+select=${CLAVE_TEST_DEVICE:-auto}
+failures=0 checks=0
+
+"$clave" devices >"$out" 2>"$err"
+case $? in
+0) ;;
+4) echo "no OpenCL device"; exit 77 ;;
+*) cat "$err"; exit 1 ;;
+esac
+
+complain() {
+    failures=$((failures + 1))
+    echo "FAILED: $*"
+    sed 's/^/  stdout: /' "$out" | head -n 5
+    sed 's/^/  stderr: /' "$err" | head -n 5
+}
+
+# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
+expect() {
+    status=$1 what=$2
+    shift 2
+    checks=$((checks + 1))
+    "$@" >"$out" 2>"$err" </dev/null
+    got=$?
+    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
+}
+
+# refused STATUS PART WHAT COMMAND...: one line on standard error that holds PART
+refused() {
+    status=$1 part=$2 what=$3
+    shift 3
+    expect "$status" "$what" "$@"
+    grep -qF -- "$part" "$err" || complain "$what: the message does not say '$part'"
+    [ "$(grep -c '^clave: ' "$err")" -eq 1 ] || complain "$what: not exactly one line of error"
+}
+
+says() { grep -qF -- "$2" "$out" || complain "$1: standard output does not say '$2'"; }
+is_png() { [ "$(head -c 8 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || complain "$1 is no PNG"; }
+
+# The first images of a data set: small IDX files made of the shipped ones; without labels where $2 says so.
+small_data() {
+    mkdir -p "$1"
+    python3 - "$1" "$2" <<'PYTHON'
+import gzip, struct, sys
+for prefix, count in (("train", 300), ("t10k", 200)):
+    for name, size, head in (("images-idx3-ubyte", 784, struct.pack(">IIII", 0x803, count, 28, 28)), ("labels-idx1-ubyte", 1, struct.pack(">II", 0x801, count))):
+        if size == 1 and sys.argv[2] == "bare":
+            continue
+        raw = gzip.open(f"assets/mnist/{prefix}-{name}.gz").read()
+        skip = 16 if size > 1 else 8
+        open(f"{sys.argv[1]}/{prefix}-{name}", "wb").write(head + raw[skip:skip + size * count])
+PYTHON
+}
+
+# What latent.npy and latent.csv hold, read as the manual of numpy.lib.format says: check_files FOLDER COUNT DIMS LABELLED
+check_files() {
+    checks=$((checks + 1))
+    python3 - "$@" >"$out" 2>&1 <<'PYTHON' || complain "latent.npy and latent.csv of $1"
+import ast, csv, struct, sys
+folder, count, dims, labelled = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "labelled"
+raw = open(f"{folder}/latent.npy", "rb").read()
+assert raw[:8] == b"\x93NUMPY\x01\x00", raw[:8]
+length = struct.unpack("<H", raw[8:10])[0]
+assert (10 + length) % 64 == 0 and raw[9 + length:10 + length] == b"\n"
+head = ast.literal_eval(raw[10:10 + length].decode("ascii"))
+assert head == {"descr": [("code", "<f4", (dims,)), ("label", "<i4")], "fortran_order": False, "shape": (count,)}, head
+records = list(struct.iter_unpack(f"<{dims}fi", raw[10 + length:]))
+rows = list(csv.DictReader(open(f"{folder}/latent.csv")))
+assert len(records) == len(rows) == count
+for record, row in zip(records, rows):
+    assert record[-1] == (int(row["label"]) if row["label"] else -1) and (row["label"] != "") == labelled
+    for k in range(dims):
+        assert struct.pack("<f", float(row[f"code{k}"])) == struct.pack("<f", record[k])
+if labelled:
+    from gzip import open as unzip
+    labels = unzip("assets/mnist/t10k-labels-idx1-ubyte.gz").read()[8:]
+    assert all(labels[int(row["index"])] == int(row["label"]) for row in rows)
+    assert len({row["index"] for row in rows}) == count
+PYTHON
+}
+
+data=$folder/mnist
+small_data "$data" labelled
+small="data.path=$data data.validation=100 train.epochs=2 device.select=$select report.samples=0 report.manifold=0"
+run=$folder/run
+# shellcheck disable=SC2086 # $small is a list of words
+expect 0 "train" "$clave" train ini/smoke.ini $small --out "$run"
+
+expect 0 "latent --help" "$clave" latent --help
+says "latent --help" "usage: clave latent"
+expect 0 "latent" "$clave" latent "$run" --iterations 60
+for name in latent pca tsne; do
+    is_png "$run/latent/$name.png"
+    grep -q "</svg>" "$run/latent/$name.svg" || complain "$name.svg is not whole"
+done
+expect 0 "latent --method" "$clave" latent "$run" --method pca,tsne --iterations 20 --out "$folder/text"
+for text in "explained variance" "KL divergence" "k-NN accuracy" "trustworthiness" "gaps:"; do says "latent" "$text"; done
+[ "$(tail -n 1 "$out")" = "$folder/text" ] || complain "latent: the folder is not the last line"
+[ -e "$folder/text/latent.png" ] && complain "--method pca,tsne drew latent.png"
+check_files "$run/latent" 200 2 labelled
+
+# The same seed gives the same bytes; another one other points.
+for name in a b; do expect 0 "latent --count" "$clave" latent "$run" --count 50 --iterations 60 --out "$folder/$name"; done
+for file in latent.csv latent.npy latent.png tsne.svg; do
+    cmp -s "$folder/a/$file" "$folder/b/$file" || complain "the same command made another $file"
+done
+check_files "$folder/a" 50 2 labelled
+expect 0 "latent --seed" "$clave" latent "$run" --count 50 --iterations 60 --seed 99 --out "$folder/c"
+cmp -s "$folder/a/latent.npy" "$folder/c/latent.npy" && complain "another seed chose the same points"
+
+# JSON: finite numbers, and the divergence falls with the iterations.
+kl() { python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); assert r["count"] == 200 and 0 <= r["gaps"] <= 1 and 0 < r["knn_accuracy"] < 1 and abs(sum(r["explained_variance"]) - 1) < 1e-6 and r["trustworthiness_tsne"] > 0.9; print(r["kl"])' "$out"; }
+expect 0 "latent --json" "$clave" latent "$run" --iterations 300 --json --out "$folder/json"
+early=$(kl) || complain "latent --json"
+expect 0 "latent --json" "$clave" latent "$run" --iterations 600 --json --out "$folder/json"
+late=$(kl) || complain "latent --json"
+python3 -c "import sys; sys.exit(not $late < $early)" || complain "KL went from $early to $late"
+
+# Other points than codes, other splits, no labels.
+for row in input $(sed -n '/^\[encoder\]/,/^\[/s/ *=.*//p' "$run/resolved.ini"); do
+    expect 0 "latent --of $row" "$clave" latent "$run" --of "$row" --iterations 20 --out "$folder/of"
+done
+expect 0 "latent --of input" "$clave" latent "$run" --of input --method raw --axes 400,401 --out "$folder/input"
+check_files "$folder/input" 200 784 labelled
+python3 - "$folder/input" <<'PYTHON' || complain "--of input: not the images"
+import csv, gzip, sys
+pixels = gzip.open("assets/mnist/t10k-images-idx3-ubyte.gz").read()[16:]
+for row in csv.DictReader(open(f"{sys.argv[1]}/latent.csv")):
+    at = int(row["index"]) * 784
+    assert all(abs(float(row[f"code{k}"]) - pixels[at + k] / 255) < 1e-6 for k in range(784))
+PYTHON
+expect 0 "latent --split val" "$clave" latent "$run" --split val --method raw --out "$folder/val"
+small_data "$folder/bare" bare
+expect 0 "latent without labels" "$clave" latent "$run" data.path="$folder/bare" --iterations 20 --out "$folder/unlabelled"
+grep -q "k-NN" "$out" && complain "k-NN accuracy without labels"
+check_files "$folder/unlabelled" 200 2 bare
+
+# A code of one dimension has no plane of its own.
+sed 's/units=2 /units=1 /' ini/smoke.ini >"$folder/one.ini"
+# shellcheck disable=SC2086
+expect 0 "train code of 1" "$clave" train "$folder/one.ini" $small --out "$folder/one"
+expect 0 "latent of 1" "$clave" latent "$folder/one" --iterations 20
+is_png "$folder/one/latent/tsne.png"
+[ -e "$folder/one/latent/latent.png" ] && complain "drew a plane of one dimension"
+refused 2 "there is no axis 1" "raw of 1" "$clave" latent "$folder/one" --method raw
+refused 2 "has one dimension" "pca of 1" "$clave" latent "$folder/one" --method pca
+
+# Few points: t-SNE takes what perplexity they bear, and refuses what they do not.
+expect 0 "20 points" "$clave" latent "$run" --count 20 --iterations 20 --out "$folder/few"
+says "20 points" "perplexity 6.33"
+refused 2 "perplexity 30 must be from 1 to 6.333" "perplexity" "$clave" latent "$run" --count 20 --perplexity 30 --out "$folder/few"
+refused 2 "at least 4 points" "3 points" "$clave" latent "$run" --count 3 --out "$folder/few"
+expect 0 "3 points raw" "$clave" latent "$run" --count 3 --method raw,pca --out "$folder/few"
+
+# Usage.
+refused 2 "there is no method 'umap'" "method" "$clave" latent "$run" --method pca,umap
+refused 2 "no row 'conv9'" "row" "$clave" latent "$run" --of conv9
+refused 2 "no split 'tset'" "split" "$clave" latent "$run" --split tset
+refused 2 "--axes takes two" "axes" "$clave" latent "$run" --axes 1
+refused 2 "--axes takes two" "same axes" "$clave" latent "$run" --axes 1,1
+refused 2 "there is no axis 7" "axis 7" "$clave" latent "$run" --axes 0,7
+refused 2 "--perplexity takes a number" "perplexity" "$clave" latent "$run" --perplexity x
+refused 2 "no run directory" "no run" "$clave" latent "$data"
+
+echo "$checks checks, $failures failed"
+[ "$failures" -eq 0 ]
