@@ -52,7 +52,7 @@ clv_status clv_run_folder_check_new(const char *out, clv_error *err)
 }
 
 /* mkdir says who was first, so that two runs started in one second get two folders. */
-static clv_status create_dated(const char *name, char path[CLV_PATH_SIZE], clv_error *err)
+clv_status clv_run_folder_dated(const char *name, char path[CLV_PATH_SIZE], clv_error *err)
 {
     char date[32];
     time_t now = time(NULL);
@@ -81,7 +81,7 @@ clv_status clv_run_folder_create(const char *out, const char *name, clv_run_fold
         strcpy(made.path, out);
         CLV_TRY(clv_make_folders(out, err));
     } else {
-        CLV_TRY(create_dated(name, made.path, err));
+        CLV_TRY(clv_run_folder_dated(name, made.path, err));
     }
     CLV_TRY(take_lock(&made, err));
     CLV_TRY(clv_run_folder_check_new(made.path, err));

@@ -24,6 +24,8 @@ typedef struct clv_run_folder {
 clv_status clv_run_folder_check_new(const char *out, clv_error *err);
 /* A new folder: `out`, which must not hold a run yet, or runs/NAME-DATE-TIME where out is NULL. */
 clv_status clv_run_folder_create(const char *out, const char *name, clv_run_folder *folder, clv_error *err);
+/* runs/NAME-DATE-TIME, made new. */
+clv_status clv_run_folder_dated(const char *name, char path[CLV_PATH_SIZE], clv_error *err);
 /* An existing one, to go on in. CLV_ERR_CONFIG where there is nothing to go on from. */
 clv_status clv_run_folder_open(const char *path, clv_run_folder *folder, clv_error *err);
 /* A run goes on only under the configuration it began with: CLV_ERR_CONFIG names the first key that differs, but for

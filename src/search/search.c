@@ -1,15 +1,13 @@
 /* How a search begins, and under what it may go on. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "base/try.h"
 #include "clave/search.h"
+#include "experiment/run_folder.h"
 #include "search/study.h"
 
 /* The experiment as one text, checked: what it includes and the overrides put in. Its name is kept, which it may have
@@ -39,25 +37,6 @@ done:
     return status;
 }
 
-/* runs/NAME-DATE-TIME, or that with a number: mkdir says who was first. */
-static clv_status dated_folder(const char *name, char folder[CLV_PATH_SIZE], clv_error *err)
-{
-    char date[32];
-    time_t now = time(NULL);
-    struct tm local;
-    strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
-    clv_status status = clv_make_folders("runs", err);
-    for (int i = 1; status == CLV_OK && i < 1000; i++) {
-        if (i == 1)
-            snprintf(folder, CLV_PATH_SIZE, "runs/%s-%s", name, date);
-        else
-            snprintf(folder, CLV_PATH_SIZE, "runs/%s-%s-%d", name, date, i);
-        if (mkdir(folder, 0777) == 0) return CLV_OK;
-        if (errno != EEXIST) return clv_fail(err, CLV_ERR_INTERNAL, "%s: cannot be made: %s", folder, strerror(errno));
-    }
-    return status == CLV_OK ? clv_fail(err, CLV_ERR_INTERNAL, "%s: a thousand such folders exist", folder) : status;
-}
-
 clv_status clv_search_create(const char *path, const char *const *overrides, int override_count, const char *out,
                              char folder[CLV_PATH_SIZE], clv_error *err)
 {
@@ -70,7 +49,7 @@ clv_status clv_search_create(const char *path, const char *const *overrides, int
         strcpy(folder, out);
         CLV_TRY(clv_make_folders(out, err));
     } else {
-        CLV_TRY(dated_folder(name, folder, err));
+        CLV_TRY(clv_run_folder_dated(name, folder, err));
     }
     CLV_TRY(clv_study_create(folder, text, err));
 done:
