@@ -1,63 +1,7 @@
 #!/bin/sh
 # The program end to end, as a user runs it: test_program.sh CLAVE. Each check prints what it saw when it fails.
-set -u
-clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") # some checks leave this folder
-folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-program-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-out=$folder/stdout err=$folder/stderr
-select=${CLAVE_TEST_DEVICE:-auto}
-failures=0 checks=0
+. "$(dirname "$0")/program.sh"
 
-"$clave" devices >"$out" 2>"$err"
-case $? in
-0) ;;
-4) echo "no OpenCL device"; exit 77 ;;
-*) cat "$err"; exit 1 ;;
-esac
-
-complain() {
-    failures=$((failures + 1))
-    echo "FAILED: $*"
-    sed 's/^/  stdout: /' "$out" | head -n 5
-    sed 's/^/  stderr: /' "$err" | head -n 5
-}
-
-# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
-expect() {
-    status=$1 what=$2
-    shift 2
-    checks=$((checks + 1))
-    "$@" >"$out" 2>"$err" </dev/null
-    got=$?
-    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
-}
-
-# refused STATUS PART WHAT COMMAND...: one line on standard error that holds PART
-refused() {
-    status=$1 part=$2 what=$3
-    shift 3
-    expect "$status" "$what" "$@"
-    grep -qF -- "$part" "$err" || complain "$what: the message does not say '$part'"
-    [ "$(grep -c '^clave: ' "$err")" -eq 1 ] || complain "$what: not exactly one line of error"
-}
-
-says() { grep -qF -- "$2" "$out" || complain "$1: standard output does not say '$2'"; }
-exists() { [ -s "$1" ] || complain "$1 is missing or empty"; }
-is_png() { [ "$(head -c 8 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || complain "$1 is no PNG"; }
-json() { python3 -m json.tool <"$out" >/dev/null 2>&1 || complain "$1: standard output is no JSON"; }
-
-# The first COUNT images of a data set: small IDX files made of the shipped ones.
-small_data() {
-    mkdir -p "$1"
-    python3 - "$1" <<'PYTHON'
-import gzip, struct, sys
-for prefix, count in (("train", 600), ("t10k", 200)):
-    for name, size, head in (("images-idx3-ubyte", 784, struct.pack(">IIII", 0x803, count, 28, 28)), ("labels-idx1-ubyte", 1, struct.pack(">II", 0x801, count))):
-        raw = gzip.open(f"assets/mnist/{prefix}-{name}.gz").read()
-        skip = 16 if size > 1 else 8
-        open(f"{sys.argv[1]}/{prefix}-{name}", "wb").write(head + raw[skip:skip + size * count])
-PYTHON
-}
 data=$folder/mnist
 small_data "$data"
 small="data.path=$data data.validation=100 train.epochs=2 device.select=$select report.samples=9 report.manifold=3"
@@ -203,5 +147,4 @@ expect 0 "bench --json" "$clave" bench ini/smoke.ini device.select="$select" --s
 json "bench"
 for name in images_per_second gflops peak_gflops peak_share step_ms launches device_bytes first_step_seconds; do says "bench" "\"$name\""; done
 
-echo "$checks checks, $failures failed"
-[ "$failures" -eq 0 ]
+finish

@@ -1,39 +1,7 @@
 #!/bin/sh
 # Data sets end to end, as a user meets them: test_program_data.sh CLAVE. Folders of PNG images and IDX files of other names are trained
 # on; every folder that is not what it claims is refused in one line with the file's name.
-set -u
-clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-data-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-out=$folder/stdout err=$folder/stderr
-select=${CLAVE_TEST_DEVICE:-auto}
-failures=0 checks=0
-
-"$clave" devices >"$out" 2>"$err"
-case $? in
-0) ;;
-4) echo "no OpenCL device"; exit 77 ;;
-*) cat "$err"; exit 1 ;;
-esac
-
-complain() {
-    failures=$((failures + 1))
-    echo "FAILED: $*"
-    sed 's/^/  stdout: /' "$out" | head -n 5
-    sed 's/^/  stderr: /' "$err" | head -n 5
-}
-
-# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
-expect() {
-    status=$1 what=$2
-    shift 2
-    checks=$((checks + 1))
-    "$@" >"$out" 2>"$err" </dev/null
-    got=$?
-    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
-}
-
-is_png() { [ "$(head -c 8 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || complain "$1 is no PNG"; }
+. "$(dirname "$0")/program.sh"
 
 # Width, height and channels of a PNG file.
 shape_of() { python3 -c 'import struct, sys; h = open(sys.argv[1], "rb").read(26); print(*struct.unpack(">II", h[16:24]), {0: 1, 2: 3}[h[25]])' "$1"; }
@@ -181,5 +149,4 @@ spoil && refused 3 "data.test = 20 leaves none" "all images held out" data.test=
 spoil && refused 3 "nothing: No such file" "no such IDX file" data.train_images=nothing
 spoil && refused 2 "up" "a network for other images" data.size=20
 
-echo "$checks checks, $failures failed"
-[ "$failures" -eq 0 ]
+finish

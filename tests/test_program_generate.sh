@@ -1,72 +1,21 @@
 #!/bin/sh
 # Generation end to end, as a user runs it: sample, interpolate, score and eval --iwae: test_program_generate.sh CLAVE.
-set -u
-clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-generate-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-out=$folder/stdout err=$folder/stderr
-select=${CLAVE_TEST_DEVICE:-auto}
-failures=0 checks=0
+. "$(dirname "$0")/program.sh"
 
-"$clave" devices >"$out" 2>"$err"
-case $? in
-0) ;;
-4) echo "no OpenCL device"; exit 77 ;;
-*) cat "$err"; exit 1 ;;
-esac
-
-complain() {
-    failures=$((failures + 1))
-    echo "FAILED: $*"
-    sed 's/^/  stdout: /' "$out" | head -n 5
-    sed 's/^/  stderr: /' "$err" | head -n 5
-}
-
-# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
-expect() {
-    status=$1 what=$2
-    shift 2
-    checks=$((checks + 1))
-    "$@" >"$out" 2>"$err" </dev/null
-    got=$?
-    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
-}
-
-# refused STATUS PART WHAT COMMAND...: one line on standard error that holds PART
-refused() {
-    status=$1 part=$2 what=$3
-    shift 3
-    expect "$status" "$what" "$@"
-    grep -qF -- "$part" "$err" || complain "$what: the message does not say '$part'"
-    [ "$(grep -c '^clave: ' "$err")" -eq 1 ] || complain "$what: not exactly one line of error"
-}
-
-says() { grep -qF -- "$2" "$out" || complain "$1: standard output does not say '$2'"; }
-# is_png FILE WIDTH HEIGHT
-is_png() {
+# is_png_of FILE WIDTH HEIGHT
+is_png_of() {
     checks=$((checks + 1))
     size=$(python3 -c 'import struct, sys
 head = open(sys.argv[1], "rb").read(24)
 print(*struct.unpack(">II", head[16:24]) if head[:8] == b"\x89PNG\r\n\x1a\n" else ("no", "PNG"))' "$1" 2>/dev/null)
     [ "$size" = "$2 $3" ] || complain "$1 is '$size', not a PNG of $2 x $3"
 }
-# holds WHAT EXPRESSION: a Python expression of the JSON object `o` on standard output
-holds() {
-    checks=$((checks + 1))
-    python3 -c 'import json, sys; o = json.load(open(sys.argv[1])); sys.exit(not eval(sys.argv[2]))' "$out" "$2" 2>/dev/null || complain "$1: not '$2'"
-}
 
 # Small data, a digit as a PNG file, its negative, one of another size.
-mkdir "$folder/mnist"
+small_data "$folder/mnist"
 python3 - "$folder" <<'PYTHON'
 import gzip, struct, sys, zlib
 folder = sys.argv[1]
-for prefix, count in (("train", 600), ("t10k", 200)):
-    for name, size, head in (("images-idx3-ubyte", 784, struct.pack(">IIII", 0x803, count, 28, 28)), ("labels-idx1-ubyte", 1, struct.pack(">II", 0x801, count))):
-        raw = gzip.open(f"assets/mnist/{prefix}-{name}.gz").read()
-        skip = 16 if size > 1 else 8
-        open(f"{folder}/mnist/{prefix}-{name}", "wb").write(head + raw[skip:skip + size * count])
-
 def png(name, pixels, side):
     chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     rows = b"".join(b"\0" + pixels[y * side:(y + 1) * side] for y in range(side))
@@ -98,8 +47,8 @@ vae=$folder/vae ae=$folder/ae digit=$folder/digit.png negative="$folder/negative
 expect 0 "train a vae" "$clave" train ini/smoke.ini $small --out "$vae"
 # shellcheck disable=SC2086
 expect 0 "train an autoencoder" "$clave" train "$folder/autoencoder.ini" $small --out "$ae"
-is_png "$ae/figures/samples.png" 170 170 # of the normal of its codes
-is_png "$vae/figures/samples.png" 170 170
+is_png_of "$ae/figures/samples.png" 170 170 # of the normal of its codes
+is_png_of "$vae/figures/samples.png" 170 170
 
 for command in sample interpolate score; do
     expect 0 "$command --help" "$clave" "$command" --help
@@ -120,7 +69,7 @@ refused 2 "need a likelihood" "iwae of an autoencoder" "$clave" eval "$ae" --iwa
 
 # Samples.
 expect 0 "sample of an autoencoder" "$clave" sample "$ae" --count 4 --scale 1 --out "$folder/normal.png" --json
-is_png "$folder/normal.png" 57 57
+is_png_of "$folder/normal.png" 57 57
 holds "sample" 'o["from"] == "normal" and o["components"] == 1 and o["codes"] == 500'
 expect 0 "sample again" "$clave" sample "$ae" --count 4 --scale 1 --from normal --out "$folder/again.png"
 cmp -s "$folder/normal.png" "$folder/again.png" || complain "the same seed drew other samples"
@@ -142,15 +91,15 @@ refused 2 "from 1 to 256" "no components" "$clave" sample "$ae" --components 0
 # Interpolation.
 expect 0 "interpolate" "$clave" interpolate "$ae" 0 7 --out "$folder/way.png" --scale 1
 says "interpolate" "$folder/way.png"
-is_png "$folder/way.png" 347 57 # the two images and ten between, in two rows
+is_png_of "$folder/way.png" 347 57 # the two images and ten between, in two rows
 expect 0 "interpolate one way" "$clave" interpolate "$vae" "$digit" 3 --steps 4 --path linear --out "$folder/way.png" --scale 1 --json
-is_png "$folder/way.png" 173 28
+is_png_of "$folder/way.png" 173 28
 holds "interpolate" '0 <= o["angle"] < 3.2 and o["straight"] is False'
 expect 0 "interpolate to itself" "$clave" interpolate "$ae" "$digit" 7 --out "$folder/way.png" --path spherical --json
 holds "interpolate to itself" 'o["straight"] is True and o["angle"] < 1e-3'
 grep -q "spherical way is the linear one" "$err" || complain "interpolate: does not say that there is no arc"
 expect 0 "interpolate into the figures" "$clave" interpolate "$ae" 0 1
-is_png "$ae/figures/interpolation.png" 683 113
+is_png_of "$ae/figures/interpolation.png" 683 113
 refused 2 "two images" "one end" "$clave" interpolate "$ae" 0
 refused 2 "it has 200" "no such index" "$clave" interpolate "$ae" 0 200
 refused 2 "no split" "no such split" "$clave" interpolate "$ae" 0 1 --split tset
@@ -164,7 +113,7 @@ refused 2 "no run directory" "no run" "$clave" interpolate "$folder/mnist" 0 1
 # Scores.
 expect 0 "score a split" "$clave" score "$ae" --top 3 --csv "$folder/scores.csv" --scale 1
 [ "$(grep -c '^ ' "$out")" -eq 4 ] || complain "score: not three rows and a head"
-is_png "$ae/figures/anomalies.png" 86 115
+is_png_of "$ae/figures/anomalies.png" 86 115
 [ "$(wc -l <"$folder/scores.csv")" -eq 201 ] || complain "scores.csv has not 201 lines"
 [ "$(head -n 1 "$folder/scores.csv")" = "rank,image,label,mse,percentile" ] || complain "scores.csv has another head"
 expect 0 "score --json" "$clave" score "$vae" --split val --json
@@ -176,11 +125,10 @@ holds "score images" 'o["ranked"][0]["image"].endswith("\"quoted\".png") and o["
 holds "score images" 'abs(o["ranked"][1]["score"] - o["ranked"][2]["score"]) < 1e-6 and "picture" not in o'
 python3 -c 'import csv, sys; rows = list(csv.reader(open(sys.argv[1]))); sys.exit(not (len(rows) == 4 and rows[1][1] == sys.argv[2]))' "$folder/named.csv" "$negative" || complain "named.csv does not quote a name"
 expect 0 "score and draw images" "$clave" score "$ae" "$digit" 7 "$negative" --out "$folder/named.png" --scale 1
-is_png "$folder/named.png" 86 57
+is_png_of "$folder/named.png" 86 57
 refused 3 "text.png" "score of no image" "$clave" score "$ae" "$digit" "$folder/text.png"
 refused 2 "it has 200" "score of no index" "$clave" score "$ae" 1000
 refused 2 "--top takes" "no rows" "$clave" score "$ae" --top 0
 refused 1 "nowhere" "a table nowhere" "$clave" score "$ae" --csv "$folder/nowhere/scores.csv"
 
-echo "$checks checks, $failures failed"
-[ "$failures" -eq 0 ]
+finish

@@ -1,63 +1,6 @@
 #!/bin/sh
 # clave latent end to end: test_program_latent.sh CLAVE. Each check prints what it saw when it fails.
-set -u
-clave=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-folder=$(mktemp -d "${TMPDIR:-/tmp}/clave-latent-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-out=$folder/stdout err=$folder/stderr
-select=${CLAVE_TEST_DEVICE:-auto}
-failures=0 checks=0
-
-"$clave" devices >"$out" 2>"$err"
-case $? in
-0) ;;
-4) echo "no OpenCL device"; exit 77 ;;
-*) cat "$err"; exit 1 ;;
-esac
-
-complain() {
-    failures=$((failures + 1))
-    echo "FAILED: $*"
-    sed 's/^/  stdout: /' "$out" | head -n 5
-    sed 's/^/  stderr: /' "$err" | head -n 5
-}
-
-# expect STATUS WHAT COMMAND...: runs it, and checks its exit code
-expect() {
-    status=$1 what=$2
-    shift 2
-    checks=$((checks + 1))
-    "$@" >"$out" 2>"$err" </dev/null
-    got=$?
-    [ "$got" -eq "$status" ] || complain "$what: exit code $got, not $status"
-}
-
-# refused STATUS PART WHAT COMMAND...: one line on standard error that holds PART
-refused() {
-    status=$1 part=$2 what=$3
-    shift 3
-    expect "$status" "$what" "$@"
-    grep -qF -- "$part" "$err" || complain "$what: the message does not say '$part'"
-    [ "$(grep -c '^clave: ' "$err")" -eq 1 ] || complain "$what: not exactly one line of error"
-}
-
-says() { grep -qF -- "$2" "$out" || complain "$1: standard output does not say '$2'"; }
-is_png() { [ "$(head -c 8 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 89504e470d0a1a0a ] || complain "$1 is no PNG"; }
-
-# The first images of a data set: small IDX files made of the shipped ones; without labels where $2 says so.
-small_data() {
-    mkdir -p "$1"
-    python3 - "$1" "$2" <<'PYTHON'
-import gzip, struct, sys
-for prefix, count in (("train", 300), ("t10k", 200)):
-    for name, size, head in (("images-idx3-ubyte", 784, struct.pack(">IIII", 0x803, count, 28, 28)), ("labels-idx1-ubyte", 1, struct.pack(">II", 0x801, count))):
-        if size == 1 and sys.argv[2] == "bare":
-            continue
-        raw = gzip.open(f"assets/mnist/{prefix}-{name}.gz").read()
-        skip = 16 if size > 1 else 8
-        open(f"{sys.argv[1]}/{prefix}-{name}", "wb").write(head + raw[skip:skip + size * count])
-PYTHON
-}
+. "$(dirname "$0")/program.sh"
 
 # What latent.npy and latent.csv hold, read as the manual of numpy.lib.format says: check_files FOLDER COUNT DIMS LABELLED
 check_files() {
@@ -87,7 +30,7 @@ PYTHON
 }
 
 data=$folder/mnist
-small_data "$data" labelled
+small_data "$data" 300 200
 small="data.path=$data data.validation=100 train.epochs=2 device.select=$select report.samples=0 report.manifold=0"
 run=$folder/run
 # shellcheck disable=SC2086 # $small is a list of words
@@ -137,7 +80,7 @@ for row in csv.DictReader(open(f"{sys.argv[1]}/latent.csv")):
     assert all(abs(float(row[f"code{k}"]) - pixels[at + k] / 255) < 1e-6 for k in range(784))
 PYTHON
 expect 0 "latent --split val" "$clave" latent "$run" --split val --method raw --out "$folder/val"
-small_data "$folder/bare" bare
+small_data "$folder/bare" 300 200 bare
 expect 0 "latent without labels" "$clave" latent "$run" data.path="$folder/bare" --iterations 20 --out "$folder/unlabelled"
 grep -q "k-NN" "$out" && complain "k-NN accuracy without labels"
 check_files "$folder/unlabelled" 200 2 bare
@@ -169,5 +112,4 @@ refused 2 "there is no axis 7" "axis 7" "$clave" latent "$run" --axes 0,7
 refused 2 "--perplexity takes a number" "perplexity" "$clave" latent "$run" --perplexity x
 refused 2 "no run directory" "no run" "$clave" latent "$data"
 
-echo "$checks checks, $failures failed"
-[ "$failures" -eq 0 ]
+finish

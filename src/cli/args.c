@@ -164,11 +164,12 @@ clv_status cli_parse(const cli_command *command, int argc, char **argv, cli_args
                         command->target_name, command->name);
     if (kept > 0 && command->target != CLI_NO_TARGET) args->target = argv[0];
     int first = args->target != NULL;
-    if (kept > first && !command->overrides)
+    int overrides = sort_arguments(argv + first, kept - first);
+    bool names = command->target == CLI_TARGET_AND_NAMES;
+    if (kept > first && !command->overrides && (overrides > 0 || !names))
         return clv_fail(err, CLV_ERR_CONFIG, "clave %s does not take '%s'; see clave %s --help", command->name,
                         argv[first], command->name);
-    int overrides = sort_arguments(argv + first, kept - first);
-    if (first + overrides < kept && command->target != CLI_TARGET_AND_NAMES)
+    if (first + overrides < kept && !names)
         return clv_fail(err, CLV_ERR_CONFIG, "'%s' is no section.key=value; clave %s takes one %s",
                         argv[first + overrides], command->name, command->target_name);
     args->overrides = (const char *const *)argv + first;
