@@ -8,8 +8,8 @@
 #include "golden/training.h"
 #include "support.h"
 
-/* PyTorch computes in double here. Twenty steps of Adam let a float's rounding grow to a few 1e-6 of a loss; 1e-4 is
- * what is promised. */
+/* PyTorch computes in double here; twenty steps of Adam let the rounding of floats grow to some 1e-5 of a loss. 1e-4 is what
+ * clave promises. */
 #define TOLERANCE 1e-4
 
 static void compare(const char *ini, const char *backend, const double *golden, size_t steps)
