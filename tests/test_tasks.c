@@ -32,7 +32,7 @@ static clv_config *configure(const char *ini, const char *const *more)
     snprintf(data, sizeof data, "data.path=%s", test_path("mnist"));
     snprintf(select, sizeof select, "device.select=%s", test_device());
     snprintf(from, sizeof from, "transfer.from=%s", test_path("autoencoder"));
-    if (strstr(ini, "transfer") || strstr(ini, "finetune")) overrides[count++] = from;
+    if (strstr(ini, "transfer")) overrides[count++] = from;
     for (int i = 0; more && more[i]; i++) overrides[count++] = more[i];
     assert_ok(clv_config_load(ini, overrides, count, &config, NULL, err));
     return config;
