@@ -58,7 +58,7 @@ static contents make_contents(void)
 {
     contents c = {
         .state = {
-            UINT64_MAX, UINT32_MAX, 12, 9, 0.1 + 0.2, 3, 1.0 / 3, -0.7, 11, 2, 4, {1, -0.0, 1e-310, 1e300, INFINITY, -INFINITY, 2.0 / 3, 7}}};
+            UINT64_MAX, UINT32_MAX, 12, 9, 0.1 + 0.2, 3, 1.0 / 3, -0.7, 11, 2, 1.25, 4, {1, -0.0, 1e-310, 1e300, INFINITY, -INFINITY, 2.0 / 3, 7}}};
     clv_random random = clv_random_start(5, 1);
     for (int i = 0; i < ELEMENTS; i++) {
         uint32_t word[3] = {clv_random_word(&random), clv_random_word(&random), clv_random_word(&random)};

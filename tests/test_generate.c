@@ -72,7 +72,7 @@ static clv_session *open_weigher(const clv_config *config)
         {CLV_MODE_ENCODE, CLV_DATASET_TEST}, {CLV_MODE_WEIGH, CLV_DATASET_TEST}, {CLV_MODE_DECODE, CLV_DATASET_TEST}};
     clv_session *s = NULL;
     assert_ok(clv_session_open(config, NULL, request, 3, &s, err));
-    assert_ok(clv_session_load(s, vae_run, CLV_BEST_FILE, err));
+    assert_ok(clv_session_load(s, vae_run, err));
     return s;
 }
 
@@ -326,7 +326,7 @@ static void test_drawn_codes_are_like_the_training_codes(void **state)
     clv_session *s = NULL;
     static float codes[CODES * LATENT], drawn[DRAWN * LATENT];
     assert_ok(clv_session_open(config, NULL, request, 2, &s, err));
-    assert_ok(clv_session_load(s, autoencoder_run, CLV_BEST_FILE, err));
+    assert_ok(clv_session_load(s, autoencoder_run, err));
     assert_int_equal(clv_default_from(s), CLV_FROM_NORMAL);
     assert_ok(clv_encode(s, CLV_DATASET_TRAIN, 0, CODES, codes, err));
     for (int mixture = 0; mixture < 2; mixture++) {
@@ -400,7 +400,7 @@ static void test_memory_running_out(void **state)
     const clv_phase_request request[] = {
         {CLV_MODE_ENCODE, CLV_DATASET_TEST}, {CLV_MODE_WEIGH, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TRAIN}};
     assert_ok(clv_session_open(config, NULL, request, 3, &s, err));
-    assert_ok(clv_session_load(s, vae_run, CLV_BEST_FILE, err));
+    assert_ok(clv_session_load(s, vae_run, err));
     for (int what = 0; what < CALLS; what++) {
         clv_status status = CLV_ERR_INTERNAL;
         long nth = 0;

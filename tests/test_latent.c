@@ -21,7 +21,7 @@ static clv_session *open_session(void)
     const clv_phase_request request = {CLV_MODE_ENCODE, CLV_DATASET_TEST};
     clv_session *s;
     assert_ok(clv_session_open(config, NULL, &request, 1, &s, err));
-    assert_ok(clv_session_load(s, NULL, NULL, err));
+    assert_ok(clv_session_load(s, NULL, err));
     return s;
 }
 

@@ -26,7 +26,7 @@ static void compare(const char *ini, const char *backend, const double *golden, 
     clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
     assert_ok(clv_config_load(ini, overrides, 6, &config, NULL, err));
     assert_ok(clv_session_open(config, NULL, &request, 1, &s, err));
-    assert_ok(clv_session_load(s, NULL, NULL, err));
+    assert_ok(clv_session_load(s, NULL, err));
     double worst = 0;
     for (uint32_t i = 0; i < steps; i++) {
         clv_pass pass = {.first = i * 128, .count = 128, .first_step = i, .seed = 7};

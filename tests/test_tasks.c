@@ -163,6 +163,7 @@ static void test_what_does_not_match_is_listed(void **state)
          "'cnv2' matches no layer that has weights; did you mean 'conv2'"},
         {{"transfer.freeze=*"}, CLV_ERR_CONFIG, "nothing to train"},
         {{"transfer.freeze=conv1,,conv2"}, CLV_ERR_CONFIG, "empty or too long entry"},
+        {{"transfer.freeze=conv1,"}, CLV_ERR_CONFIG, "empty or too long entry"},
         {{"transfer.freeze=conv1:0.1"}, CLV_ERR_CONFIG, "takes names alone"},
         {{"transfer.reset=heads"}, CLV_ERR_CONFIG, "did you mean 'head'"},
         {{"train.layer_rates=fc1"}, CLV_ERR_CONFIG, "needs a number above 0"},
@@ -282,6 +283,55 @@ static void test_few_labels(void **state)
         CLV_ERR_CONFIG, "data.train_count = 501");
 }
 
+/* ---- runs as they end ---- */
+
+static bool has_file(const char *run_name, const char *name)
+{
+    char path[700];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s", test_path(run_name), name);
+    return stat(path, &info) == 0;
+}
+
+/* Three points have no neighbours to speak of: the plots of codes are left out, nothing else is. */
+static void test_a_figure_that_cannot_be_drawn_is_no_failure(void **state)
+{
+    (void)state;
+    assert_ok(run("ini/autoencoder.ini", test_path("few-points"), 0,
+                  (const char *const[]){"report.latent=3", "train.epochs=1", NULL}, err));
+    assert_false(has_file("few-points", "figures/tsne.png"));
+    assert_true(has_file("few-points", "figures/loss.png"));
+    assert_true(has_file("few-points", "figures/reconstructions.png"));
+    assert_true(has_file("few-points", "report.html"));
+}
+
+/* What a run reports and what is measured of it afterwards are of the same weights, the last ones here. */
+static void test_last_weights_are_measured_where_the_run_says_so(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"early_stopping.restore_best=false", "train.lr=1", "train.epochs=3", NULL};
+    clv_train_result result;
+    clv_measures later;
+    clv_config *config = configure("ini/autoencoder.ini", more);
+    clv_train_options options = {.out = test_path("last")};
+    assert_ok(clv_train(config, &options, &result, err));
+    assert_ok(clv_evaluate(test_path("last"), config, "test", NULL, &later, err));
+    assert_true(clv_measure_get(&result.test, "loss") == clv_measure_get(&later, "loss"));
+    clv_config_destroy(config);
+}
+
+/* A process that died between resolved.ini and its first checkpoint leaves nothing to go on from. */
+static void test_a_run_that_never_began_begins_again(void **state)
+{
+    (void)state;
+    char path[700];
+    assert_ok(clv_make_folders(test_path("stillborn"), err));
+    snprintf(path, sizeof path, "%s/%s", test_path("stillborn"), CLV_RESOLVED_FILE);
+    assert_ok(clv_file_write(path, "[experiment]\n", 13, err));
+    assert_ok(
+        run("ini/autoencoder.ini", test_path("stillborn"), 0, (const char *const[]){"train.epochs=1", NULL}, err));
+}
+
 /* ---- denoising ---- */
 
 static double measure_noise(const char *amount, const char *name)
@@ -320,6 +370,9 @@ int main(void)
         cmocka_unit_test(test_single_images_are_answered),
         cmocka_unit_test(test_labels_must_be_classes),
         cmocka_unit_test(test_few_labels),
+        cmocka_unit_test(test_a_figure_that_cannot_be_drawn_is_no_failure),
+        cmocka_unit_test(test_last_weights_are_measured_where_the_run_says_so),
+        cmocka_unit_test(test_a_run_that_never_began_begins_again),
         cmocka_unit_test(test_noise_is_as_strong_as_asked),
     };
     if (!have_opencl()) return 77;

@@ -34,7 +34,7 @@ static void first_losses(const char *ini, const char *const *overrides, double l
     clv_session *s = NULL;
     clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
     assert_ok(clv_session_open(config, NULL, &request, 1, &s, err));
-    assert_ok(clv_session_load(s, NULL, NULL, err));
+    assert_ok(clv_session_load(s, NULL, err));
     uint32_t batch = (uint32_t)s->phase[0].plan->batch;
     for (uint32_t i = 0; i < STEPS; i++) {
         clv_pass pass = {.first = i * batch, .count = batch, .first_step = i, .seed = 7};

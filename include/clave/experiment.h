@@ -66,7 +66,8 @@ clv_status clv_train(const clv_config *config, const clv_train_options *options,
 clv_status clv_run_config(const char *run, const char *const *overrides, int override_count, clv_config **config,
                           clv_error *err);
 
-/* Measures a run's best weights on a split: "test", "val" or "train". */
+/* Measures a run's weights, as it ended, on a split: "test", "val" or "train". What takes a run takes the weights that its
+ * early_stopping.restore_best says: the best epoch's, or the last one's. */
 clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, struct clv_log *log,
                         clv_measures *measures, clv_error *err);
 
@@ -90,7 +91,7 @@ typedef struct clv_class_figures {
 } clv_class_figures;
 void clv_class_figures_free(clv_class_figures *figures);
 
-/* Measures a classifier's best weights on a split, class by class; nothing (classes 0) for other tasks. */
+/* Measures a classifier's weights on a split, class by class; nothing (classes 0) for other tasks. */
 clv_status clv_evaluate_classes(const char *run, const clv_config *config, const char *split, struct clv_log *log,
                                 clv_class_figures *figures, clv_error *err);
 

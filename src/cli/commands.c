@@ -4,7 +4,7 @@
 const cli_command cli_commands[] = {
     {"train", cli_train, CLI_TARGET, "FILE.ini|RUN", true, "out resume json",
      "train the experiment of an INI file; prints the run directory last"},
-    {"eval", cli_eval, CLI_TARGET, "RUN", true, "split iwae json", "measure a run's best weights on a split"},
+    {"eval", cli_eval, CLI_TARGET, "RUN", true, "split iwae json", "measure a run's weights on a split"},
     {"reconstruct", cli_reconstruct, CLI_TARGET, "RUN", true, "out seed count scale split json",
      "draw originals over reconstructions"},
     {"sample", cli_sample, CLI_TARGET, "RUN", true, "out seed count scale from components json",

@@ -77,7 +77,7 @@ clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_
     clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
     *result = (clv_bench_result){0};
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
-    CLV_TRY(clv_session_load(s, NULL, NULL, err));
+    CLV_TRY(clv_session_load(s, NULL, err));
     const clv_phase *phase = &s->phase[0];
     CLV_REQUIRE(s->train_count >= (uint32_t)phase->plan->batch, CLV_ERR_CONFIG,
                 "%s: a batch of %d is more than the %u training images", clv_config_where(config, "train.batch"),

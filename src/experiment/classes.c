@@ -113,7 +113,7 @@ clv_status clv_evaluate_classes(const char *run, const clv_config *config, const
     clv_phase_request request = {CLV_MODE_CLASSIFY, 0};
     if (strcmp(clv_config_string(config, "experiment.task"), "classify")) return CLV_OK;
     CLV_TRY(clv_split_dataset(split, &request.dataset, err));
-    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, log, &request, 1, &s, err));
+    CLV_TRY(clv_session_open_run(run, config, log, &request, 1, &s, err));
     CLV_TRY(clv_count_answers(s, split, figures, NULL, err));
 done:
     clv_session_close(s);

@@ -8,12 +8,12 @@
 
 #define GRID_GAP 1
 
-clv_status clv_session_open_run(const char *run, const char *weights, const clv_config *config, clv_log *log,
+clv_status clv_session_open_run(const char *run, const clv_config *config, clv_log *log,
                                 const clv_phase_request *request, int requests, clv_session **session, clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = clv_session_open(config, log, request, requests, &s, err);
-    if (status == CLV_OK) status = clv_session_load(s, run, weights, err);
+    if (status == CLV_OK) status = clv_session_load(s, run, err);
     if (status == CLV_OK)
         *session = s;
     else

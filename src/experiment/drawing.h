@@ -5,8 +5,8 @@
 #include "clave/experiment.h"
 #include "experiment/session.h"
 
-/* A session with a run's weights, of CLV_BEST_FILE or CLV_LAST_FILE. */
-clv_status clv_session_open_run(const char *run, const char *weights, const clv_config *config, clv_log *log,
+/* A session with a run's weights. */
+clv_status clv_session_open_run(const char *run, const clv_config *config, clv_log *log,
                                 const clv_phase_request *request, int requests, clv_session **session, clv_error *err);
 
 /* `path`, or where it is NULL RUN/figures/name; the folder is made. */

@@ -30,7 +30,7 @@ clv_status clv_evaluate(const char *run, const clv_config *config, const char *s
     clv_pass pass = {.seed = (uint64_t)clv_config_int(config, "experiment.seed"), .label = split};
     CLV_TRY(clv_split_dataset(split, &request.dataset, err));
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
-    CLV_TRY(clv_session_load(s, run, CLV_BEST_FILE, err));
+    CLV_TRY(clv_session_load(s, run, err));
     CLV_TRY(clv_session_split(s, split, &pass.first, &pass.count, err));
     CLV_TRY(clv_pass_run(s, &s->phase[0], &pass, err));
     clv_pass_measures(&s->phase[0], &pass, measures);

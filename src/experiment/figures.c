@@ -22,6 +22,7 @@ typedef struct pen {
     clv_session *session;
     const clv_config *config;
     const char *run;
+    clv_log *log;
     uint64_t seed;
     int scale;
 } pen;
@@ -153,20 +154,22 @@ static const struct figure {
     bool (*wanted)(const pen *p);
     clv_status (*draw)(const pen *p, clv_error *err);
 } table[] = {
-    {{"loss", "Loss by epoch"}, always, draw_curves},
-    {{"accuracy", "Accuracy by epoch"}, always, NULL},
-    {{"bce", "Cross-entropy by epoch"}, always, NULL},
-    {{"kl", "KL divergence by epoch"}, always, NULL},
-    {{"lr", "Learning rate by epoch"}, always, NULL},
-    {{"reconstructions", "Originals over reconstructions"}, has_reconstructions, draw_reconstructions},
-    {{"noise", "Error by noise"}, is_denoiser, draw_noise},
-    {{"samples", "New images"}, has_samples, draw_samples},
-    {{"manifold", "The plane of codes"}, has_manifold, draw_manifold},
-    {{"latent", "Codes of test images"}, has_latent, draw_latent},
-    {{"pca", "The same by principal components"}, has_latent, NULL},
-    {{"tsne", "The same by t-SNE"}, has_latent, NULL},
-    {{"confusion", "Confusion matrix"}, is_classifier, draw_answers},
-    {{"mistakes", "The most confident mistakes"}, is_classifier, NULL},
+    {{"loss", "Loss by epoch", .curve = true}, always, draw_curves},
+    {{"accuracy", "Accuracy by epoch", true, "share of images answered rightly"}, always, NULL},
+    {{"bce", "Cross-entropy by epoch", true, "nats an image"}, always, NULL},
+    {{"kl", "KL divergence by epoch", true, "nats an image"}, always, NULL},
+    {{"lr", "Learning rate at the end of each epoch", true, "learning rate"}, always, NULL},
+    {{.stem = "reconstructions", .heading = "Originals over reconstructions"},
+     has_reconstructions,
+     draw_reconstructions},
+    {{.stem = "noise", .heading = "Error by noise"}, is_denoiser, draw_noise},
+    {{.stem = "samples", .heading = "New images"}, has_samples, draw_samples},
+    {{.stem = "manifold", .heading = "The plane of codes"}, has_manifold, draw_manifold},
+    {{.stem = "latent", .heading = "Codes of test images"}, has_latent, draw_latent},
+    {{.stem = "pca", .heading = "The same by principal components"}, has_latent, NULL},
+    {{.stem = "tsne", .heading = "The same by t-SNE"}, has_latent, NULL},
+    {{.stem = "confusion", .heading = "Confusion matrix"}, is_classifier, draw_answers},
+    {{.stem = "mistakes", .heading = "The most confident mistakes"}, is_classifier, NULL},
 };
 #define FIGURES ((int)(sizeof table / sizeof *table))
 
@@ -188,12 +191,25 @@ static clv_status remove_figure(const pen *p, const char *stem, clv_error *err)
     return CLV_OK;
 }
 
+/* What cannot be drawn of these weights or these data (all codes are one, the test images are too few for a map) is
+ * told, and no reason to lose a trained model's report. */
+static clv_status draw_figure(const pen *p, const struct figure *figure, clv_error *err)
+{
+    clv_error why = {0};
+    clv_status status = figure->draw(p, &why);
+    if (status == CLV_ERR_CONFIG || status == CLV_ERR_DATA) {
+        clv_log_line(p->log, "notice: no figure '%s': %s", figure->name.stem, why.message);
+        return CLV_OK;
+    }
+    return status == CLV_OK ? CLV_OK : clv_fail(err, status, "%s", why.message);
+}
+
 static clv_status draw_all(const pen *p, clv_error *err)
 {
     clv_status status = CLV_OK;
     for (int i = 0; i < FIGURES; i++) CLV_TRY(remove_figure(p, table[i].name.stem, err));
     for (int i = 0; i < FIGURES; i++)
-        if (table[i].draw && table[i].wanted(p)) CLV_TRY(table[i].draw(p, err));
+        if (table[i].draw && table[i].wanted(p)) CLV_TRY(draw_figure(p, &table[i], err));
 done:
     return status;
 }
@@ -216,15 +232,14 @@ static int requests_of(const clv_config *config, clv_phase_request request[CLV_M
     return count;
 }
 
-clv_status clv_run_figures(const clv_config *config, const char *run, clv_error *err)
+clv_status clv_run_figures(const clv_config *config, const char *run, clv_log *log, clv_error *err)
 {
     clv_phase_request request[CLV_MAX_PHASES];
     int requests = requests_of(config, request);
-    const char *weights = clv_config_bool(config, "early_stopping.restore_best") ? CLV_BEST_FILE : CLV_LAST_FILE;
-    pen p = {.config = config, .run = run, .seed = (uint64_t)clv_config_int(config, "experiment.seed")};
+    pen p = {.config = config, .run = run, .log = log, .seed = (uint64_t)clv_config_int(config, "experiment.seed")};
     clv_status status = CLV_OK;
     p.scale = setting(&p, "report.scale");
-    CLV_TRY(clv_session_open_run(run, weights, config, NULL, request, requests, &p.session, err));
+    CLV_TRY(clv_session_open_run(run, config, NULL, request, requests, &p.session, err));
     CLV_TRY(draw_all(&p, err));
 done:
     clv_session_close(p.session);

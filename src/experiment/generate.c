@@ -136,7 +136,7 @@ clv_status clv_sample(const char *run, const clv_config *config, const clv_sampl
     clv_status status = CLV_OK;
     int count;
     CLV_TRY(clv_picture_count(picture, config, "report.samples", &count, err));
-    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, picture->log, request, prior ? 1 : 2, &s, err));
+    CLV_TRY(clv_session_open_run(run, config, picture->log, request, prior ? 1 : 2, &s, err));
     CLV_TRY(clv_figure_path(run, picture->path, "samples.png", made.path, err));
     CLV_TRY(clv_draw_samples(s, options->from, options->components, picture->seed, count,
                              clv_picture_choice(picture->scale, config, "report.scale"), made.path, &made, err));

@@ -101,7 +101,7 @@ clv_status clv_given_open(const char *run, const clv_config *config, clv_log *lo
 {
     clv_session *s = NULL;
     clv_status status = clv_session_open_given(config, log, request, requests, images, &s, err);
-    if (status == CLV_OK) status = clv_session_load(s, run, CLV_BEST_FILE, err);
+    if (status == CLV_OK) status = clv_session_load(s, run, err);
     if (status == CLV_OK)
         *session = s;
     else

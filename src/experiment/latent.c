@@ -331,7 +331,7 @@ clv_status clv_latent(const char *run, const clv_config *config, const clv_laten
     CLV_TRY(clv_split_dataset(options->split ? options->split : "test", &request.dataset, err));
     CLV_TRY(clv_path_join(folder, sizeof folder, options->out ? "" : run, options->out ? options->out : "latent", err));
     CLV_TRY(clv_session_open(config, options->log, &request, 1, &s, err));
-    CLV_TRY(clv_session_load(s, run, CLV_BEST_FILE, err));
+    CLV_TRY(clv_session_load(s, run, err));
     CLV_TRY(start(&l, s, folder, options, result, err));
     CLV_TRY(draw_all(&l, err));
     CLV_TRY(measure(&l, err));

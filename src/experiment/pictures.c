@@ -147,7 +147,7 @@ clv_status clv_reconstruct(const char *run, const clv_config *config, const clv_
     clv_phase_request request = {CLV_MODE_RECONSTRUCT, 0};
     CLV_TRY(clv_split_dataset(split, &request.dataset, err));
     CLV_TRY(clv_picture_count(options, config, "report.reconstructions", &count, err));
-    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, &request, 1, &s, err));
+    CLV_TRY(clv_session_open_run(run, config, options->log, &request, 1, &s, err));
     CLV_TRY(clv_figure_path(run, options->path, "reconstructions.png", path_out, err));
     CLV_TRY(clv_draw_reconstructions(s, split, options->seed, count,
                                      clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
@@ -164,7 +164,7 @@ clv_status clv_manifold(const char *run, const clv_config *config, const clv_pic
     int count;
     clv_phase_request request[] = {{CLV_MODE_DECODE, CLV_DATASET_TEST}, {CLV_MODE_ENCODE, CLV_DATASET_TEST}};
     CLV_TRY(clv_picture_count(options, config, "report.manifold", &count, err));
-    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->log, request, 2, &s, err));
+    CLV_TRY(clv_session_open_run(run, config, options->log, request, 2, &s, err));
     CLV_TRY(clv_figure_path(run, options->path, "manifold.png", path_out, err));
     CLV_TRY(clv_draw_manifold(s, count, clv_picture_choice(options->scale, config, "report.scale"), path_out, err));
 done:

@@ -13,15 +13,6 @@
 #include "experiment/pictures.h"
 #include "experiment/run_folder.h"
 
-static const struct {
-    const char *metric, *title, *unit;
-} curves[] = {{"loss", "Loss by epoch", NULL},
-              {"accuracy", "Accuracy by epoch", "share of images answered rightly"},
-              {"bce", "Cross-entropy by epoch", "nats an image"},
-              {"kl", "KL divergence by epoch", "nats an image"},
-              {"lr", "Learning rate at the end of each epoch", "learning rate"}}; /* those a run has, train and val */
-#define CURVES ((int)(sizeof curves / sizeof *curves))
-
 static uint32_t last_epoch(const clv_metric_table *table)
 {
     uint32_t last = 0;
@@ -54,11 +45,11 @@ static const char *loss_unit(const clv_metric_table *table)
 }
 
 /* One picture a metric: curves of different units do not share an axis. */
-static clv_status draw_curve(const char *run, const clv_metric_table *table, int curve, double *points, uint32_t epochs,
-                             clv_error *err)
+static clv_status draw_curve(const char *run, const clv_metric_table *table, const clv_figure_name *curve,
+                             double *points, uint32_t epochs, clv_error *err)
 {
     static const char *const splits[] = {"train", "val"}, *const endings[] = {"png", "svg"};
-    const char *metric = curves[curve].metric, *unit = curves[curve].unit ? curves[curve].unit : loss_unit(table);
+    const char *metric = curve->stem, *unit = curve->unit ? curve->unit : loss_unit(table);
     char path[CLV_PATH_SIZE], name[64];
     clv_series series[2];
     int count = 0;
@@ -70,7 +61,7 @@ static clv_status draw_curve(const char *run, const clv_metric_table *table, int
     }
     if (!count) return CLV_OK;
     clv_plot plot = {
-        .title = curves[curve].title, .x_label = "epoch", .y_label = unit, .series = series, .series_count = count};
+        .title = curve->heading, .x_label = "epoch", .y_label = unit, .series = series, .series_count = count};
     clv_status status = CLV_OK;
     for (int i = 0; i < 2; i++) {
         snprintf(name, sizeof name, "%s/%s.%s", CLV_FIGURES_FOLDER, metric, endings[i]);
@@ -90,7 +81,10 @@ clv_status clv_loss_curves(const char *run, clv_error *err)
     uint32_t epochs = last_epoch(&table);
     points = clv_alloc((size_t)epochs * 3 + 1, sizeof *points, err);
     CLV_REQUIRE(points, CLV_ERR_INTERNAL, "out of memory for the curves of %u epochs", epochs);
-    for (int i = 0; i < CURVES; i++) CLV_TRY(draw_curve(run, &table, i, points, epochs, err));
+    for (int i = 0; i < clv_figure_count(); i++) {
+        const clv_figure_name curve = clv_figure_at(i);
+        if (curve.curve) CLV_TRY(draw_curve(run, &table, &curve, points, epochs, err));
+    }
 done:
     clv_metrics_free(&table);
     free(points);

@@ -41,8 +41,9 @@ static bool holds(const char *folder, const char *name)
 
 clv_status clv_run_folder_check_new(const char *out, clv_error *err)
 {
-    static const char *const names[] = {CLV_RESOLVED_FILE, CLV_LAST_FILE,    CLV_BEST_FILE,
-                                        CLV_METRICS_FILE,  CLV_RESULTS_FILE, CLV_REPORT_FILE};
+    /* Not CLV_RESOLVED_FILE: a run killed between that and its first checkpoint can only be begun again. */
+    static const char *const names[] = {CLV_LAST_FILE, CLV_BEST_FILE, CLV_METRICS_FILE, CLV_RESULTS_FILE,
+                                        CLV_REPORT_FILE};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (holds(out, names[i]))
             return clv_fail(err, CLV_ERR_CONFIG,

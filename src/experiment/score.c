@@ -108,7 +108,7 @@ static clv_status score_test_images(const char *run, const clv_config *config, c
     clv_score_row *made = NULL;
     clv_status status = CLV_OK;
     const int requests = score_phases(config, CLV_DATASET_TEST, request);
-    CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, NULL, request, requests, &s, err));
+    CLV_TRY(clv_session_open_run(run, config, NULL, request, requests, &s, err));
     const uint32_t all = s->images[CLV_DATASET_TEST].count;
     made = clv_alloc(all, sizeof *made, err);
     CLV_REQUIRE(made, CLV_ERR_INTERNAL, "out of memory for the scores of %u images", all);
@@ -220,7 +220,7 @@ static clv_status open_subject(const char *run, const clv_config *config, const 
         CLV_TRY(clv_given_open(run, config, options->picture.log, request, requests, &images, s, err));
     } else {
         const int requests = score_phases(config, *dataset, request);
-        CLV_TRY(clv_session_open_run(run, CLV_BEST_FILE, config, options->picture.log, request, requests, s, err));
+        CLV_TRY(clv_session_open_run(run, config, options->picture.log, request, requests, s, err));
     }
 done:
     clv_images_free(&images);

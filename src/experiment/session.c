@@ -321,8 +321,9 @@ clv_status clv_session_read_batch(clv_session *s, const clv_phase *phase, clv_no
     return exchange_batch(s, phase, node, NULL, values, count, err);
 }
 
-clv_status clv_session_load(clv_session *s, const char *run, const char *file, clv_error *err)
+clv_status clv_session_load(clv_session *s, const char *run, clv_error *err)
 {
+    const char *file = clv_config_bool(s->config, "early_stopping.restore_best") ? CLV_BEST_FILE : CLV_LAST_FILE;
     const clv_param_layout *layout = clv_model_params(s->model);
     clv_status status = CLV_OK;
     float *values = clv_alloc(layout->elements, sizeof *values, err);

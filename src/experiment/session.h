@@ -72,9 +72,9 @@ clv_status clv_session_write_batch(clv_session *session, const clv_phase *phase,
 clv_status clv_session_read_batch(clv_session *session, const clv_phase *phase, clv_node node, float *values, int count,
                                   clv_error *err);
 
-/* Loads a run's weights, of CLV_BEST_FILE or CLV_LAST_FILE (or initial ones where run is NULL, from experiment.seed).
- */
-clv_status clv_session_load(clv_session *session, const char *run, const char *file, clv_error *err);
+/* Loads a run's weights, those that early_stopping.restore_best says it ended with: the best epoch's or the last one's;
+ * or initial ones where run is NULL, from experiment.seed. */
+clv_status clv_session_load(clv_session *session, const char *run, clv_error *err);
 
 /* "POCL / pthread-haswell (driver 3.1, opencl)". */
 void clv_session_device(const clv_session *session, char *text, size_t size);

@@ -184,6 +184,8 @@ static clv_status end_epoch(trainer *t, const clv_pass *pass, double pass_second
     double last_rate = clv_schedule_rate(&t->schedule, pass->first_step + pass->batches - 1, &t->plateau);
     t->state.epoch++;
     t->state.step = t->state.epoch * pass->batches;
+    pass_seconds += t->state.epoch_seconds;
+    t->state.epoch_seconds = 0;
     t->state.epoch_batches = 0;
     memset(t->state.epoch_sum, 0, sizeof t->state.epoch_sum);
     *stop = clv_stopping_update(&t->stopping, t->state.epoch, monitored(t), &improved);
@@ -202,8 +204,9 @@ done:
     return status;
 }
 
-static clv_status interrupted(trainer *t, const clv_pass *pass, clv_error *err)
+static clv_status interrupted(trainer *t, const clv_pass *pass, double seconds, clv_error *err)
 {
+    t->state.epoch_seconds += seconds;
     t->state.epoch_batches = pass->batches;
     t->state.step = pass->first_step + pass->batches;
     memcpy(t->state.epoch_sum, pass->sum, sizeof pass->sum);
@@ -238,7 +241,7 @@ static clv_status run_epoch(trainer *t, bool *stop, clv_error *err)
     uint64_t images = (uint64_t)(pass.batches - pass.from_batch) * (uint64_t)phase->plan->batch;
     if (images > count) images = count;
     t->steps_run += pass.batches - pass.from_batch;
-    if (pass.batches < batches) return interrupted(t, &pass, err);
+    if (pass.batches < batches) return interrupted(t, &pass, seconds, err);
     CLV_TRY(end_epoch(t, &pass, seconds, images, stop, err));
     CLV_REQUIRE(!pass.stopped, CLV_INTERRUPTED, "interrupted after epoch %u; go on by: clave train %s --resume",
                 t->state.epoch, t->folder.path);
@@ -287,12 +290,12 @@ static clv_status finish(trainer *t, clv_error *err)
     clv_status status = CLV_OK;
     clv_class_figures classes = {0};
     if (clv_config_bool(t->config, "early_stopping.restore_best"))
-        CLV_TRY(clv_session_load(t->session, t->folder.path, CLV_BEST_FILE, err));
+        CLV_TRY(clv_session_load(t->session, t->folder.path, err));
     CLV_TRY(measure_split(t, "test", &t->result->test, err));
     if (!clv_model_has_decoder(t->session->model)) CLV_TRY(clv_count_answers(t->session, "test", &classes, NULL, err));
     summarise(t);
     CLV_TRY(clv_results_write(&t->folder, t->config, &t->session->be->info, t->result, &classes, err));
-    CLV_TRY(clv_run_figures(t->config, t->folder.path, err));
+    CLV_TRY(clv_run_figures(t->config, t->folder.path, t->options->log, err));
     CLV_TRY(clv_report_write(t->config, t->folder.path, t->result, err));
 done:
     clv_class_figures_free(&classes);

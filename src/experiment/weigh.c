@@ -183,7 +183,7 @@ clv_status clv_iwae(const char *run, const clv_config *config, const char *split
     CLV_TRY(clv_split_dataset(split, &w.dataset, err));
     const clv_phase_request request[] = {{CLV_MODE_ENCODE, w.dataset}, {CLV_MODE_WEIGH, w.dataset}};
     CLV_TRY(clv_session_open(config, log, request, 2, &s, err));
-    CLV_TRY(clv_session_load(s, run, CLV_BEST_FILE, err));
+    CLV_TRY(clv_session_load(s, run, err));
     CLV_TRY(clv_session_split(s, split, &w.first, &w.count, err));
     CLV_TRY(clv_weigh(s, &w, err));
     add_bounds(&w, measures);

@@ -32,7 +32,7 @@ typedef struct clv_param_place place;
 
 /* ---- the counters as metadata: a table of the fields of clv_train_state ---- */
 
-enum { KEY_COUNT = 12, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
+enum { KEY_COUNT = 13, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
 
 typedef enum number_kind { U64, U32, REAL } number_kind;
 
@@ -52,6 +52,7 @@ static const struct field {
     {"plateau_best", REAL, offsetof(clv_train_state, plateau_best), 1},
     {"plateau_epochs", U32, offsetof(clv_train_state, plateau_epochs), 1},
     {"plateau_waited", U32, offsetof(clv_train_state, plateau_waited), 1},
+    {"epoch_seconds", REAL, offsetof(clv_train_state, epoch_seconds), 1},
     {"epoch_batches", U32, offsetof(clv_train_state, epoch_batches), 1},
     {"epoch_sum", REAL, offsetof(clv_train_state, epoch_sum), CLV_TRAIN_STATE_SUMS},
 };

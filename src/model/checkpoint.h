@@ -18,7 +18,8 @@ typedef struct clv_train_state {
     uint32_t waited;     /* epochs without improvement */
     double plateau_share, plateau_best; /* of train.schedule = plateau: what multiplies train.lr, and what it has seen */
     uint32_t plateau_epochs, plateau_waited;
-    uint32_t epoch_batches; /* of an epoch interrupted half-way: batches done, and their losses summed by metric */
+    double epoch_seconds;   /* of an epoch interrupted half-way: */
+    uint32_t epoch_batches; /* time spent, batches done, and their losses summed by metric */
     double epoch_sum[CLV_TRAIN_STATE_SUMS];
 } clv_train_state;
 

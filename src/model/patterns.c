@@ -23,18 +23,17 @@ static void copy_trimmed(const char *from, size_t length, char *to, size_t size,
     snprintf(to, size, "%.*s", (int)(length < size ? length : size - 1), from);
 }
 
-/* The next entry of the list at *at; false at its end. */
+/* The next entry of the list at *at, NULL behind its last; an empty one behind a comma at the end. */
 static bool next_entry(const char **at, entry *e)
 {
-    if (!*at || !**at || !strcmp(*at, CLV_NO_PATTERNS)) return false;
+    if (!*at || !strcmp(*at, CLV_NO_PATTERNS)) return false;
     size_t length = strcspn(*at, ",");
     const char *colon = memchr(*at, ':', length);
     size_t name = colon ? (size_t)(colon - *at) : length;
     e->whole = true;
     copy_trimmed(*at, name, e->pattern, sizeof e->pattern, &e->whole);
     copy_trimmed(colon ? colon + 1 : "", colon ? length - name - 1 : 0, e->number, sizeof e->number, &e->whole);
-    *at += length;
-    if (**at == ',' && (*at)[1]) (*at)++;
+    *at = (*at)[length] ? *at + length + 1 : NULL;
     return true;
 }
 
