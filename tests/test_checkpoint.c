@@ -58,7 +58,7 @@ static contents make_contents(void)
 {
     contents c = {
         .state = {
-            UINT64_MAX, UINT32_MAX, 12, 9, 0.1 + 0.2, 3, 1.0 / 3, -0.7, 11, 2, 1.25, 4, {1, -0.0, 1e-310, 1e300, INFINITY, -INFINITY, 2.0 / 3, 7}}};
+            UINT64_MAX, 77, UINT32_MAX, 12, 9, 0.1 + 0.2, 3, 1.0 / 3, -0.7, 11, 2, 1.25, 4, {1, -0.0, 1e-310, 1e300, INFINITY, -INFINITY, 2.0 / 3, 7}}};
     clv_random random = clv_random_start(5, 1);
     for (int i = 0; i < ELEMENTS; i++) {
         uint32_t word[3] = {clv_random_word(&random), clv_random_word(&random), clv_random_word(&random)};
@@ -284,8 +284,8 @@ static void broken_files_are_refused(void **state)
         {"{\"__metadata__\":{\"format\":\"clave-1\"}," W "}", 8, "'clave-1'"},
         {"{\"__metadata__\":{\"format\":\"clave-2\"}," W "}", 8, "nothing for 'seed'"},
         {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"18446744073709551616\"}," W "}", 8, "for 'seed'"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"step\":\"-1\"}," W "}", 8, "for 'step'"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"step\":\"\"}," W "}", 8, "for 'step'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"data\":\"2\",\"step\":\"-1\"}," W "}", 8, "for 'step'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"data\":\"2\",\"step\":\"\"}," W "}", 8, "for 'step'"},
         {"{\"w\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
          "w is F16 [2] instead of F32 [2] (clave reads F32 alone)"},
         {"{\"w\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}", 16,

@@ -8,8 +8,8 @@
 #include "golden/training.h"
 #include "support.h"
 
-/* PyTorch computes in double here; twenty steps of Adam let the rounding of floats grow to some 1e-5 of a loss. 1e-4 is what
- * clave promises. */
+/* PyTorch computes in double here; twenty steps of Adam let the rounding of floats grow to some 1e-5 of a loss. 1e-4 is
+ * what clave promises. */
 #define TOLERANCE 1e-4
 
 static void compare(const char *ini, const char *backend, const double *golden, size_t steps)
@@ -19,8 +19,6 @@ static void compare(const char *ini, const char *backend, const double *golden, 
     snprintf(choice, sizeof choice, "device.backend=%s", backend);
     const char *overrides[] = {choice,          select,           "params.drop=0", "train.schedule=constant",
                                "train.lr=1e-3", "train.batch=128"};
-    const bool vae = strstr(ini, "vae") != NULL;
-    if (vae) overrides[2] = "params.latent=2";
     clv_config *config = NULL;
     clv_session *s = NULL;
     clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};

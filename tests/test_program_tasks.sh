@@ -68,7 +68,7 @@ expect 0 "compare" "$clave" compare "$run" "$folder/few" --x train.images --y te
 is_png "$folder/compare.png"
 expect 0 "compare --json" "$clave" compare "$run" "$folder/few" --x train.images --y test.accuracy --json
 holds "compare --json" "[r['x'] for r in o['runs']] == [500, 100] and [r['by'] for r in o['runs']] == ['transfer', 'classifier']"
-refused 3 "test.acuracy" "compare by nothing" "$clave" compare "$run" --y test.acuracy
+refused 2 "test.acuracy" "compare by nothing" "$clave" compare "$run" --y test.acuracy
 refused 2 "no run directory" "compare with no run" "$clave" compare "$run" "$data"
 
 # Denoising: another level of noise is measured by an override.

@@ -93,6 +93,20 @@ static void test_plateau(void **state)
     }
 }
 
+/* Less than min_delta better is no better. */
+static void test_plateau_asks_for_enough(void **state)
+{
+    (void)state;
+    clv_schedule s = schedule_of("[train]\nlr = 1\nschedule = plateau\nplateau_factor = 0.5\nplateau_patience = 0\n"
+                                 "[early_stopping]\nmin_delta = 0.5\n");
+    clv_plateau plateau = CLV_PLATEAU_START;
+    clv_schedule_epoch(&s, 5, &plateau);
+    clv_schedule_epoch(&s, 4.6, &plateau);
+    assert_near(plateau.share, 0.5, 0);
+    clv_schedule_epoch(&s, 4.4, &plateau);
+    assert_near(plateau.share, 0.5, 0);
+}
+
 static void test_ramp(void **state)
 {
     (void)state;
@@ -125,9 +139,13 @@ static void test_what_depends_on_the_epochs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant),  cmocka_unit_test(test_cosine),
-        cmocka_unit_test(test_one_cycle), cmocka_unit_test(test_plateau),
-        cmocka_unit_test(test_ramp),      cmocka_unit_test(test_what_depends_on_the_epochs),
+        cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_cosine),
+        cmocka_unit_test(test_one_cycle),
+        cmocka_unit_test(test_plateau),
+        cmocka_unit_test(test_plateau_asks_for_enough),
+        cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_what_depends_on_the_epochs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

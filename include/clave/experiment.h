@@ -168,7 +168,8 @@ typedef struct clv_compared {
     char by[64];
     double x, y;
 } clv_compared;
-/* Fills compared[runs] in the order of the runs; CLV_ERR_DATA where a run has not ended or lacks the quantity. */
+/* Fills compared[runs] in the order of the runs. CLV_ERR_DATA where a run has not ended, CLV_ERR_CONFIG where it has no such
+ * quantity. */
 clv_status clv_compare(const char *const *run, int runs, const clv_compare_options *options, clv_compared *compared,
                        clv_error *err);
 

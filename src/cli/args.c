@@ -31,7 +31,8 @@ static const option options[] = {
     {"csv", "FILE", OPTION_TEXT, 0, 0, AT(csv), "write the whole table there"},
     {"iwae", "K[,K...]", OPTION_TEXT, 0, 0, AT(iwae),
      "a vae's importance-weighted bound of K samples an image, say 64"},
-    {"x", "NAME", OPTION_TEXT, 0, 0, AT(x), "quantity to the right: a key, or a path into results.json (train.images)"},
+    {"x", "NAME", OPTION_TEXT, 0, 0, AT(x),
+     "quantity to the right: a key, or a path into results.json (train.images; default: the run's number)"},
     {"y", "NAME", OPTION_TEXT, 0, 0, AT(y), "quantity upwards (default: test.loss)"},
     {"by", "NAME", OPTION_TEXT, 0, 0, AT(by), "runs that agree in it make a line (default: experiment.name)"},
     {"log-x", NULL, OPTION_FLAG, 0, 0, AT(log_x), "a logarithmic axis to the right"},
@@ -80,7 +81,8 @@ static clv_status refuse_option(const cli_command *command, const char *text, cl
     int count = 0;
     for (int i = 0; i < OPTIONS; i++)
         if (takes(command, options[i].name)) names[count++] = options[i].name;
-    snprintf(word, sizeof word, "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    const char *bare = text + 1 + (text[1] == '-');
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(bare, "="), bare);
     const char *nearest = clv_nearest(word, names, count);
     if (nearest)
         return clv_fail(err, CLV_ERR_CONFIG, "clave %s has no option '%s'; did you mean '--%s'?", command->name, text,
@@ -125,7 +127,7 @@ static clv_status parse_option(const cli_command *command, int argc, char **argv
     const char *text = argv[*i], *equals = strchr(text, '=');
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     const option *o = text[1] == '-' ? find_option(command, text + 2, length - 2) : NULL;
-    if (!o) return refuse_option(command, text[1] == '-' ? text : "--", err);
+    if (!o) return refuse_option(command, text, err);
     if (o->type == OPTION_FLAG) {
         if (equals) return clv_fail(err, CLV_ERR_CONFIG, "--%s takes no value", o->name);
         return store(o, NULL, args, err);

@@ -17,7 +17,7 @@ const cli_command cli_commands[] = {
     {"latent", cli_latent, CLI_TARGET, "RUN", true, "out split count of axes method perplexity iterations seed json",
      "write the codes of a split, draw them raw, by PCA and by t-SNE, and measure their space"},
     {"compare", cli_compare, CLI_TARGET_AND_NAMES, "RUN...", false, "x y by out log-x log-y json",
-     "runs beside each other: a quantity of their results against another, as a table and a plot"},
+     "runs beside each other: a quantity of their results against another, as a table and by --out as a plot"},
     {"score", cli_score, CLI_TARGET_AND_NAMES, "RUN [IMAGE.png ...]", true, "out top csv scale split json",
      "rank images by their anomaly: PNG files, indices into the split, or all of the split"},
     {"search", cli_search, CLI_TARGET, "FILE.ini|SEARCH", true, "out resume list best json worker",

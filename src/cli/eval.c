@@ -30,7 +30,10 @@ static void print_classes(const clv_class_figures *classes)
     if (classes->classes) printf("%-16s %8s %10s %10s\n", "class", "images", "precision", "recall");
     for (int c = 0; c < classes->classes; c++) {
         const struct clv_class_figure *of = &classes->of[c];
-        printf("%-16s %8u %10.4f %10.4f\n", of->name, of->count, of->precision, of->recall);
+        char precision[16] = "no answer", recall[16] = "no image";
+        if (of->answers) snprintf(precision, sizeof precision, "%.4f", of->precision);
+        if (of->count) snprintf(recall, sizeof recall, "%.4f", of->recall);
+        printf("%-16s %8u %10s %10s\n", of->name, of->count, precision, recall);
     }
 }
 

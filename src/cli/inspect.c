@@ -1,11 +1,16 @@
 /* clave summary, check and explain: what an INI file says, before anything runs. */
 #include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "base/memory.h"
 #include "base/try.h"
 #include "clave/data.h"
 #include "clave/experiment.h"
 #include "cli/cli.h"
 #include "experiment/dataset.h"
+#include "experiment/transfer.h"
 #include "model/model.h"
 
 clv_status cli_summary(const cli_args *args, clv_error *err)
@@ -25,16 +30,29 @@ done:
     return status;
 }
 
-/* That the layers fit needs the images' size: from the test images, which are quickly read. */
+/* That the layers fit needs the images' size: from the test images, which are quickly read. And the weights that are to
+ * be taken over must fit the layers. */
 static clv_status check_shapes(const clv_config *config, clv_error *err)
 {
     clv_images images = {0};
     clv_model *model = NULL;
+    clv_text told = {0};
+    struct stat info;
+    const char *from = clv_config_string(config, "transfer.from");
+    float *param = NULL;
     clv_status status = CLV_OK;
     CLV_TRY(clv_dataset_load(config, CLV_SPLIT_TEST, &images, err));
     clv_image_shape shape = {images.channels, images.height, images.width};
     CLV_TRY(clv_model_create(config, shape, 1, &model, err));
+    param = clv_alloc(clv_model_params(model)->elements, sizeof *param, err);
+    CLV_REQUIRE(param, CLV_ERR_INTERNAL, "out of memory for the model's parameters");
+    if (stat(from, &info) == 0)
+        CLV_TRY(clv_transfer(config, model, param, &told, err));
+    else if (strcmp(from, "none"))
+        printf("note: transfer.from = %s is not there yet\n", from);
 done:
+    clv_text_free(&told);
+    free(param);
     clv_model_destroy(model);
     clv_images_free(&images);
     return status;

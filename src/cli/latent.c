@@ -62,8 +62,10 @@ static void print_text(const char *split, const char *of, const clv_latent_resul
     if (isfinite(r->knn_accuracy))
         printf("k-NN accuracy %.4f (k = %d, leave one out within the split)\n", r->knn_accuracy, CLV_KNN_NEIGHBOURS);
     if (isfinite(r->gaps))
-        printf("gaps: %.1f %% of the prior's samples lie farther than %.3g from every code (1 %% of the codes do)\n",
-               100 * r->gaps, r->gap_threshold);
+        printf(
+            "gaps: of samples from a vae's prior, or from the normal fitted to other codes, %.1f %% lie farther than "
+            "%.3g from every code (1 %% of the codes do)\n",
+            100 * r->gaps, r->gap_threshold);
     if (isfinite(r->gap_ratio))
         printf("gaps: a sample lies %.2f times as far from the nearest code as a code does (medians)\n", r->gap_ratio);
     puts(r->folder);

@@ -82,14 +82,14 @@ clv_status cli_train(const cli_args *args, clv_error *err)
     clv_status status = CLV_OK;
     clv_train_options options = {.out = args->out, .resume = args->resume, .log = args->log, .stop = &cli_stop};
     if (is_folder(args->target)) {
+        CLV_TRY(clv_run_config(args->target, args->overrides, args->override_count, &config, err));
         CLV_REQUIRE(args->resume, CLV_ERR_CONFIG, "%s is a run directory; go on in it by: clave train %s --resume",
                     args->target, args->target);
         CLV_REQUIRE(!args->out, CLV_ERR_CONFIG, "--out does not go with a run directory: it is resumed where it is");
         options.out = args->target;
-        CLV_TRY(clv_run_config(args->target, args->overrides, args->override_count, &config, err));
     } else {
         CLV_REQUIRE(!args->resume || args->out, CLV_ERR_CONFIG,
-                    "--resume needs to know the run: clave train RUN --resume");
+                    "%s is no run directory to go on in; --resume takes one: clave train RUN --resume", args->target);
         CLV_TRY(load_new(args, &config, err));
     }
     cli_catch_signals();

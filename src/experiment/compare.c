@@ -83,7 +83,8 @@ static clv_status find_text(const char *run, const source *s, const char *quanti
     const json_t *result = find_result(s, quantity);
     const char *text = json_is_string(result) ? json_string_value(result) : clv_config_text(s->config, quantity);
     if (!text)
-        return clv_fail(err, CLV_ERR_DATA, "%s: has nothing called '%s'; clave explain lists the keys", run, quantity);
+        return clv_fail(err, CLV_ERR_CONFIG, "%s: has nothing called '%s'; clave explain lists the keys", run,
+                        quantity);
     snprintf(out, 64, "%s", text);
     return CLV_OK;
 }

@@ -28,6 +28,7 @@ clv_schedule clv_schedule_of(const clv_config *config, uint32_t batches)
         .warmup = (uint64_t)llround(clv_config_real(config, "train.warmup") * (double)total),
         .total = total,
         .ramp = (uint64_t)llround(clv_config_real(config, "loss.beta_warmup") * batches),
+        .min_delta = clv_config_real(config, "early_stopping.min_delta"),
         .factor = clv_config_real(config, "train.plateau_factor"),
         .patience = (uint32_t)clv_config_int(config, "train.plateau_patience"),
     };
@@ -69,7 +70,7 @@ double clv_schedule_ramp(const clv_schedule *s, uint64_t step)
 void clv_schedule_epoch(const clv_schedule *s, double monitored, clv_plateau *plateau)
 {
     if (s->kind != CLV_SCHEDULE_PLATEAU) return;
-    if (plateau->epochs++ == 0 || monitored < plateau->best) {
+    if (plateau->epochs++ == 0 || monitored < plateau->best - s->min_delta) {
         plateau->best = monitored;
         plateau->waited = 0;
     } else if (++plateau->waited > s->patience) {

@@ -25,11 +25,11 @@ typedef enum clv_schedule_kind {
 
 typedef struct clv_schedule {
     clv_schedule_kind kind;
-    double rate, start, end; /* b; a and c as shares of it */
-    uint64_t warmup, total;  /* steps */
-    uint64_t ramp;           /* steps in which the KL divergence comes to count in full */
-    double factor;           /* plateau */
-    uint32_t patience;       /* plateau: epochs */
+    double rate, start, end;  /* b; a and c as shares of it */
+    uint64_t warmup, total;   /* steps */
+    uint64_t ramp;            /* steps in which the KL divergence comes to count in full */
+    double factor, min_delta; /* plateau; what counts as improvement, early_stopping.min_delta */
+    uint32_t patience;        /* plateau: epochs */
 } clv_schedule;
 
 /* What a plateau has seen; `share` multiplies train.lr. Starts as CLV_PLATEAU_START. */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -331,6 +332,8 @@ clv_status clv_session_load(clv_session *s, const char *run, clv_error *err)
     if (run) {
         char path[CLV_PATH_SIZE];
         CLV_TRY(clv_path_join(path, sizeof path, run, file, err));
+        CLV_REQUIRE(access(path, F_OK) == 0, CLV_ERR_DATA,
+                    "%s: has no %s: no epoch of it has ended yet; go on by: clave train %s --resume", run, file, run);
         CLV_TRY(clv_checkpoint_read(path, layout, values, NULL, NULL, NULL, err));
     } else {
         CLV_TRY(clv_model_init(s->model, (uint64_t)clv_config_int(s->config, "experiment.seed"), values, err));

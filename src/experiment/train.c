@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/philox.h"
@@ -33,9 +34,19 @@ typedef struct trainer {
     clv_train_state state;
     float *param, *moment1, *moment2; /* [layout.elements], the host's side of a checkpoint */
     uint32_t *order;                  /* [images of the training file] */
+    clv_text told;                    /* of what was transferred */
     uint32_t epochs, steps_run;       /* of this call */
     double start;
 } trainer;
+
+/* Which images these are. */
+static uint64_t hash_of(const clv_images *images)
+{
+    size_t pixels = (size_t)images->channels * (size_t)images->height * (size_t)images->width;
+    uint64_t hash = clv_hash_bytes(images->pixel, images->count * pixels).word[0];
+    if (images->label) hash ^= clv_hash_bytes(images->label, images->count).word[1];
+    return hash;
+}
 
 static clv_status allocate(trainer *t, clv_error *err)
 {
@@ -52,27 +63,45 @@ static clv_phase *train_phase(const trainer *t)
     return clv_session_phase(t->session, CLV_MODE_TRAIN, CLV_DATASET_TRAIN);
 }
 
-/* Parameters and training state: from the run's checkpoint, or fresh ones from the seed. */
+/* A new run's parameters, before it has a folder: what is refused leaves nothing behind. */
+static clv_status initial_parameters(trainer *t, clv_error *err)
+{
+    uint64_t seed = (uint64_t)clv_config_int(t->config, "experiment.seed");
+    if (t->options->resume) return CLV_OK;
+    clv_status status = clv_model_init(t->session->model, seed, t->param, err);
+    return status == CLV_OK ? clv_transfer(t->config, t->session->model, t->param, &t->told, err) : status;
+}
+
+/* A run goes on with the images it began with, in their order: its step numbers and its best epoch are of those. */
+static clv_status check_data(const trainer *t, uint64_t data, clv_error *err)
+{
+    if (t->state.data == data) return CLV_OK;
+    return clv_fail(err, CLV_ERR_DATA,
+                    "%s: the images of data.path = %s are not those that the run began with; restore them, or start a "
+                    "new run",
+                    t->folder.path, clv_config_string(t->config, "data.path"));
+}
+
+/* Training state: from the run's checkpoint, with its parameters, or fresh. */
 static clv_status start_state(trainer *t, clv_error *err)
 {
     const clv_param_layout *layout = clv_model_params(t->session->model);
     clv_status status = CLV_OK;
     t->state.seed = (uint64_t)clv_config_int(t->config, "experiment.seed");
+    t->state.data = hash_of(&t->session->images[CLV_DATASET_TRAIN]);
     if (t->options->resume) {
         char path[CLV_PATH_SIZE];
-        uint64_t seed = t->state.seed;
+        uint64_t seed = t->state.seed, data = t->state.data;
         CLV_TRY(clv_path_join(path, sizeof path, t->folder.path, CLV_LAST_FILE, err));
         CLV_TRY(clv_checkpoint_read(path, layout, t->param, t->moment1, t->moment2, &t->state, err));
         CLV_REQUIRE(t->state.seed == seed, CLV_ERR_CONFIG,
                     "%s: experiment.seed is %" PRIu64 " but the run began with %" PRIu64,
                     clv_config_where(t->config, "experiment.seed"), seed, t->state.seed);
+        CLV_TRY(check_data(t, data, err));
         CLV_REQUIRE(t->state.epoch <= t->epochs, CLV_ERR_CONFIG,
                     "%s: train.epochs is %u, but the run has trained %u already",
                     clv_config_where(t->config, "train.epochs"), t->epochs, t->state.epoch);
         CLV_TRY(clv_metrics_read(t->folder.path, t->state.epoch, &t->metrics, err));
-    } else {
-        CLV_TRY(clv_model_init(t->session->model, t->state.seed, t->param, err));
-        CLV_TRY(clv_transfer(t->session, t->param, err));
     }
     t->schedule = clv_schedule_of(t->config, clv_pass_batches(train_phase(t), t->session->train_count));
     t->plateau =
@@ -348,6 +377,7 @@ static clv_status open_folder(trainer *t, clv_error *err)
     clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path,
                  t->result->device);
     clv_session_log_notices(t->session); /* once more: now log.txt is open */
+    if (t->told.length && !t->told.failed) clv_log_line(t->options->log, "%s", t->told.text);
 done:
     return status;
 }
@@ -379,6 +409,7 @@ clv_status clv_train(const clv_config *config, const clv_train_options *options,
     if (options->out && !options->resume) CLV_TRY(clv_run_folder_check_new(options->out, err));
     CLV_TRY(open_session(&t, err));
     CLV_TRY(allocate(&t, err));
+    CLV_TRY(initial_parameters(&t, err));
     CLV_TRY(open_folder(&t, err));
     CLV_TRY(start_state(&t, err));
     CLV_TRY(write_start(&t, err));
@@ -386,6 +417,7 @@ clv_status clv_train(const clv_config *config, const clv_train_options *options,
 done:
     summarise(&t);
     clv_metrics_free(&t.metrics);
+    clv_text_free(&t.told);
     clv_session_close(t.session);
     clv_run_folder_close(&t.folder);
     free(t.param);

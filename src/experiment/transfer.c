@@ -21,28 +21,21 @@ static clv_status find_file(const char *from, char path[CLV_PATH_SIZE], clv_erro
     return clv_path_join(path, CLV_PATH_SIZE, "", from, err);
 }
 
-static void tell(const clv_session *s, const char *path, const bool *skip, const clv_text *left)
+static void tell(const clv_param_layout *layout, const char *path, const bool *skip, const clv_text *left,
+                 clv_text *told)
 {
-    const clv_param_layout *layout = clv_model_params(s->model);
-    clv_text text = {0};
     int taken = 0;
-    for (int i = 0; i < layout->params; i++) {
-        if (skip[i])
-            clv_text_append(&text, "%s%s", text.length ? " " : "; initial weights: ", layout->param[i].name);
-        else
-            taken++;
-    }
-    if (!text.failed)
-        clv_log_line(s->log, "transfer: %d tensors of %s%s%s%s", taken, path, text.length ? text.text : "",
-                     left->length ? "; left aside: " : "", left->length ? left->text : "");
-    clv_text_free(&text);
+    for (int i = 0; i < layout->params; i++) taken += !skip[i];
+    clv_text_append(told, "transfer: %d tensors of %s", taken, path);
+    for (int i = 0, anew = 0; i < layout->params; i++)
+        if (skip[i]) clv_text_append(told, "%s%s", anew++ ? " " : "; initial weights: ", layout->param[i].name);
+    if (left->length) clv_text_append(told, "; left aside: %s", left->text);
 }
 
-clv_status clv_transfer(clv_session *s, float *param, clv_error *err)
+clv_status clv_transfer(const clv_config *config, const clv_model *model, float *param, clv_text *told, clv_error *err)
 {
-    const char *from = clv_config_string(s->config, "transfer.from");
-    const char *reset = clv_config_string(s->config, "transfer.reset");
-    const clv_param_layout *layout = clv_model_params(s->model);
+    const char *from = clv_config_string(config, "transfer.from"), *reset = clv_config_string(config, "transfer.reset");
+    const clv_param_layout *layout = clv_model_params(model);
     char path[CLV_PATH_SIZE];
     clv_text left = {0};
     clv_status status = CLV_OK;
@@ -52,9 +45,9 @@ clv_status clv_transfer(clv_session *s, float *param, clv_error *err)
     for (int i = 0; i < layout->params; i++) skip[i] = clv_patterns_match(reset, layout->param[i].name);
     CLV_TRY(find_file(from, path, err));
     CLV_TRY(clv_checkpoint_take(path, layout, skip, param, &left, err));
-    tell(s, path, skip, &left);
+    tell(layout, path, skip, &left, told);
 done:
-    if (status != CLV_OK) clv_fail_in(err, status, "%s: transfer.from", clv_config_where(s->config, "transfer.from"));
+    if (status != CLV_OK) clv_fail_in(err, status, "%s: transfer.from", clv_config_where(config, "transfer.from"));
     clv_text_free(&left);
     free(skip);
     return status;

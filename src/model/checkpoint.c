@@ -32,7 +32,7 @@ typedef struct clv_param_place place;
 
 /* ---- the counters as metadata: a table of the fields of clv_train_state ---- */
 
-enum { KEY_COUNT = 13, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
+enum { KEY_COUNT = 14, VALUE_SIZE = CLV_TRAIN_STATE_SUMS * 26 };
 
 typedef enum number_kind { U64, U32, REAL } number_kind;
 
@@ -43,6 +43,7 @@ static const struct field {
     size_t count; /* numbers, with blanks between */
 } field_table[KEY_COUNT] = {
     {"seed", U64, offsetof(clv_train_state, seed), 1},
+    {"data", U64, offsetof(clv_train_state, data), 1},
     {"step", U32, offsetof(clv_train_state, step), 1},
     {"epoch", U32, offsetof(clv_train_state, epoch), 1},
     {"best_epoch", U32, offsetof(clv_train_state, best_epoch), 1},

@@ -11,6 +11,7 @@
 /* What a run needs to go on as if it had never stopped, beside the parameters and moments. */
 typedef struct clv_train_state {
     uint64_t seed;
+    uint64_t data;  /* a hash of the training images and labels */
     uint32_t step;  /* optimiser steps done */
     uint32_t epoch; /* epochs done */
     uint32_t best_epoch; /* 1-based; 0: none yet */

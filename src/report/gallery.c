@@ -57,6 +57,7 @@ clv_status clv_gallery_write(const char *path, const clv_gallery *g, clv_error *
     const int rows = g->count ? (g->count + g->columns - 1) / g->columns : 1;
     const double top = 2 * CLV_MARGIN + CLV_TITLE_TEXT, page = fmax(g->columns * width + 2 * CLV_MARGIN, 320);
     CLV_TRY(clv_canvas_create(path, page, top + rows * height + CLV_MARGIN, &canvas, err));
+    clv_canvas_colour(&canvas, CLV_BLACK);
     clv_label title = clv_label_fit(&canvas, g->title, CLV_TITLE_TEXT, true, page - 2 * CLV_MARGIN);
     clv_label_draw(&canvas, &title, page / 2, CLV_MARGIN + CLV_TITLE_TEXT / 2, 0.5, false);
     for (int i = 0; i < g->count; i++) {
