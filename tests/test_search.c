@@ -181,6 +181,14 @@ static void prints_and_reads_points(void **state)
     assert_false(clv_space_read(&dimension[1], "8", point));
     assert_false(clv_space_read(&dimension[1], "3.5", point));
     assert_false(clv_space_read(&dimension[3], "adamw", point));
+    assert_false(clv_space_read(&dimension[0], "0", point));
+    assert_false(clv_space_read(&dimension[0], "-1e-8", point));
+    assert_true(clv_space_read(&dimension[0], "9.99999e-6", point)); /* an end as six digits may give it */
+    for (int d = 0; d < 3; d++)
+        for (int i = 0; i < 2; i++) {
+            const double share = clv_space_share(&dimension[d], i ? 1e9 : 0);
+            assert_true(share >= 0 && share <= 1);
+        }
     clv_config_destroy(c);
 }
 
@@ -205,6 +213,8 @@ static void plans(void **state)
         {"[search]\nmethod = random\ntrials = 0\n[space]\ntrain.lr = 0.1..0.2\n",
          "x.ini:12: search.trials = 0 is every point"},
         {"[search]\nfirst = 3\n[space]\nparams.h = 8, 16\n", "x.ini:11: search.first: '3' is no value of params.h"},
+        {"[search]\nfirst = 0\n[space]\ntrain.lr = log 1e-6..1\n", "'0' is no value of train.lr"},
+        {"[search]\nfirst = 200001\n[space]\nparams.h = int 4..200000\n", "'200001' is no value of params.h"},
         {"[search]\nfirst = 8, 8\n[space]\nparams.h = 8, 16\n", "a point has 1 values"},
         {"[search]\nfirst = 8 | 8\n[space]\nparams.h = 8, 16\n", "the same point twice"},
         {"[search]\nmin_epochs = 9\nmax_epochs = 8\n[space]\nparams.h = 8, 16\n", "search.min_epochs is 9"},
