@@ -84,6 +84,7 @@ static void refuses_rows(void **state)
     expect_refusal("[space]\nparams.h = int 1.5..4\n", "a range of whole numbers has whole ends");
     expect_refusal("[space]\nparams.h = 8,, 16\n", "a value is missing beside a comma");
     expect_refusal("[space]\nparams.h = 8, 16, 8\n", "the same value stands there twice");
+    expect_refusal("[space]\ntrain.lr = 0.001, 0.1, 1e-3\n", "the same value stands there twice");
     expect_refusal("[space]\nsearch.trials = 8, 16\n", "a search does not vary itself");
     expect_refusal("[space]\ntrain.epochs = 8, 16\n", "search.max_epochs says how long");
     expect_refusal("[search]\nmonitor = val.kl\n", "x.ini:11: with early_stopping.monitor=val.kl");
