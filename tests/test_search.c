@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "clave/search.h"
 #include "search/importance.h"
-#include "search/study.h"
+#include "search/study_parts.h"
 #include "support.h"
 
 #define NETWORK                                                                                                        \
@@ -626,6 +626,88 @@ static void survives_kills(void **state)
     expect_whole(folder);
 }
 
+/* A worker without a nap. */
+static void work_fast(const char *folder)
+{
+    clv_study *study = NULL;
+    clv_job job = {.kind = CLV_JOB_WAIT};
+    if (clv_study_open(folder, &study, NULL) != CLV_OK) _exit(1);
+    while (job.kind != CLV_JOB_NONE) {
+        clv_outcome outcome = {.value = 1, .epochs = 1, .best_epoch = 1};
+        if (clv_study_claim(study, &job, NULL) != CLV_OK) _exit(2);
+        if (job.kind == CLV_JOB_TRAIN && clv_study_finish(study, &job, &outcome, NULL) != CLV_OK) _exit(3);
+    }
+    _exit(0);
+}
+
+/* Who reads beside a writer sees trials and results of one moment, and of a trial whose process lives never that it
+ * does not. */
+static void reads_beside_a_writer(void **state)
+{
+    (void)state;
+    const char *folder = test_path("raced");
+    clv_study *study = NULL;
+    clv_records records = {0};
+    int status, count = 0;
+    assert_ok(clv_study_create(
+        folder,
+        NETWORK "[experiment]\nname = x\n[search]\nmethod = random\ntrials = 300\n[space]\ntrain.lr = log 1e-5..1\n",
+        err));
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) work_fast(folder);
+    assert_true(pid > 0);
+    assert_ok(clv_study_open(folder, &study, err));
+    while (count < 300) {
+        assert_ok(clv_study_records(study, &records, err));
+        assert_true(records.count >= count);
+        count = records.count;
+        for (int i = 0; i < count; i++)
+            assert_true(records.of[i].trial.state == CLV_TRIAL_DONE ? !isnan(records.of[i].best) : records.of[i].held);
+        free(records.of);
+        pause_ms(1);
+    }
+    assert_true(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    clv_study_close(study);
+}
+
+/* A study is listed while another process is inside a write transaction, and for as long as it is. */
+static void reads_without_writing(void **state)
+{
+    (void)state;
+    const char *folder = test_path("listed");
+    clv_study *study = NULL;
+    clv_ranking ranking = {0};
+    clv_job job;
+    clv_outcome outcome = {.value = 1, .epochs = 1, .best_epoch = 1};
+    int inside[2], status;
+    char byte;
+    assert_ok(clv_study_create(folder, STUDY, err));
+    assert_ok(clv_study_open(folder, &study, err));
+    assert_ok(clv_study_claim(study, &job, err));
+    assert_ok(clv_study_finish(study, &job, &outcome, err));
+    clv_study_close(study);
+    assert_int_equal(pipe(inside), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (clv_study_open(folder, &study, NULL) != CLV_OK || clv_study_begin(study, NULL) != CLV_OK) _exit(1);
+        if (write(inside[1], "!", 1) == 1) pause();
+        _exit(2);
+    }
+    assert_true(pid > 0);
+    close(inside[1]);
+    assert_int_equal(read(inside[0], &byte, 1), 1);
+    assert_ok(clv_search_rank(folder, &ranking, err));
+    assert_int_equal(ranking.trials, 1);
+    clv_ranking_free(&ranking);
+    kill(pid, SIGKILL);
+    assert_true(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFSIGNALED(status));
+    close(inside[0]);
+}
+
 /* A trial is taken over only when its process is gone; one whose processes die again and again is given up. */
 static void takes_over_the_dead(void **state)
 {
@@ -806,6 +888,8 @@ int main(void)
         cmocka_unit_test(tpe_spreads_workers),
         cmocka_unit_test(finds_importance),
         cmocka_unit_test(survives_kills),
+        cmocka_unit_test(reads_beside_a_writer),
+        cmocka_unit_test(reads_without_writing),
         cmocka_unit_test(takes_over_the_dead),
         cmocka_unit_test(refuses_studies),
         cmocka_unit_test(survives_failed_allocations),

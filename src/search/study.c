@@ -191,7 +191,12 @@ static clv_status open_files(clv_study *study, clv_error *err)
     CLV_TRY(status);
     CLV_TRY(clv_path_join(path, sizeof path, study->folder, CLV_STUDY_LOCK, err));
     study->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    CLV_REQUIRE(study->lock >= 0, CLV_ERR_INTERNAL, "%s: cannot be made: %s", path, strerror(errno));
+    if (study->lock < 0 && (errno == EACCES || errno == EROFS)) {
+        study->lock = open(path, O_RDONLY | O_CLOEXEC); /* enough to look, and where there is none nothing runs */
+        if (study->lock < 0 && errno == ENOENT) goto done;
+    }
+    CLV_REQUIRE(study->lock >= 0, CLV_ERR_INTERNAL, "%s: cannot be opened: %s; give yourself the right to read it",
+                path, strerror(errno));
 done:
     free(version);
     free(text);

@@ -6,7 +6,8 @@
  * heartbeat. Why that is enough:
  * - the lock is taken inside the transaction that says "running", before it commits, and dropped inside the one that
  * says what came of it, before that commits;
- * - locks are looked at inside such transactions alone, so that nobody sees one between the two;
+ * - what a lock says is believed inside such transactions alone, so that nobody sees one between the two: a reader has
+ * a transaction that only reads, and where it finds a running trial without a lock it reads again inside one;
  * - so a trial said to be running has either its lock held, by the process that trains it, or a dead process. Then it
  * is given to whoever asks next, with the lock, and goes on from its run directory's checkpoint;
  * - a process killed inside a transaction leaves the database as it was before it (SQLite rolls back), and no lock.
@@ -75,6 +76,8 @@ typedef struct clv_records {
     int count;
     double busy; /* seconds in which at least one trial was being trained, pauses between calls left out */
 } clv_records;   /* starts as {0}; free(of) */
+/* Of one moment: in the transaction that is open, else in one of its own. It writes nothing: a study that may not be
+ * written is read too. */
 clv_status clv_study_records(clv_study *study, clv_records *records, clv_error *err);
 
 /* Results in the order they came in: the one after *sequence, or false. */
