@@ -401,6 +401,22 @@ static void asha_repeats(void **state)
     clv_config_destroy(c);
 }
 
+/* A trial that went up and diverged there is the last of all; where it was measured before it keeps its place. */
+static void ranks_failed_last(void **state)
+{
+    (void)state;
+    clear_trials();
+    for (int i = 0; i < 6; i++) trial[i].state = CLV_TRIAL_DONE, trial[i].rung = 0, trial[i].value[0] = i + 1;
+    assert_int_equal(clv_asha_promote(2, 3, trial, 6), 0);
+    trial[0].rung = 1;
+    trial[0].state = CLV_TRIAL_FAILED;
+    assert_true(isinf(clv_trial_result(&trial[0])));
+    assert_true(clv_trial_result(&trial[1]) == 2);
+    assert_int_equal(clv_asha_promote(2, 3, trial, 6), 1); /* two of six go up: the failed one was one of them */
+    trial[1].rung = 1;
+    assert_int_equal(clv_asha_promote(2, 3, trial, 6), -1);
+}
+
 /* A rate and a penalty with a narrow valley, and a word that shifts it. The best is 0. */
 static double valley(const clv_search_space *space, const double *point, int rung)
 {
@@ -651,21 +667,21 @@ static void reads_beside_a_writer(void **state)
     int status, count = 0;
     assert_ok(clv_study_create(
         folder,
-        NETWORK "[experiment]\nname = x\n[search]\nmethod = random\ntrials = 300\n[space]\ntrain.lr = log 1e-5..1\n",
+        NETWORK "[experiment]\nname = x\n[search]\nmethod = random\ntrials = 30\n[space]\ntrain.lr = log 1e-5..1\n",
         err));
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) work_fast(folder);
     assert_true(pid > 0);
     assert_ok(clv_study_open(folder, &study, err));
-    while (count < 300) {
+    while (count < 30) {
         assert_ok(clv_study_records(study, &records, err));
         assert_true(records.count >= count);
         count = records.count;
         for (int i = 0; i < count; i++)
             assert_true(records.of[i].trial.state == CLV_TRIAL_DONE ? !isnan(records.of[i].best) : records.of[i].held);
         free(records.of);
-        pause_ms(1);
+        pause_ms(3);
     }
     assert_true(waitpid(pid, &status, 0) == pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -753,6 +769,43 @@ static void takes_over_the_dead(void **state)
     assert_ok(clv_study_finish(study, &job, &outcome, err));
     assert_refused(clv_study_finish(study, &job, &outcome, err), CLV_ERR_INTERNAL,
                    "is not the one that this process trains");
+    clv_study_close(study);
+}
+
+/* A trial that failed in a later rung is not the best, whatever it had before; a study whose trials have all begun is
+ * not over while some may go up; and a write that fails says what to do. */
+static void knows_what_is_left(void **state)
+{
+    (void)state;
+    const char *folder = test_path("left");
+    clv_study *study = NULL;
+    clv_ranking ranking = {0};
+    clv_job job;
+    bool left = false;
+    int failed = -1;
+    assert_ok(clv_study_create(folder,
+                               NETWORK "[experiment]\nname = x\n[search]\nmethod = asha\ntrials = 4\nmin_epochs = "
+                                       "1\nmax_epochs = 2\nreduction = 2\n[space]\ntrain.lr = log 1e-5..1\n",
+                               err));
+    assert_ok(clv_study_open(folder, &study, err));
+    assert_ok(clv_sql_run(&study->sql, err, "PRAGMA query_only = 1", ""));
+    assert_refused(clv_study_claim(study, &job, err), CLV_ERR_INTERNAL, "give yourself the right to write");
+    assert_ok(clv_sql_run(&study->sql, err, "PRAGMA query_only = 0", ""));
+    for (int trials = 0;;) {
+        assert_ok(clv_study_left(study, &left, err));
+        assert_ok(clv_study_claim(study, &job, err));
+        assert_true(left == (job.kind == CLV_JOB_TRAIN));
+        if (job.kind == CLV_JOB_NONE) break;
+        if (job.trial == trials) trials++;
+        if (job.rung && failed < 0) failed = job.trial;
+        clv_outcome outcome = {.value = job.trial, .epochs = 1, .error = job.trial == failed ? "diverged" : NULL};
+        assert_ok(clv_study_finish(study, &job, &outcome, err));
+    }
+    assert_true(failed >= 0);
+    assert_ok(clv_search_rank(folder, &ranking, err));
+    assert_int_equal(ranking.trial[3].number, failed + 1);
+    assert_true(ranking.trial[0].rank == 1 && ranking.trial[3].rank == 0 && isnan(ranking.trial[3].value));
+    clv_ranking_free(&ranking);
     clv_study_close(study);
 }
 
@@ -884,6 +937,7 @@ int main(void)
         cmocka_unit_test(covers_the_grid),
         cmocka_unit_test(promotes_the_best),
         cmocka_unit_test(asha_repeats),
+        cmocka_unit_test(ranks_failed_last),
         cmocka_unit_test(tpe_beats_random),
         cmocka_unit_test(tpe_spreads_workers),
         cmocka_unit_test(finds_importance),
@@ -891,6 +945,7 @@ int main(void)
         cmocka_unit_test(reads_beside_a_writer),
         cmocka_unit_test(reads_without_writing),
         cmocka_unit_test(takes_over_the_dead),
+        cmocka_unit_test(knows_what_is_left),
         cmocka_unit_test(refuses_studies),
         cmocka_unit_test(survives_failed_allocations),
     };

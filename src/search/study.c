@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/try.h"
+#include "experiment/stopping.h"
 #include "search/study_parts.h"
 
 #define STUDY_VERSION "1"
@@ -55,15 +56,6 @@ bool clv_study_is_held(const clv_study *study, int trial)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = trial, .l_len = 1};
     return fcntl(study->lock, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-bool clv_search_lower_is_better(const char *monitor)
-{
-    static const char *const higher[] = {"accuracy", "psnr"};
-    const char *dot = strchr(monitor, '.');
-    for (size_t i = 0; dot && i < sizeof higher / sizeof *higher; i++)
-        if (!strcmp(dot + 1, higher[i])) return false;
-    return true;
 }
 
 clv_status clv_study_run(const clv_study *study, int trial, char path[CLV_PATH_SIZE], clv_error *err)
@@ -167,7 +159,7 @@ static clv_status take_text(clv_study *study, char *text, clv_error *err)
     const char *monitor = clv_config_string(config, "search.monitor");
     if (!strcmp(monitor, "auto")) monitor = clv_config_string(config, "early_stopping.monitor");
     snprintf(study->monitor, sizeof study->monitor, "%s", monitor);
-    study->lower_is_better = clv_search_lower_is_better(monitor);
+    study->lower_is_better = clv_monitor_of(monitor).sign > 0;
     return CLV_OK;
 }
 

@@ -48,6 +48,9 @@ clv_status clv_study_run(const clv_study *study, int trial, char path[CLV_PATH_S
  * clv_study_finish, clv_study_release or the process's end. */
 clv_status clv_study_claim(clv_study *study, clv_job *job, clv_error *err);
 
+/* Whether there is something to do that no living process does: a claim would get it. */
+clv_status clv_study_left(clv_study *study, bool *left, clv_error *err);
+
 typedef struct clv_outcome {
     const char *error; /* the trial failed, and why; NULL: it has the value below */
     double value;      /* the monitored figure, as measured */
@@ -61,7 +64,7 @@ void clv_study_release(clv_study *study, const clv_job *job);
 /* A trial with all that is known of it. */
 typedef struct clv_record {
     clv_trial trial;
-    double best;  /* the monitored figure as measured, of the highest rung that has one; NaN: none */
+    double best;  /* the monitored figure as measured, of the highest rung that has one; NaN: none, or it failed */
     double early; /* of the first rung */
     uint32_t epochs, best_epoch;
     double seconds;
@@ -89,8 +92,5 @@ typedef struct clv_news {
     char error[CLV_TRIAL_ERROR];
 } clv_news;
 clv_status clv_study_news(clv_study *study, int64_t *sequence, clv_news *news, bool *any, clv_error *err);
-
-/* Lower is better, or higher, for a figure such as "val.loss". */
-bool clv_search_lower_is_better(const char *monitor);
 
 #endif
