@@ -107,6 +107,11 @@ expect 0 "more trials" "$clave" search "$one" --resume search.trials=11 search.p
 python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["trials"]) == 11' "$out" || complain "more trials: not 11 in the JSON"
 [ "$(sql "$one" 'SELECT count(*) FROM trial WHERE state = "done"')" = 11 ] || complain "more trials: not 11"
 
+# A study's paths are full ones: it is gone on with from other folders.
+mkdir "$folder/from" && cp "$one/trials/0001/best.safetensors" "$folder/from/"
+(cd "$folder" && "$clave" search "$ini" data.path=mnist transfer.from=from/best.safetensors search.method=random search.trials=1 search.max_epochs=1 search.first=none space.params.width=16 --out moved) >"$out" 2>"$err" </dev/null
+for row in "path = $data" "from = $folder/from/best.safetensors"; do grep -qxF "$row" "$folder/moved/study.ini" || complain "study.ini has no '$row'"; done
+
 # Other methods.
 for method in grid random tpe; do
     expect 0 "$method" "$clave" search "$ini" search.method=$method search.trials=0 search.startup=2 space.train.lr=1e-3,1e-2 search.max_epochs=1 --out "$folder/$method"
