@@ -102,10 +102,15 @@ expect 0 "eval of a trial" "$clave" eval "$one/trials/0001"
 # Going on.
 refused 2 "holds a study already" "second search in one folder" "$clave" search "$ini" --out "$one"
 refused 2 "began with [space] params.width = 8, 16, not with" "another space" "$clave" search "$ini" space.params.width=8,16,32 --out "$one" --resume
-refused 2 "only search.trials and search.parallel may change" "another plan" "$clave" search "$one" --resume search.max_epochs=10
+refused 2 "only search.trials, search.parallel, [device] and [report] may change" "another plan" "$clave" search "$one" --resume search.max_epochs=10
 expect 0 "more trials" "$clave" search "$one" --resume search.trials=11 search.parallel=2 --json
 python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["trials"]) == 11' "$out" || complain "more trials: not 11 in the JSON"
 [ "$(sql "$one" 'SELECT count(*) FROM trial WHERE state = "done"')" = 11 ] || complain "more trials: not 11"
+
+# A study's paths are full ones: it is gone on with from other folders.
+mkdir "$folder/from" && cp "$one/trials/0001/best.safetensors" "$folder/from/"
+(cd "$folder" && "$clave" search "$ini" data.path=mnist transfer.from=from/best.safetensors search.method=random search.trials=1 search.max_epochs=1 search.first=none space.params.width=16 --out moved) >"$out" 2>"$err" </dev/null
+for row in "path = $data" "from = $folder/from/best.safetensors"; do grep -qxF "$row" "$folder/moved/study.ini" || complain "study.ini has no '$row'"; done
 
 # Other methods.
 for method in grid random tpe; do

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "clave/search.h"
 #include "search/importance.h"
-#include "search/study.h"
+#include "search/study_parts.h"
 #include "support.h"
 
 #define NETWORK                                                                                                        \
@@ -84,6 +84,7 @@ static void refuses_rows(void **state)
     expect_refusal("[space]\nparams.h = int 1.5..4\n", "a range of whole numbers has whole ends");
     expect_refusal("[space]\nparams.h = 8,, 16\n", "a value is missing beside a comma");
     expect_refusal("[space]\nparams.h = 8, 16, 8\n", "the same value stands there twice");
+    expect_refusal("[space]\ntrain.lr = 0.001, 0.1, 1e-3\n", "the same value stands there twice");
     expect_refusal("[space]\nsearch.trials = 8, 16\n", "a search does not vary itself");
     expect_refusal("[space]\ntrain.epochs = 8, 16\n", "search.max_epochs says how long");
     expect_refusal("[search]\nmonitor = val.kl\n", "x.ini:11: with early_stopping.monitor=val.kl");
@@ -181,6 +182,14 @@ static void prints_and_reads_points(void **state)
     assert_false(clv_space_read(&dimension[1], "8", point));
     assert_false(clv_space_read(&dimension[1], "3.5", point));
     assert_false(clv_space_read(&dimension[3], "adamw", point));
+    assert_false(clv_space_read(&dimension[0], "0", point));
+    assert_false(clv_space_read(&dimension[0], "-1e-8", point));
+    assert_true(clv_space_read(&dimension[0], "9.99999e-6", point)); /* an end as six digits may give it */
+    for (int d = 0; d < 3; d++)
+        for (int i = 0; i < 2; i++) {
+            const double share = clv_space_share(&dimension[d], i ? 1e9 : 0);
+            assert_true(share >= 0 && share <= 1);
+        }
     clv_config_destroy(c);
 }
 
@@ -205,6 +214,8 @@ static void plans(void **state)
         {"[search]\nmethod = random\ntrials = 0\n[space]\ntrain.lr = 0.1..0.2\n",
          "x.ini:12: search.trials = 0 is every point"},
         {"[search]\nfirst = 3\n[space]\nparams.h = 8, 16\n", "x.ini:11: search.first: '3' is no value of params.h"},
+        {"[search]\nfirst = 0\n[space]\ntrain.lr = log 1e-6..1\n", "'0' is no value of train.lr"},
+        {"[search]\nfirst = 200001\n[space]\nparams.h = int 4..200000\n", "'200001' is no value of params.h"},
         {"[search]\nfirst = 8, 8\n[space]\nparams.h = 8, 16\n", "a point has 1 values"},
         {"[search]\nfirst = 8 | 8\n[space]\nparams.h = 8, 16\n", "the same point twice"},
         {"[search]\nmin_epochs = 9\nmax_epochs = 8\n[space]\nparams.h = 8, 16\n", "search.min_epochs is 9"},
@@ -388,6 +399,22 @@ static void asha_repeats(void **state)
     assert_true(top >= 3 && top < 16);
     clv_search_plan_free(&plan);
     clv_config_destroy(c);
+}
+
+/* A trial that went up and diverged there is the last of all; where it was measured before it keeps its place. */
+static void ranks_failed_last(void **state)
+{
+    (void)state;
+    clear_trials();
+    for (int i = 0; i < 6; i++) trial[i].state = CLV_TRIAL_DONE, trial[i].rung = 0, trial[i].value[0] = i + 1;
+    assert_int_equal(clv_asha_promote(2, 3, trial, 6), 0);
+    trial[0].rung = 1;
+    trial[0].state = CLV_TRIAL_FAILED;
+    assert_true(isinf(clv_trial_result(&trial[0])));
+    assert_true(clv_trial_result(&trial[1]) == 2);
+    assert_int_equal(clv_asha_promote(2, 3, trial, 6), 1); /* two of six go up: the failed one was one of them */
+    trial[1].rung = 1;
+    assert_int_equal(clv_asha_promote(2, 3, trial, 6), -1);
 }
 
 /* A rate and a penalty with a narrow valley, and a word that shifts it. The best is 0. */
@@ -615,6 +642,88 @@ static void survives_kills(void **state)
     expect_whole(folder);
 }
 
+/* A worker without a nap. */
+static void work_fast(const char *folder)
+{
+    clv_study *study = NULL;
+    clv_job job = {.kind = CLV_JOB_WAIT};
+    if (clv_study_open(folder, &study, NULL) != CLV_OK) _exit(1);
+    while (job.kind != CLV_JOB_NONE) {
+        clv_outcome outcome = {.value = 1, .epochs = 1, .best_epoch = 1};
+        if (clv_study_claim(study, &job, NULL) != CLV_OK) _exit(2);
+        if (job.kind == CLV_JOB_TRAIN && clv_study_finish(study, &job, &outcome, NULL) != CLV_OK) _exit(3);
+    }
+    _exit(0);
+}
+
+/* Who reads beside a writer sees trials and results of one moment, and of a trial whose process lives never that it
+ * does not. */
+static void reads_beside_a_writer(void **state)
+{
+    (void)state;
+    const char *folder = test_path("raced");
+    clv_study *study = NULL;
+    clv_records records = {0};
+    int status, count = 0;
+    assert_ok(clv_study_create(
+        folder,
+        NETWORK "[experiment]\nname = x\n[search]\nmethod = random\ntrials = 30\n[space]\ntrain.lr = log 1e-5..1\n",
+        err));
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) work_fast(folder);
+    assert_true(pid > 0);
+    assert_ok(clv_study_open(folder, &study, err));
+    while (count < 30) {
+        assert_ok(clv_study_records(study, &records, err));
+        assert_true(records.count >= count);
+        count = records.count;
+        for (int i = 0; i < count; i++)
+            assert_true(records.of[i].trial.state == CLV_TRIAL_DONE ? !isnan(records.of[i].best) : records.of[i].held);
+        free(records.of);
+        pause_ms(3);
+    }
+    assert_true(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    clv_study_close(study);
+}
+
+/* A study is listed while another process is inside a write transaction, and for as long as it is. */
+static void reads_without_writing(void **state)
+{
+    (void)state;
+    const char *folder = test_path("listed");
+    clv_study *study = NULL;
+    clv_ranking ranking = {0};
+    clv_job job;
+    clv_outcome outcome = {.value = 1, .epochs = 1, .best_epoch = 1};
+    int inside[2], status;
+    char byte;
+    assert_ok(clv_study_create(folder, STUDY, err));
+    assert_ok(clv_study_open(folder, &study, err));
+    assert_ok(clv_study_claim(study, &job, err));
+    assert_ok(clv_study_finish(study, &job, &outcome, err));
+    clv_study_close(study);
+    assert_int_equal(pipe(inside), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (clv_study_open(folder, &study, NULL) != CLV_OK || clv_study_begin(study, NULL) != CLV_OK) _exit(1);
+        if (write(inside[1], "!", 1) == 1) pause();
+        _exit(2);
+    }
+    assert_true(pid > 0);
+    close(inside[1]);
+    assert_int_equal(read(inside[0], &byte, 1), 1);
+    assert_ok(clv_search_rank(folder, &ranking, err));
+    assert_int_equal(ranking.trials, 1);
+    clv_ranking_free(&ranking);
+    kill(pid, SIGKILL);
+    assert_true(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFSIGNALED(status));
+    close(inside[0]);
+}
+
 /* A trial is taken over only when its process is gone; one whose processes die again and again is given up. */
 static void takes_over_the_dead(void **state)
 {
@@ -660,6 +769,43 @@ static void takes_over_the_dead(void **state)
     assert_ok(clv_study_finish(study, &job, &outcome, err));
     assert_refused(clv_study_finish(study, &job, &outcome, err), CLV_ERR_INTERNAL,
                    "is not the one that this process trains");
+    clv_study_close(study);
+}
+
+/* A trial that failed in a later rung is not the best, whatever it had before; a study whose trials have all begun is
+ * not over while some may go up; and a write that fails says what to do. */
+static void knows_what_is_left(void **state)
+{
+    (void)state;
+    const char *folder = test_path("left");
+    clv_study *study = NULL;
+    clv_ranking ranking = {0};
+    clv_job job;
+    bool left = false;
+    int failed = -1;
+    assert_ok(clv_study_create(folder,
+                               NETWORK "[experiment]\nname = x\n[search]\nmethod = asha\ntrials = 4\nmin_epochs = "
+                                       "1\nmax_epochs = 2\nreduction = 2\n[space]\ntrain.lr = log 1e-5..1\n",
+                               err));
+    assert_ok(clv_study_open(folder, &study, err));
+    assert_ok(clv_sql_run(&study->sql, err, "PRAGMA query_only = 1", ""));
+    assert_refused(clv_study_claim(study, &job, err), CLV_ERR_INTERNAL, "give yourself the right to write");
+    assert_ok(clv_sql_run(&study->sql, err, "PRAGMA query_only = 0", ""));
+    for (int trials = 0;;) {
+        assert_ok(clv_study_left(study, &left, err));
+        assert_ok(clv_study_claim(study, &job, err));
+        assert_true(left == (job.kind == CLV_JOB_TRAIN));
+        if (job.kind == CLV_JOB_NONE) break;
+        if (job.trial == trials) trials++;
+        if (job.rung && failed < 0) failed = job.trial;
+        clv_outcome outcome = {.value = job.trial, .epochs = 1, .error = job.trial == failed ? "diverged" : NULL};
+        assert_ok(clv_study_finish(study, &job, &outcome, err));
+    }
+    assert_true(failed >= 0);
+    assert_ok(clv_search_rank(folder, &ranking, err));
+    assert_int_equal(ranking.trial[3].number, failed + 1);
+    assert_true(ranking.trial[0].rank == 1 && ranking.trial[3].rank == 0 && isnan(ranking.trial[3].value));
+    clv_ranking_free(&ranking);
     clv_study_close(study);
 }
 
@@ -791,11 +937,15 @@ int main(void)
         cmocka_unit_test(covers_the_grid),
         cmocka_unit_test(promotes_the_best),
         cmocka_unit_test(asha_repeats),
+        cmocka_unit_test(ranks_failed_last),
         cmocka_unit_test(tpe_beats_random),
         cmocka_unit_test(tpe_spreads_workers),
         cmocka_unit_test(finds_importance),
         cmocka_unit_test(survives_kills),
+        cmocka_unit_test(reads_beside_a_writer),
+        cmocka_unit_test(reads_without_writing),
         cmocka_unit_test(takes_over_the_dead),
+        cmocka_unit_test(knows_what_is_left),
         cmocka_unit_test(refuses_studies),
         cmocka_unit_test(survives_failed_allocations),
     };

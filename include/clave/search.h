@@ -21,8 +21,8 @@ extern "C" {
 clv_status clv_search_create(const char *path, const char *const *overrides, int override_count, const char *out,
                              char folder[CLV_PATH_SIZE], clv_error *err);
 
-/* Before a study goes on: with `path` (may be NULL) the same experiment must be asked for again; search.trials and
- * search.parallel alone may change, by that file or by the overrides, and are kept from then on. */
+/* Before a study goes on: with `path` (may be NULL) the same experiment must be asked for again; search.trials,
+ * search.parallel, [device] and [report] alone may change, by that file or by the overrides, and are kept from then on. */
 clv_status clv_search_reopen(const char *folder, const char *path, const char *const *overrides, int override_count,
                              clv_error *err);
 
@@ -42,7 +42,7 @@ typedef struct clv_ranked {
     int number;       /* trials/0007 is 7 */
     int rank;         /* from 1; 0: has no result */
     const char *state; /* "done", "running", "stopped" (its process ended; it goes on by --resume), "failed" */
-    double value;     /* the monitored figure at its best epoch; NaN: none yet */
+    double value;     /* the monitored figure at its best epoch; NaN: none yet, or it failed */
     double early;     /* the same after the epochs that every trial had, for comparisons between all */
     uint32_t epochs, best_epoch;
     double seconds;             /* of training */

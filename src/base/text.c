@@ -127,6 +127,12 @@ bool clv_parse_real(const char *text, double *value)
     return true;
 }
 
+bool clv_same_value(const char *a, const char *b)
+{
+    double x, y;
+    return !strcmp(a, b) || (clv_parse_real(a, &x) && clv_parse_real(b, &y) && !(x < y) && !(x > y));
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 static bool same_word(const char *a, const char *b)

@@ -27,6 +27,9 @@ bool clv_parse_int(const char *text, int64_t *value);
 bool clv_parse_real(const char *text, double *value);
 bool clv_parse_bool(const char *text, bool *value); /* true false yes no on off 1 0 */
 
+/* The same text, or the same number: 1e-3 is 0.001. */
+bool clv_same_value(const char *a, const char *b);
+
 /* The name nearest to `word` by Damerau-Levenshtein distance, or NULL where none is within a third of its length. */
 const char *clv_nearest(const char *word, const char *const *names, int count);
 

@@ -60,6 +60,16 @@ void cli_command_usage(const cli_command *command, FILE *out);
 void cli_catch_signals(void);
 extern volatile int cli_stop;
 
+/* The overrides of the arguments, behind them the full path of each key that holds a relative one of something that
+ * exists; of the experiment args->target. Starts as {0}; release with cli_overrides_free. */
+typedef struct cli_overrides {
+    const char **of;
+    int count;
+    char *full;
+} cli_overrides;
+clv_status cli_full_paths(const cli_args *args, cli_overrides *overrides, clv_error *err);
+void cli_overrides_free(cli_overrides *overrides);
+
 /* Prints an object as JSON on standard output and releases it. */
 struct json_t;
 clv_status cli_print_json(struct json_t *object, clv_error *err);

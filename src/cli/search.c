@@ -1,6 +1,6 @@
 /* clave search FILE.ini | FOLDER: a file begins a search (or goes on in --out with --resume), a search's folder goes
  * on, is listed, or gives its best configuration. */
-#define _XOPEN_SOURCE 700 /* realpath */
+#define _XOPEN_SOURCE 700 /* readlink */
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
@@ -185,33 +185,10 @@ done:
     return status;
 }
 
-/* Overrides as given, and the data's full path: a search is gone on with from other folders than it was begun in. */
-static clv_status with_data_path(const cli_args *args, const char ***overrides, int *count,
-                                 char override[PATH_MAX + 16], clv_error *err)
-{
-    clv_config *config = NULL;
-    char path[PATH_MAX];
-    clv_status status = CLV_OK;
-    *count = args->override_count;
-    *overrides = clv_alloc((size_t)args->override_count + 1, sizeof **overrides, err);
-    if (!*overrides) return CLV_ERR_INTERNAL;
-    for (int i = 0; i < args->override_count; i++) (*overrides)[i] = args->overrides[i];
-    CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
-    const char *data = clv_config_string(config, "data.path");
-    if (*data == '/' || !realpath(data, path)) goto done;
-    snprintf(override, PATH_MAX + 16, "data.path=%s", path);
-    (*overrides)[(*count)++] = override;
-done:
-    clv_config_destroy(config);
-    return status;
-}
-
 /* The folder to work in: made, or asked whether it may go on. */
 static clv_status prepare(const cli_args *args, char folder[CLV_PATH_SIZE], clv_error *err)
 {
-    const char **overrides = NULL;
-    char override[PATH_MAX + 16];
-    int count;
+    cli_overrides overrides = {0};
     clv_status status = CLV_OK;
     if (is_folder(args->target)) {
         CLV_REQUIRE(args->resume, CLV_ERR_CONFIG,
@@ -224,16 +201,16 @@ static clv_status prepare(const cli_args *args, char folder[CLV_PATH_SIZE], clv_
     }
     CLV_REQUIRE(!args->resume || args->out, CLV_ERR_CONFIG,
                 "--resume needs to know the search: clave search FOLDER --resume");
-    CLV_TRY(with_data_path(args, &overrides, &count, override, err));
+    CLV_TRY(cli_full_paths(args, &overrides, err));
     if (args->resume) {
         CLV_REQUIRE(strlen(args->out) < CLV_PATH_SIZE, CLV_ERR_CONFIG, "the folder's path is too long");
         strcpy(folder, args->out);
-        CLV_TRY(clv_search_reopen(folder, args->target, overrides, count, err));
+        CLV_TRY(clv_search_reopen(folder, args->target, overrides.of, overrides.count, err));
     } else {
-        CLV_TRY(clv_search_create(args->target, overrides, count, args->out, folder, err));
+        CLV_TRY(clv_search_create(args->target, overrides.of, overrides.count, args->out, folder, err));
     }
 done:
-    free(overrides);
+    cli_overrides_free(&overrides);
     return status;
 }
 

@@ -1,21 +1,13 @@
 /* clave train FILE.ini | RUN: a file starts a run (or goes on in --out with --resume), a run directory goes on. */
-#define _XOPEN_SOURCE 700 /* realpath */
 #include <jansson.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/memory.h"
 #include "base/try.h"
 #include "clave/experiment.h"
 #include "cli/cli.h"
 #include "cli/measures.h"
-
-#ifndef PATH_MAX
-#define PATH_MAX 4096
-#endif
-#define LONGEST_PATH 180 /* what a row of resolved.ini can hold */
 
 static bool is_folder(const char *path)
 {
@@ -41,37 +33,14 @@ static clv_status print_result(const cli_args *args, const clv_train_result *res
     return CLV_OK;
 }
 
-/* A run is looked at from other folders than the one it was started in, so its configuration gets full paths. */
-static const char *const path_keys[] = {"data.path", "transfer.from"};
-#define PATH_KEYS ((int)(sizeof path_keys / sizeof *path_keys))
-
-/* "key=/full/path" where the key holds the relative path of something that exists. */
-static bool full_path(const clv_config *config, const char *key, char override[PATH_MAX + 32])
-{
-    char path[PATH_MAX];
-    const char *given = clv_config_string(config, key);
-    if (*given == '/' || !realpath(given, path) || strlen(path) > LONGEST_PATH) return false;
-    snprintf(override, PATH_MAX + 32, "%s=%s", key, path);
-    return true;
-}
-
 static clv_status load_new(const cli_args *args, clv_config **config, clv_error *err)
 {
-    char full[PATH_KEYS][PATH_MAX + 32];
-    int count = args->override_count;
+    cli_overrides overrides = {0};
     clv_status status = CLV_OK;
-    const char **overrides = clv_alloc((size_t)count + PATH_KEYS, sizeof *overrides, err);
-    if (!overrides) return CLV_ERR_INTERNAL;
-    CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, config, NULL, err));
-    for (int i = 0; i < count; i++) overrides[i] = args->overrides[i];
-    for (int i = 0; i < PATH_KEYS; i++)
-        if (full_path(*config, path_keys[i], full[i])) overrides[count++] = full[i];
-    if (count == args->override_count) goto done;
-    clv_config_destroy(*config);
-    *config = NULL;
-    CLV_TRY(clv_config_load(args->target, overrides, count, config, NULL, err));
+    CLV_TRY(cli_full_paths(args, &overrides, err));
+    CLV_TRY(clv_config_load(args->target, overrides.of, overrides.count, config, NULL, err));
 done:
-    free(overrides);
+    cli_overrides_free(&overrides);
     return status;
 }
 

@@ -56,13 +56,6 @@ static bool next_bound_row(const char **at, row *r, bool bounded)
     return false;
 }
 
-/* 1e-3 is 0.001. */
-static bool same_value(const char *a, const char *b)
-{
-    double x, y;
-    return !strcmp(a, b) || (clv_parse_real(a, &x) && clv_parse_real(b, &y) && !(x < y) && !(x > y));
-}
-
 static clv_status compare(const char *run, const char *began, const char *now, bool bounded, clv_error *err)
 {
     row a = {0}, b = {0};
@@ -73,7 +66,7 @@ static clv_status compare(const char *run, const char *began, const char *now, b
             return clv_fail(err, CLV_ERR_CONFIG,
                             "%s: the run began without or with another %s; start a new run to change it", run,
                             more_b ? b.key : a.key);
-        if (!same_value(a.value, b.value))
+        if (!clv_same_value(a.value, b.value))
             return clv_fail(err, CLV_ERR_CONFIG,
                             "%s: %s is %s, but the run began with %s; start a new run to change it", run, a.key,
                             b.value, a.value);

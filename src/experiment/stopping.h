@@ -6,6 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A figure to improve, "val.loss" or "train.accuracy", taken apart. */
+typedef struct clv_monitor {
+    char split[12];
+    const char *metric; /* of the text it was made from */
+    double sign;        /* 1: lower is better; -1: higher is, of an accuracy */
+} clv_monitor;
+clv_monitor clv_monitor_of(const char *text);
+bool clv_monitor_is(const clv_monitor *monitor, const char *split, const char *metric);
+
 typedef struct clv_stopping {
     uint32_t patience;   /* 0: never stop */
     double min_delta;    /* >= 0 */

@@ -177,10 +177,9 @@ done:
 /* early_stopping.monitor of this epoch, "val.loss" say, such that lower is better. */
 static double monitored(const trainer *t)
 {
-    const char *monitor = clv_config_string(t->config, "early_stopping.monitor"), *dot = strchr(monitor, '.');
-    const clv_measures *measures = !strncmp(monitor, "val.", 4) ? &t->result->validation : &t->result->train;
-    double value = clv_measure_get(measures, dot + 1);
-    return strcmp(dot + 1, "accuracy") ? value : -value;
+    const clv_monitor monitor = clv_monitor_of(clv_config_string(t->config, "early_stopping.monitor"));
+    const clv_measures *measures = strcmp(monitor.split, "val") ? &t->result->train : &t->result->validation;
+    return monitor.sign * clv_measure_get(measures, monitor.metric);
 }
 
 /* The parts of the loss are shown where there are several. */

@@ -72,7 +72,7 @@ static bool take_list(row *r, const char *text)
         item[count] = trimmed(r, at, (size_t)(item_end(at) - at));
         if (!*item[count]) return refuse(r, "a value is missing beside a comma");
         for (int i = 0; i < count; i++)
-            if (!strcmp(item[i], item[count])) return refuse(r, "the same value stands there twice");
+            if (clv_same_value(item[i], item[count])) return refuse(r, "the same value stands there twice");
         numeric = clv_parse_real(item[count], &number[count]) && numeric;
         count++;
         if (!*item_end(at)) break;

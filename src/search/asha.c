@@ -11,31 +11,25 @@ static bool completed(const clv_trial *t, int rung)
 
 static double value_at(const clv_trial *t, int rung) { return isnan(t->value[rung]) ? INFINITY : t->value[rung]; }
 
-/* How many stand before trial `i` in a rung: better ones, and of equals the earlier. */
-static int place_in_rung(const clv_trial *trial, int trials, int rung, int i)
+/* Of two in a rung, whether the first stands before the other: it is better, or equal and earlier. */
+static bool before(const clv_trial *trial, int rung, int a, int b)
 {
-    const double mine = value_at(&trial[i], rung);
-    int before = 0;
-    for (int k = 0; k < trials; k++) {
-        const double other = completed(&trial[k], rung) ? value_at(&trial[k], rung) : INFINITY;
-        before += other < mine || (k < i && other <= mine && completed(&trial[k], rung));
-    }
-    return before;
+    const double x = value_at(&trial[a], rung), y = value_at(&trial[b], rung);
+    return x < y || (a < b && x <= y);
 }
 
-/* The best that may go up from this rung, or -1. */
+/* The best that may go up from this rung, or -1: where the best of those that have not gone up is not among the top,
+ * none of them is. Two passes, as this is asked inside the study's write transaction. */
 static int promotable(int reduction, const clv_trial *trial, int trials, int rung)
 {
-    int in_rung = 0, best = -1, best_place = 0;
-    for (int i = 0; i < trials; i++) in_rung += completed(&trial[i], rung);
+    int in_rung = 0, best = -1, place = 0;
     for (int i = 0; i < trials; i++) {
+        in_rung += completed(&trial[i], rung);
         if (trial[i].state != CLV_TRIAL_DONE || trial[i].rung != rung || isnan(trial[i].value[rung])) continue;
-        const int place = place_in_rung(trial, trials, rung, i);
-        if (place >= in_rung / reduction || (best >= 0 && place > best_place)) continue;
-        best = i;
-        best_place = place;
+        if (best < 0 || before(trial, rung, i, best)) best = i;
     }
-    return best;
+    for (int i = 0; best >= 0 && i < trials; i++) place += completed(&trial[i], rung) && before(trial, rung, i, best);
+    return place < in_rung / reduction ? best : -1;
 }
 
 int clv_asha_promote(int rungs, int reduction, const clv_trial *trial, int trials)

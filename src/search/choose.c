@@ -9,6 +9,7 @@
 
 double clv_trial_result(const clv_trial *trial)
 {
+    if (trial->state == CLV_TRIAL_FAILED) return INFINITY;
     for (int rung = CLV_MAX_RUNGS; rung-- > 0;)
         if (!isnan(trial->value[rung])) return trial->value[rung];
     return INFINITY;

@@ -93,15 +93,37 @@ done:
     return status;
 }
 
+static clv_status choose(const clv_study *study, const clv_records *records, clv_job *job, clv_error *err)
+{
+    clv_trial *trial = clv_alloc((size_t)records->count + 1, sizeof *trial, err);
+    if (!trial) return CLV_ERR_INTERNAL;
+    for (int i = 0; i < records->count; i++) trial[i] = records->of[i].trial;
+    const clv_status status = clv_choose(&study->plan, trial, records->count, job, err);
+    free(trial);
+    return status;
+}
+
+clv_status clv_study_left(clv_study *study, bool *left, clv_error *err)
+{
+    clv_records records = {0};
+    clv_job job;
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_study_records(study, &records, err));
+    CLV_TRY(choose(study, &records, &job, err));
+    *left = job.kind == CLV_JOB_TRAIN;
+    for (int i = 0; i < records.count; i++)
+        *left = *left || (records.of[i].trial.state == CLV_TRIAL_RUNNING && !records.of[i].held);
+done:
+    free(records.of);
+    return status;
+}
+
 /* Asks the method, and takes what it says. */
 static clv_status begin(clv_study *study, const clv_records *records, clv_job *job, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_trial *trial = clv_alloc((size_t)records->count + 1, sizeof *trial, err);
     bool got;
-    if (!trial) return CLV_ERR_INTERNAL;
-    for (int i = 0; i < records->count; i++) trial[i] = records->of[i].trial;
-    CLV_TRY(clv_choose(&study->plan, trial, records->count, job, err));
+    CLV_TRY(choose(study, records, job, err));
     if (job->kind != CLV_JOB_TRAIN) goto done;
     CLV_TRY(clv_study_lock(study, job->trial, &got, err));
     CLV_REQUIRE(got, CLV_ERR_INTERNAL, "%s/%s: trial %d is held, but nobody trains it", study->folder, CLV_STUDY_LOCK,
@@ -109,7 +131,7 @@ static clv_status begin(clv_study *study, const clv_records *records, clv_job *j
     if (job->trial == records->count) {
         CLV_TRY(insert(study, job, err));
     } else {
-        memcpy(job->point, trial[job->trial].point, sizeof job->point);
+        memcpy(job->point, records->of[job->trial].trial.point, sizeof job->point);
         CLV_TRY(
             clv_sql_run(&study->sql, err,
                         "UPDATE trial SET state = 'running', rung = ?, attempts = 1, progress = epochs, started = ? "
@@ -117,7 +139,6 @@ static clv_status begin(clv_study *study, const clv_records *records, clv_job *j
                         "idi", (int64_t)job->rung, now(), (int64_t)job->trial + 1));
     }
 done:
-    free(trial);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include "base/try.h"
 #include "clave/report.h"
 #include "experiment/run_folder.h"
+#include "experiment/stopping.h"
 #include "search/space.h"
 
 enum { NAMED = 6 }; /* trials with a colour and a name */
@@ -78,7 +79,7 @@ static clv_status read_curve(const figures *f, const clv_ranked *trial, double *
                              clv_error *err)
 {
     char run[CLV_PATH_SIZE], name[64];
-    const char *monitor = f->ranking->monitor, *dot = strchr(monitor, '.');
+    const clv_monitor wanted = clv_monitor_of(f->ranking->monitor);
     clv_metric_table table = {0};
     clv_status status = CLV_OK;
     snprintf(name, sizeof name, "trials/%04d", trial->number);
@@ -89,9 +90,7 @@ static clv_status read_curve(const figures *f, const clv_ranked *trial, double *
     CLV_REQUIRE(*y, CLV_ERR_INTERNAL, "out of memory for the figures of a search");
     for (size_t i = 0; i < table.rows; i++) {
         const clv_metric_row *row = &table.row[i];
-        const size_t split = (size_t)(dot - monitor);
-        if (strlen(row->split) != split || strncmp(row->split, monitor, split) || strcmp(row->metric, dot + 1))
-            continue;
+        if (!clv_monitor_is(&wanted, row->split, row->metric)) continue;
         (*x)[*count] = row->epoch;
         (*y)[(*count)++] = row->value;
     }

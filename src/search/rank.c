@@ -124,9 +124,7 @@ clv_status clv_search_rank(const char *folder, clv_ranking *ranking, clv_error *
     clv_status status = CLV_OK;
     if (!made.memory) return CLV_ERR_INTERNAL;
     CLV_TRY(clv_study_open(folder, &made.memory->study, err));
-    CLV_TRY(clv_study_begin(made.memory->study, err)); /* trials and results of one moment */
-    status = clv_study_records(made.memory->study, &made.memory->records, err);
-    CLV_TRY(clv_study_end(made.memory->study, status, err));
+    CLV_TRY(clv_study_records(made.memory->study, &made.memory->records, err));
     CLV_TRY(fill(&made, err));
     *ranking = made;
     return CLV_OK;

@@ -123,7 +123,7 @@ done:
     return status;
 }
 
-clv_status clv_study_records(clv_study *study, clv_records *records, clv_error *err)
+static clv_status read_all(clv_study *study, clv_records *records, clv_error *err)
 {
     clv_records made = {0};
     clv_status status = CLV_OK;
@@ -134,6 +134,40 @@ clv_status clv_study_records(clv_study *study, clv_records *records, clv_error *
     return CLV_OK;
 done:
     free(made.of);
+    return status;
+}
+
+/* Trials and results of one moment, in a transaction that begins so. */
+static clv_status read_between(clv_study *study, const char *begin, clv_records *records, clv_error *err)
+{
+    clv_status status = clv_sql_run(&study->sql, err, begin, "");
+    if (status != CLV_OK) return status;
+    status = clv_study_end(study, read_all(study, records, err), err);
+    if (status == CLV_OK) return CLV_OK;
+    free(records->of);
+    *records = (clv_records){0};
+    return status;
+}
+
+/* Running, and nobody has it: its process died, or is just about to say what came of it. */
+static bool any_open(const clv_records *records)
+{
+    for (int i = 0; i < records->count; i++)
+        if (records->of[i].trial.state == CLV_TRIAL_RUNNING && !records->of[i].held) return true;
+    return false;
+}
+
+clv_status clv_study_records(clv_study *study, clv_records *records, clv_error *err)
+{
+    clv_records made = {0};
+    if (!sqlite3_get_autocommit(study->sql.db)) return read_all(study, records, err);
+    clv_status status = read_between(study, "BEGIN", &made, err);
+    if (status == CLV_OK && any_open(&made) && !sqlite3_db_readonly(study->sql.db, "main")) {
+        free(made.of);
+        made = (clv_records){0};
+        status = read_between(study, "BEGIN IMMEDIATE", &made, err);
+    }
+    if (status == CLV_OK) *records = made;
     return status;
 }
 

@@ -90,11 +90,12 @@ static clv_status check_same(const char *folder, const char *began, const char *
         bool more_old = next_row(&began, section, old), more = next_row(&now, section_now, row);
         if (!more_old && !more) return CLV_OK;
         if (more_old && more && !strcmp(section, section_now) && !strcmp(old, row)) continue;
-        return clv_fail(err, CLV_ERR_CONFIG,
-                        "%s: the search began with %s %s, not with %s %s; only search.trials and search.parallel may "
-                        "change, begin a new search by another --out",
-                        folder, more_old ? section : "no", more_old ? old : "more rows", more ? section_now : "no",
-                        more ? row : "more rows");
+        return clv_fail(
+            err, CLV_ERR_CONFIG,
+            "%s: the search began with %s %s, not with %s %s; only search.trials, search.parallel, [device] and "
+            "[report] may change, begin a new search by another --out",
+            folder, more_old ? section : "no", more_old ? old : "more rows", more ? section_now : "no",
+            more ? row : "more rows");
     }
 }
 

@@ -54,7 +54,8 @@ static double reach(const clv_dimension *d) { return d->integer ? 0.5 : 0; }
 double clv_space_share(const clv_dimension *d, double at)
 {
     const double low = d->low - reach(d), high = d->high + reach(d);
-    return d->log ? log(at / low) / log(high / low) : (at - low) / (high - low);
+    const double share = d->log ? log(at / low) / log(high / low) : (at - low) / (high - low);
+    return fmin(fmax(share, 0), 1); /* an end as printed may lie a digit outside */
 }
 
 double clv_space_unshare(const clv_dimension *d, double share)
@@ -97,9 +98,10 @@ bool clv_space_read(const clv_dimension *dimension, const char *text, double *at
             *at = i;
             return true;
         }
-    /* Six digits may round an end of the range outwards. */
-    const double slack = 1e-5 * fmax(fabs(dimension->low), fabs(dimension->high));
-    if (dimension->item || !numeric || number < dimension->low - slack || number > dimension->high + slack)
+    /* Six digits may round an end of the range outwards, by a share of that end; whole numbers are printed whole. */
+    const double slack = dimension->integer ? 0 : 1e-5;
+    if (dimension->item || !numeric || number < dimension->low - slack * fabs(dimension->low) ||
+        number > dimension->high + slack * fabs(dimension->high))
         return false;
     if (dimension->integer && floor(number) < number) return false;
     *at = number;

@@ -10,6 +10,24 @@
 
 #define BUSY_MILLISECONDS 60000 /* transactions last milliseconds; a slow file system gets a minute */
 
+/* What to do about a failure that is the machine's. */
+static const char *remedy(int code)
+{
+    switch (code) {
+    case SQLITE_FULL:
+        return "make room on the disk, then go on by --resume";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN: /* a journal that cannot be made, too */
+        return "give yourself the right to write to it and to its folder, or go on in a copy of the folder";
+    case SQLITE_NOMEM:
+        return "end something else, or use fewer search.trials";
+    default:
+        return "see whether its disk is full or failing, then go on by --resume";
+    }
+}
+
 clv_status clv_sql_failed(const clv_sql *sql, clv_error *err)
 {
     switch (sqlite3_errcode(sql->db) & 0xff) {
@@ -25,7 +43,8 @@ clv_status clv_sql_failed(const clv_sql *sql, clv_error *err)
         return clv_fail(err, CLV_ERR_INTERNAL, "%s: another process has held it for a minute; try again later",
                         sql->path);
     default:
-        return clv_fail(err, CLV_ERR_INTERNAL, "%s: %s", sql->path, sqlite3_errmsg(sql->db));
+        return clv_fail(err, CLV_ERR_INTERNAL, "%s: %s; %s", sql->path, sqlite3_errmsg(sql->db),
+                        remedy(sqlite3_errcode(sql->db) & 0xff));
     }
 }
 

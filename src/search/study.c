@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/try.h"
+#include "experiment/stopping.h"
 #include "search/study_parts.h"
 
 #define STUDY_VERSION "1"
@@ -55,15 +56,6 @@ bool clv_study_is_held(const clv_study *study, int trial)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = trial, .l_len = 1};
     return fcntl(study->lock, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-bool clv_search_lower_is_better(const char *monitor)
-{
-    static const char *const higher[] = {"accuracy", "psnr"};
-    const char *dot = strchr(monitor, '.');
-    for (size_t i = 0; dot && i < sizeof higher / sizeof *higher; i++)
-        if (!strcmp(dot + 1, higher[i])) return false;
-    return true;
 }
 
 clv_status clv_study_run(const clv_study *study, int trial, char path[CLV_PATH_SIZE], clv_error *err)
@@ -167,7 +159,7 @@ static clv_status take_text(clv_study *study, char *text, clv_error *err)
     const char *monitor = clv_config_string(config, "search.monitor");
     if (!strcmp(monitor, "auto")) monitor = clv_config_string(config, "early_stopping.monitor");
     snprintf(study->monitor, sizeof study->monitor, "%s", monitor);
-    study->lower_is_better = clv_search_lower_is_better(monitor);
+    study->lower_is_better = clv_monitor_of(monitor).sign > 0;
     return CLV_OK;
 }
 
@@ -191,7 +183,12 @@ static clv_status open_files(clv_study *study, clv_error *err)
     CLV_TRY(status);
     CLV_TRY(clv_path_join(path, sizeof path, study->folder, CLV_STUDY_LOCK, err));
     study->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    CLV_REQUIRE(study->lock >= 0, CLV_ERR_INTERNAL, "%s: cannot be made: %s", path, strerror(errno));
+    if (study->lock < 0 && (errno == EACCES || errno == EROFS)) {
+        study->lock = open(path, O_RDONLY | O_CLOEXEC); /* enough to look, and where there is none nothing runs */
+        if (study->lock < 0 && errno == ENOENT) goto done;
+    }
+    CLV_REQUIRE(study->lock >= 0, CLV_ERR_INTERNAL, "%s: cannot be opened: %s; give yourself the right to read it",
+                path, strerror(errno));
 done:
     free(version);
     free(text);

@@ -6,7 +6,8 @@
  * heartbeat. Why that is enough:
  * - the lock is taken inside the transaction that says "running", before it commits, and dropped inside the one that
  * says what came of it, before that commits;
- * - locks are looked at inside such transactions alone, so that nobody sees one between the two;
+ * - what a lock says is believed inside such transactions alone, so that nobody sees one between the two: a reader has
+ * a transaction that only reads, and where it finds a running trial without a lock it reads again inside one;
  * - so a trial said to be running has either its lock held, by the process that trains it, or a dead process. Then it
  * is given to whoever asks next, with the lock, and goes on from its run directory's checkpoint;
  * - a process killed inside a transaction leaves the database as it was before it (SQLite rolls back), and no lock.
@@ -47,6 +48,9 @@ clv_status clv_study_run(const clv_study *study, int trial, char path[CLV_PATH_S
  * clv_study_finish, clv_study_release or the process's end. */
 clv_status clv_study_claim(clv_study *study, clv_job *job, clv_error *err);
 
+/* Whether there is something to do that no living process does: a claim would get it. */
+clv_status clv_study_left(clv_study *study, bool *left, clv_error *err);
+
 typedef struct clv_outcome {
     const char *error; /* the trial failed, and why; NULL: it has the value below */
     double value;      /* the monitored figure, as measured */
@@ -60,7 +64,7 @@ void clv_study_release(clv_study *study, const clv_job *job);
 /* A trial with all that is known of it. */
 typedef struct clv_record {
     clv_trial trial;
-    double best;  /* the monitored figure as measured, of the highest rung that has one; NaN: none */
+    double best;  /* the monitored figure as measured, of the highest rung that has one; NaN: none, or it failed */
     double early; /* of the first rung */
     uint32_t epochs, best_epoch;
     double seconds;
@@ -75,6 +79,8 @@ typedef struct clv_records {
     int count;
     double busy; /* seconds in which at least one trial was being trained, pauses between calls left out */
 } clv_records;   /* starts as {0}; free(of) */
+/* Of one moment: in the transaction that is open, else in one of its own. It writes nothing: a study that may not be
+ * written is read too. */
 clv_status clv_study_records(clv_study *study, clv_records *records, clv_error *err);
 
 /* Results in the order they came in: the one after *sequence, or false. */
@@ -86,8 +92,5 @@ typedef struct clv_news {
     char error[CLV_TRIAL_ERROR];
 } clv_news;
 clv_status clv_study_news(clv_study *study, int64_t *sequence, clv_news *news, bool *any, clv_error *err);
-
-/* Lower is better, or higher, for a figure such as "val.loss". */
-bool clv_search_lower_is_better(const char *monitor);
 
 #endif

@@ -197,24 +197,20 @@ static void end_workers(supervisor *s)
     if (s->messages >= 0) close(s->messages);
 }
 
-/* Of the workers: an interrupt, or trials that are left because each of them failed. */
+/* Of the workers: an interrupt, or work that is left because each of them failed. */
 static clv_status judge(supervisor *s, const char *folder, clv_error *err)
 {
-    clv_records records = {0};
-    int open = 0;
+    bool left;
     clv_status status = CLV_OK;
     CLV_REQUIRE(!s->stopping, CLV_INTERRUPTED, "interrupted; go on by: clave search %s --resume", folder);
-    CLV_TRY(clv_study_records(s->study, &records, err));
-    for (int i = 0; i < records.count; i++)
-        open += records.of[i].trial.state == CLV_TRIAL_RUNNING && !records.of[i].held;
-    if (s->status == CLV_OK || (open == 0 && records.count >= clv_study_plan(s->study)->trials)) goto done;
+    CLV_TRY(clv_study_left(s->study, &left, err));
+    if (s->status == CLV_OK || !left) goto done;
     if (*s->failure)
         status = clv_fail(err, s->status, "%.700s; then go on by: clave search %s --resume", s->failure, folder);
     else
         status = clv_fail(err, s->status, "the workers ended before the search did; go on by: clave search %s --resume",
                           folder);
 done:
-    free(records.of);
     return status;
 }
 

@@ -59,13 +59,14 @@ typedef struct clv_job {
 /* What is to be done next: a function of the plan and the trials alone. */
 clv_status clv_choose(const clv_search_plan *plan, const clv_trial *trial, int trials, clv_job *job, clv_error *err);
 
-/* The result of a trial in its highest rung that has one, +infinity for none. */
+/* The result of a trial in its highest rung that has one, +infinity for none and for one that failed, whatever it had
+ * before: it cannot be trained with these values. */
 double clv_trial_result(const clv_trial *trial);
 
 /* asha.c: the trial that goes up to its next rung, or -1. Li et al. 2020 ("A system for massively parallel
  * hyperparameter tuning", MLSys), algorithm 2, get_job: from the highest rung but one down, the best of the top floor(n
- * / reduction) of the n trials that completed the rung which has not gone up yet. Failed trials count in n and never go
- * up. */
+ * / reduction) of the n trials that completed the rung which has not gone up yet. A trial that failed counts in the
+ * rung where it did as the last, and never goes up; in those below it keeps what was measured there. */
 int clv_asha_promote(int rungs, int reduction, const clv_trial *trial, int trials);
 
 /* tpe.c: a point by the tree-structured Parzen estimator, see there. `random` is the new trial's own. */

@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "clave/search.h"
 #include "experiment/run_folder.h"
+#include "experiment/stopping.h"
 #include "search/kernels.h"
 #include "search/study.h"
 
@@ -93,8 +94,7 @@ static clv_status read_outcome(const char *run, const char *monitor, uint32_t un
                                clv_error *err)
 {
     clv_metric_table table = {0};
-    const char *dot = strchr(monitor, '.');
-    const double sign = clv_search_lower_is_better(monitor) ? 1 : -1;
+    const clv_monitor wanted = clv_monitor_of(monitor);
     clv_status status = CLV_OK;
     CLV_TRY(clv_metrics_read(run, until, &table, err));
     *outcome = (clv_outcome){.value = NAN};
@@ -102,10 +102,8 @@ static clv_status read_outcome(const char *run, const char *monitor, uint32_t un
         const clv_metric_row *row = &table.row[i];
         if (row->epoch > outcome->epochs) outcome->epochs = row->epoch;
         if (!strcmp(row->split, "train") && !strcmp(row->metric, "seconds")) outcome->seconds += row->value;
-        if (strncmp(row->split, monitor, (size_t)(dot - monitor)) || row->split[dot - monitor] ||
-            strcmp(row->metric, dot + 1))
-            continue;
-        if (!isnan(outcome->value) && sign * row->value >= sign * outcome->value) continue;
+        if (!clv_monitor_is(&wanted, row->split, row->metric)) continue;
+        if (!isnan(outcome->value) && wanted.sign * row->value >= wanted.sign * outcome->value) continue;
         outcome->value = row->value;
         outcome->best_epoch = row->epoch;
     }
