@@ -1,4 +1,4 @@
-/* What every picture of a run takes. */
+/* What every picture of a run takes: a session with its weights, the path and the size of the file, a grid of images. */
 #include "experiment/drawing.h"
 
 #include "base/file.h"
