@@ -26,6 +26,7 @@ clv_status clv_latent_draw(const char *folder, const char *name, const clv_laten
                                  .x = x,
                                  .y = x + count,
                                  .group = coloured ? points->label : NULL,
+                                 .group_name = points->class_name,
                                  .count = count,
                                  .groups = coloured ? points->classes : 0,
                                  .equal = true};
