@@ -47,11 +47,6 @@
 #ifndef LANES
 #define LANES 16 /* conv_weight_direct: work-items of a group */
 #endif
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL
-#endif
 
 #define COLUMNS (IT * KT)
 #define SUMS (OT * COLUMNS)

@@ -25,11 +25,6 @@
 #ifndef FACTOR /* joint: 1 / (2 POINTS) */
 #define FACTOR 0.03846f
 #endif
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL
-#endif
 
 #define TILES ((POINTS + RT - 1) / RT)
 #define VECTORS ((POINTS + V - 1) / V) /* of a row, the last perhaps with lanes that are no points */
@@ -63,15 +58,12 @@ kernel void distances(global const float *restrict x /* [f][n] */, global float 
 #define GROUP_SUM(a, shared) (a)
 #define GROUP_LEAST(a, shared) (a)
 #else
+#define LEAST_OR_SUM(a, b) (least ? fmin(a, b) : PLUS(a, b))
 static float group_fold(float a, local float *shared, int least)
 {
     const int item = (int)get_local_id(0);
     shared[item] = a;
-    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < half_way)
-            shared[item] = least ? fmin(shared[item], shared[item + half_way]) : shared[item] + shared[item + half_way];
-    }
+    GROUP_FOLD(shared, item, 1, LEAST_OR_SUM)
     barrier(CLK_LOCAL_MEM_FENCE);
     const float all = shared[0];
     barrier(CLK_LOCAL_MEM_FENCE);

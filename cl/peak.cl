@@ -6,12 +6,6 @@
 #endif
 #define CHAINS 12
 
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL
-#endif
-
 kernel void peak(global float *out)
 {
     const int item = (int)get_global_id(0);

@@ -14,11 +14,6 @@
 #ifndef ITEMS /* work-items of a group, a power of two */
 #define ITEMS 1
 #endif
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL
-#endif
 
 #define WHOLE (POINTS / V) /* vectors of points */
 #define REST (POINTS % V)
@@ -70,11 +65,7 @@ kernel void tsne_force(global const float *restrict y /* [2][W] */, global const
 #if ITEMS > 1
     local float shared[RT * FORCES * ITEMS];
     UNROLL for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] = all[k];
-    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < half_way)
-            for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] += shared[k * ITEMS + item + half_way];
-    }
+    GROUP_FOLD(shared, item, RT * FORCES, PLUS)
     if (item > 0) return;
     UNROLL for (int k = 0; k < RT * FORCES; k++) all[k] = shared[k * ITEMS];
 #endif
@@ -96,10 +87,7 @@ kernel void tsne_grad(global const float *restrict f /* [5][n] */, global float 
 #if ITEMS > 1
     local float shared[ITEMS];
     shared[item] = sum;
-    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < half_way) shared[item] += shared[item + half_way];
-    }
+    GROUP_FOLD(shared, item, 1, PLUS)
     barrier(CLK_LOCAL_MEM_FENCE);
     sum = shared[0];
 #endif

@@ -1,4 +1,4 @@
-/* src/base: error records, memory, files, text, hashes, Philox, the log and its progress line. */
+/* src/base: error records, memory, files, text, hashes, Philox, order, the log and its progress line. */
 #define _XOPEN_SOURCE 700 /* pseudo-terminals */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +30,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/philox.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -715,6 +716,22 @@ static void shuffles_depend_on_seed_and_epoch(void **state)
 
 /* The log. */
 
+static void numbers_are_ordered(void **state)
+{
+    (void)state;
+    double odd[] = {3, -1, 2e9, 0, 2.5}, even[] = {4, -8, 1, 2}, one[] = {-7};
+    float few[] = {1.5f, -INFINITY, 0, 1.25f};
+    double pairs[3][2] = {{2, 0}, {-1, 1}, {0.5, 2}};
+    assert_true(clv_median(odd, 5) == 2.5);
+    assert_true(odd[0] == -1 && odd[1] == 0 && odd[3] == 3 && odd[4] == 2e9);
+    assert_true(clv_median(even, 4) == 1.5);
+    assert_true(clv_median(one, 1) == -7);
+    qsort(few, 4, sizeof *few, clv_order_floats);
+    assert_true(few[0] == -INFINITY && few[1] == 0 && few[2] == 1.25f && few[3] == 1.5f);
+    qsort(pairs, 3, sizeof *pairs, clv_order_doubles); /* by the first number of each */
+    assert_true(pairs[0][1] == 1 && pairs[1][1] == 2 && pairs[2][1] == 0);
+}
+
 static void numbers_and_times_print(void **state)
 {
     (void)state;
@@ -858,6 +875,7 @@ int main(void)
         cmocka_unit_test(draws_have_their_moments),
         cmocka_unit_test(normals_agree_in_float_and_double),
         cmocka_unit_test(shuffles_depend_on_seed_and_epoch),
+        cmocka_unit_test(numbers_are_ordered),
         cmocka_unit_test(numbers_and_times_print),
         cmocka_unit_test(progress_fits_its_width),
         cmocka_unit_test(lines_go_to_stream_and_file),

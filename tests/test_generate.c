@@ -8,6 +8,7 @@
 #include "base/philox.h"
 #include "clave/experiment.h"
 #include "experiment/codes.h"
+#include "experiment/dataset.h"
 #include "experiment/generate.h"
 #include "experiment/given.h"
 #include "experiment/run_folder.h"
@@ -297,6 +298,10 @@ static void test_given_images_are_those_of_their_places(void **state)
     assert_refused(clv_given_read(config, "test", (const char *const[]){"none.png"}, 1, &given, err), CLV_ERR_DATA,
                    "none.png");
     assert_refused(clv_given_read(config, "tset", names, 1, &given, err), CLV_ERR_CONFIG, "no split");
+    clv_train_parts parts;
+    assert_ok(clv_train_split(config, TRAIN, &parts, err));
+    assert_true(parts.train_count == TRAIN - 100 && parts.validation_count == 100);
+    assert_refused(clv_train_split(config, 100, &parts, err), CLV_ERR_CONFIG, "holds out all of the 100");
     clv_images none = {0};
     clv_session *s = NULL;
     const clv_phase_request request = {CLV_MODE_ENCODE, CLV_DATASET_TEST};

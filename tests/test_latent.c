@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "experiment/latent.h"
 #include "support.h"
@@ -78,9 +79,37 @@ static void test_points(void **state)
         for (int k = 0; k < 2; k++) assert_true(some.at[2 * i + k] == code.at[2 * at + (uint32_t)k]);
     }
     assert_true(moved);
+    assert_ptr_equal(some.class_name, s->images[CLV_DATASET_TEST].class_name);
     clv_latent_free(&some);
     clv_latent_free(&code);
     clv_session_close(s);
+}
+
+/* The legend of a plot has the classes' names. */
+static void test_names_are_drawn(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"apples", "pears"};
+    static const char *const of_axis[] = {"a", "b"};
+    float at[] = {0, 0, 1, 2};
+    int label[] = {0, 1};
+    clv_latent_points points = {.codes = {2, 2, at}, .at = at, .label = label, .classes = 2};
+    char numbered[400], named[400];
+    uint8_t *one, *other;
+    size_t one_size, other_size;
+    snprintf(numbered, sizeof numbered, "%s", test_path("numbered"));
+    snprintf(named, sizeof named, "%s", test_path("named"));
+    assert_ok(clv_latent_draw(numbered, "a", &points, at, 2, (const int[]){0, 1}, of_axis, "title", err));
+    points.class_name = name;
+    assert_ok(clv_latent_draw(named, "a", &points, at, 2, (const int[]){0, 1}, of_axis, "title", err));
+    assert_true(exists(named, "a.png") && exists(named, "a.svg"));
+    strcat(numbered, "/a.svg");
+    strcat(named, "/a.svg");
+    assert_ok(clv_file_read(numbered, 1 << 20, CLV_ERR_DATA, &one, &one_size, err));
+    assert_ok(clv_file_read(named, 1 << 20, CLV_ERR_DATA, &other, &other_size, err));
+    assert_true(other_size > one_size); /* ten letters for two digits */
+    free(one);
+    free(other);
 }
 
 /* Each allocation of encoding and drawing fails once; each is reported, and the sanitizer build sees what leaks. */
@@ -108,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_points),
+        cmocka_unit_test(test_names_are_drawn),
         cmocka_unit_test(test_allocation_failures),
     };
     char path[512];

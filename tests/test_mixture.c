@@ -154,6 +154,28 @@ static void test_same_seed_same_fit(void **state)
 }
 
 /* With a regularisation of its own, one point is a normal: of that point. */
+/* Two points at distance 6, in a plane that they do not fill; points that are all one; no number at all. */
+static void test_a_normal_is_fitted_to_any_points(void **state)
+{
+    (void)state;
+    const float points[] = {1, 5, 7, 5}, alike[] = {2, -3, 2, -3, 2, -3}, zero[] = {0}, broken[] = {1, NAN};
+    clv_mixture m = {0};
+    assert_ok(clv_mixture_fit_normal(points, 2, 2, &m, err));
+    assert_true(m.components == 1 && m.weight[0] == 1);
+    assert_close("mean", m.mean[0], 4, 1e-9);
+    assert_close("variance", m.covariance[0], 9, 1e-9);
+    assert_true(m.covariance[3] > 0 && m.covariance[3] < 1e-10);
+    clv_mixture_free(&m);
+    assert_ok(clv_mixture_fit_normal(alike, 3, 2, &m, err));
+    float drawn[100 * 2];
+    draw(&m, 1, 100, drawn);
+    for (int i = 0; i < 200; i++) assert_true(fabsf(drawn[i] - alike[i % 2]) < 1e-4f);
+    clv_mixture_free(&m);
+    assert_ok(clv_mixture_fit_normal(zero, 1, 1, &m, err));
+    clv_mixture_free(&m);
+    assert_refused(clv_mixture_fit_normal(broken, 2, 1, &m, err), CLV_ERR_DATA, "not finite");
+}
+
 static void test_one_point_with_a_regularisation(void **state)
 {
     (void)state;
@@ -240,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_a_known_mixture_is_found_again),
         cmocka_unit_test(test_bic_chooses),
         cmocka_unit_test(test_same_seed_same_fit),
+        cmocka_unit_test(test_a_normal_is_fitted_to_any_points),
         cmocka_unit_test(test_one_point_with_a_regularisation),
         cmocka_unit_test(test_degenerate_points_are_fitted),
         cmocka_unit_test(test_what_cannot_be_fitted_is_refused),

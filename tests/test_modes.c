@@ -302,6 +302,22 @@ static void fusion_changes_no_number(void **state)
     }
 }
 
+/* A row's graph has images and an output; whatever else a mode may have is no node. */
+static void a_rows_graph_ends_at_the_row(void **state)
+{
+    (void)state;
+    clv_error err = {0};
+    runner r = prepare(AUTOENCODER, CLV_MODE_ENCODE);
+    clv_model_graph row;
+    must(clv_model_layer_graph_create(r.model, "a", 0, &row, &err), &err);
+    assert_true(row.mode == CLV_MODE_ENCODE && row.graph && row.images != CLV_NODE_NONE && row.output != row.images);
+    const clv_node none[] = {row.labels,     row.noisy,    row.code,        row.logvar,
+                             row.image_loss, row.image_kl, row.image_weight};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_int_equal(none[i], CLV_NODE_NONE);
+    clv_model_graph_destroy(&row);
+    discard(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_vaes_loss_weighs_the_divergence),
         cmocka_unit_test(a_training_step_moves_every_parameter),
         cmocka_unit_test(fusion_changes_no_number),
+        cmocka_unit_test(a_rows_graph_ends_at_the_row),
     };
     return cmocka_run_group_tests_name("modes", tests, start, stop);
 }

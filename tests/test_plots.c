@@ -450,6 +450,13 @@ static void what_cannot_be_drawn_is_left_out(void **state)
     few.group = kept_class;
     few.count = 3;
     assert_true(same_picture(write_scatter, &some, &few));
+    some.group = few.group = NULL;
+    some.groups = 1000; /* no points are in them */
+    few.groups = 0;
+    few.x = x;
+    few.y = y;
+    few.count = 10;
+    assert_true(same_picture(write_scatter, &some, &few));
 }
 
 static void marks_and_lines_are_drawn_as_wished(void **state)

@@ -382,6 +382,17 @@ done:
     return status;
 }
 
+clv_status clv_mixture_fit_normal(const float *points, size_t count, int dims, clv_mixture *mixture, clv_error *err)
+{
+    double squares = 0; /* a millionth of the points' size is the least deviation */
+    for (size_t i = 0; i < count * (size_t)dims; i++) squares += (double)points[i] * (double)points[i];
+    const clv_mixture_options options = {
+        .components = 1,
+        .regularisation = 1e-12 * squares / ((double)count * dims) + (double)FLT_MIN,
+    };
+    return clv_mixture_fit(points, count, dims, &options, mixture, err);
+}
+
 clv_status clv_mixture_choose(const float *points, size_t count, int dims, const clv_mixture_options *options,
                               clv_mixture *mixture, clv_error *err)
 {

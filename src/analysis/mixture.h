@@ -47,6 +47,9 @@ clv_status clv_mixture_fit(const float *points, size_t count, int dims, const cl
 /* The fit with the least BIC of 1, 2, 3, 4, 6, 8, 12, ... components, trying on until two in a row are worse. */
 clv_status clv_mixture_choose(const float *points, size_t count, int dims, const clv_mixture_options *options,
                               clv_mixture *mixture, clv_error *err);
+/* The normal distribution: one component, whose regularisation is that of the points' own size: one point, or points
+ * that are all the same, have a normal too. */
+clv_status clv_mixture_fit_normal(const float *points, size_t count, int dims, clv_mixture *mixture, clv_error *err);
 void clv_mixture_free(clv_mixture *mixture);
 
 /* The logarithm of the density at point[dims], in nats. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/try.h"
 
 /* The k nearest of point i by its row of distances: index[k], distance[k]. */
@@ -113,12 +114,6 @@ done:
     return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Squared distance from `at` to the nearest of the points [dim][point]. */
 static float nearest_squared(const float *columns, size_t points, size_t dims, const float *at, float *row)
 {
@@ -147,8 +142,8 @@ clv_status clv_find_gaps(const clv_points *points, const clv_neighbours *n, cons
     for (size_t i = 0; i < drawn; i++)
         distance[i] = sqrtf(nearest_squared(columns, count, dims, samples->at + i * dims, row));
     memcpy(row, n->nearest, count * sizeof *row);
-    qsort(row, count, sizeof *row, by_size);
-    qsort(distance, drawn, sizeof *distance, by_size);
+    qsort(row, count, sizeof *row, clv_order_floats);
+    qsort(distance, drawn, sizeof *distance, clv_order_floats);
     const float threshold = row[(size_t)(CLV_GAP_QUANTILE * (double)(count - 1))], usual = row[count / 2];
     size_t within = 0;
     while (within < drawn && distance[within] <= threshold) within++;

@@ -7,7 +7,7 @@
 #include "base/try.h"
 #include "data/raster.h"
 
-/* What a new pixel takes of the old ones: `count` of them from `first` on, by weight(k) / total. */
+/* Pixels along x or y: a new one is the sum of the old ones that find_taps names, each by its weight / total. */
 typedef struct axis {
     int64_t from, to; /* pixels before and after */
     int64_t total;    /* of the weights */

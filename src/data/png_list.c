@@ -226,7 +226,8 @@ done:
     return status;
 }
 
-/* The first image of the first class of the training images, by the bytes of their names. */
+/* The first image of the first class, by the bytes of their names: of the training images where the folder is divided,
+ * else of all. */
 static clv_status find_first(clv_png_list *s, const char *root, const char *class_name, clv_error *err)
 {
     clv_status status = CLV_OK;

@@ -1,26 +1,11 @@
 /* The speed of training steps, in blocks of steps with the device's FMA peak measured between them, so that both saw
  * the same machine. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/memory.h"
+#include "base/order.h"
 #include "base/try.h"
 #include "experiment/pass.h"
 
 #define MAX_BLOCKS    200
 #define BLOCK_SECONDS 0.25
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare_doubles);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
 
 /* Seconds of `steps` full training steps, the optimiser's step number going on from *step. */
 static clv_status time_steps(clv_session *s, uint32_t steps, uint32_t *step, double *seconds, clv_error *err)
@@ -57,11 +42,11 @@ static clv_status measure(clv_session *s, double seconds, clv_bench_result *resu
         block[blocks++] = took / steps;
         spent += took;
     }
-    double step_seconds = median(block, blocks);
+    double step_seconds = clv_median(block, (size_t)blocks);
     result->step_ms = step_seconds * 1e3;
     result->images_per_second = result->batch / step_seconds;
     result->gflops = 2e-9 * (double)s->phase[0].plan->multiply_adds * result->images_per_second;
-    result->peak_gflops = median(peak, blocks);
+    result->peak_gflops = clv_median(peak, (size_t)blocks);
     result->peak_share = result->peak_gflops > 0 ? result->gflops / result->peak_gflops : 0;
 done:
     return status;

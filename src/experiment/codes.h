@@ -1,4 +1,4 @@
-/* Codes and images through a session: encode, decode and reconstruct any number of images, batch by batch. */
+/* Codes and images through a session: encode, decode, reconstruct and classify any number of images, batch by batch. */
 #ifndef CLAVE_EXPERIMENT_CODES_H
 #define CLAVE_EXPERIMENT_CODES_H
 

@@ -1,5 +1,8 @@
-/* What every picture of a run takes. */
+/* What every picture of a run takes: a session with its weights, the path and the size of the file, a plot, a grid of
+ * images. */
 #include "experiment/drawing.h"
+
+#include <stdio.h>
 
 #include "base/file.h"
 #include "base/try.h"
@@ -29,6 +32,21 @@ clv_status clv_figure_path(const char *run, const char *path, const char *name, 
     CLV_TRY(clv_path_join(folder, sizeof folder, run, CLV_FIGURES_FOLDER, err));
     CLV_TRY(clv_make_folders(folder, err));
     CLV_TRY(clv_path_join(out, CLV_PATH_SIZE, folder, name, err));
+done:
+    return status;
+}
+
+clv_status clv_draw_both(const char *folder, const char *name, clv_plot_writer write, const void *plot, clv_error *err)
+{
+    static const char *const ending[] = {"png", "svg"};
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_make_folders(folder, err));
+    for (int i = 0; i < 2; i++) {
+        char file[64], path[CLV_PATH_SIZE];
+        snprintf(file, sizeof file, "%s.%s", name, ending[i]);
+        CLV_TRY(clv_path_join(path, sizeof path, folder, file, err));
+        CLV_TRY(write(path, plot, err));
+    }
 done:
     return status;
 }

@@ -1,4 +1,4 @@
-/* What every picture of a run takes: its weights in a session, its place, its size, a grid of images. */
+/* What every picture of a run takes: its weights in a session, its place, its size, a plot, a grid of images. */
 #ifndef CLAVE_EXPERIMENT_DRAWING_H
 #define CLAVE_EXPERIMENT_DRAWING_H
 
@@ -12,6 +12,11 @@ clv_status clv_session_open_run(const char *run, const clv_config *config, clv_l
 /* `path`, or where it is NULL RUN/figures/name; the folder is made. */
 clv_status clv_figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE],
                            clv_error *err);
+
+/* A plot as PNG and as SVG: folder/name.png and folder/name.svg; the folder is made. `write` is a function of
+ * clave/report.h on what it takes. */
+typedef clv_status (*clv_plot_writer)(const char *path, const void *plot, clv_error *err);
+clv_status clv_draw_both(const char *folder, const char *name, clv_plot_writer write, const void *plot, clv_error *err);
 
 /* Images [image][c][y][x], 0 .. 1, of the session's shape as a grid. */
 clv_status clv_draw_grid(const clv_session *session, const char *path, int rows, int columns, int count,

@@ -2,7 +2,6 @@
  * so a distribution is fitted to them. */
 #include "experiment/generate.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,29 +44,17 @@ done:
     return status;
 }
 
-/* What a normal's variances have at least: a millionth of the codes' size, so that an encoder that gives one code for
- * all images has a normal too, of that code. */
-static double least_variance(const float *code, size_t count)
-{
-    double squares = 0;
-    for (size_t i = 0; i < count; i++) squares += (double)code[i] * (double)code[i];
-    return 1e-12 * squares / (double)count + (double)FLT_MIN;
-}
-
 static clv_status fit_codes(clv_session *s, clv_from from, int components, uint64_t seed, clv_mixture *mixture,
                             uint32_t *count, clv_error *err)
 {
-    clv_mixture_options options = {.components = components, .seed = seed, .starts = 1, .tolerance = 1e-4};
+    const clv_mixture_options options = {.components = components, .seed = seed, .starts = 1, .tolerance = 1e-4};
     float *codes = NULL;
     clv_status status = CLV_OK;
     CLV_TRY(training_codes(s, &codes, count, err));
     const int latent = clv_model_latent(s->model);
-    if (from == CLV_FROM_NORMAL) {
-        options.components = 1;
-        options.regularisation = least_variance(codes, *count * (size_t)latent);
-    }
-    CLV_TRY(options.components ? clv_mixture_fit(codes, *count, latent, &options, mixture, err)
-                               : clv_mixture_choose(codes, *count, latent, &options, mixture, err));
+    CLV_TRY(from == CLV_FROM_NORMAL ? clv_mixture_fit_normal(codes, *count, latent, mixture, err)
+            : components            ? clv_mixture_fit(codes, *count, latent, &options, mixture, err)
+                                    : clv_mixture_choose(codes, *count, latent, &options, mixture, err));
     if (from == CLV_FROM_MIXTURE)
         clv_log_line(s->log, "mixture of %d normals fitted to %u training codes: log-likelihood %.5g nats a code%s",
                      mixture->components, *count, mixture->log_likelihood,

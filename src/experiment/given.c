@@ -15,37 +15,33 @@
 bool clv_given_is_index(const char *name) { return *name && name[strspn(name, "0123456789")] == '\0'; }
 
 /* The split's first place in its data set, and its number of places. */
-static clv_status find_split(const clv_config *config, const char *split, const clv_images *data, int64_t *first,
-                             int64_t *count, clv_error *err)
+static clv_status find_split(const clv_config *config, const char *split, const clv_images *data, uint32_t *first,
+                             uint32_t *count, clv_error *err)
 {
-    const int64_t all = data->count, validation = clv_config_int(config, "data.validation");
+    clv_status status = CLV_OK;
+    clv_train_parts parts;
+    const bool validation = !strcmp(split, "val");
     *first = 0;
-    *count = all;
+    *count = data->count;
     if (!strcmp(split, "test")) return CLV_OK;
-    if (validation >= all)
-        return clv_fail(err, CLV_ERR_CONFIG, "%s: data.validation = %lld holds out all of the %lld training images",
-                        clv_config_where(config, "data.validation"), (long long)validation, (long long)all);
-    if (!strcmp(split, "val")) {
-        *first = all - validation;
-        *count = validation;
-    } else {
-        const int64_t wanted = clv_config_int(config, "data.train_count");
-        *count = all - validation;
-        if (wanted > 0 && wanted < *count) *count = wanted;
-    }
-    return CLV_OK;
+    CLV_TRY(clv_train_split(config, data->count, &parts, err));
+    *first = validation ? data->count - parts.validation_count : 0;
+    *count = validation ? parts.validation_count : parts.train_count;
+done:
+    return status;
 }
 
 static clv_status take_index(const clv_config *config, const char *split, const char *name, const clv_images *data,
                              uint8_t *pixel, clv_error *err)
 {
-    int64_t first, count, index;
+    uint32_t first, count;
+    int64_t index;
     const size_t pixels = (size_t)data->channels * (size_t)data->height * (size_t)data->width;
     clv_status status = CLV_OK;
     CLV_TRY(find_split(config, split, data, &first, &count, err));
     CLV_REQUIRE(clv_parse_int(name, &index) && index < count, CLV_ERR_CONFIG,
-                "there is no image %s in the split '%s': it has %lld, counted from 0", name, split, (long long)count);
-    memcpy(pixel, data->pixel + (size_t)(first + index) * pixels, pixels);
+                "there is no image %s in the split '%s': it has %u, counted from 0", name, split, count);
+    memcpy(pixel, data->pixel + ((size_t)first + (size_t)index) * pixels, pixels);
 done:
     return status;
 }

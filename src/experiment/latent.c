@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/mixture.h"
 #include "analysis/neighbours.h"
 #include "analysis/pca.h"
 #include "analysis/tsne.h"
@@ -170,58 +171,23 @@ done:
     return status;
 }
 
-/* Mean and a root of the covariance (Cholesky; a dimension that the ones before it determine gets no noise of its own).
- */
-static void fit_normal(const clv_points *points, double *mean, double *root)
-{
-    const int dims = points->dims;
-    for (int i = 0; i < points->count; i++)
-        for (int c = 0; c < dims; c++)
-            mean[c] += (double)points->at[(size_t)i * (size_t)dims + (size_t)c] / points->count;
-    for (int i = 0; i < points->count; i++)
-        for (int a = 0; a < dims; a++)
-            for (int b = 0; b <= a; b++)
-                root[a * dims + b] += ((double)points->at[(size_t)i * (size_t)dims + (size_t)a] - mean[a]) *
-                                      ((double)points->at[(size_t)i * (size_t)dims + (size_t)b] - mean[b]) /
-                                      points->count;
-    for (int a = 0; a < dims; a++)
-        for (int b = 0; b <= a; b++) {
-            double rest = root[a * dims + b];
-            for (int k = 0; k < b; k++) rest -= root[a * dims + k] * root[b * dims + k];
-            if (a == b)
-                root[a * dims + a] = rest > 1e-12 * fabs(root[a * dims + a]) ? sqrt(rest) : 0;
-            else
-                root[a * dims + b] = root[b * dims + b] > 0 ? rest / root[b * dims + b] : 0;
-        }
-}
-
 /* As many samples as points: of N(0, 1) for a vae, of the normal fitted to the codes for an autoencoder, which has no
  * prior. */
 static clv_status draw_prior(const latent *l, float *samples, clv_error *err)
 {
     clv_status status = CLV_OK;
     const clv_points *points = &l->points.codes;
-    const size_t dims = (size_t)points->dims;
+    const size_t count = (size_t)points->count, dims = (size_t)points->dims;
+    clv_mixture normal = {0};
     clv_random random = clv_random_start(l->o->seed, CLV_STREAM_PICTURE);
-    double *mean = clv_alloc(dims, sizeof *mean, err), *root = clv_alloc(dims * dims, sizeof *root, err),
-           *normal = clv_alloc(dims, sizeof *normal, err);
-    CLV_REQUIRE(mean && root && normal, CLV_ERR_INTERNAL, "out of memory for a prior of %zu dimensions", dims);
-    if (clv_model_is_vae(l->s->model))
-        for (size_t c = 0; c < dims; c++) root[c * dims + c] = 1;
-    else
-        fit_normal(points, mean, root);
-    for (int i = 0; i < points->count; i++) {
-        for (size_t c = 0; c < dims; c++) normal[c] = (double)clv_random_normal(&random);
-        for (size_t a = 0; a < dims; a++) {
-            double x = mean[a];
-            for (size_t b = 0; b <= a; b++) x += root[a * dims + b] * normal[b];
-            samples[(size_t)i * dims + a] = (float)x;
-        }
+    if (clv_model_is_vae(l->s->model)) {
+        for (size_t i = 0; i < count * dims; i++) samples[i] = clv_random_normal(&random);
+    } else {
+        CLV_TRY(clv_mixture_fit_normal(points->at, count, points->dims, &normal, err));
+        for (size_t i = 0; i < count; i++) clv_mixture_draw(&normal, &random, samples + i * dims);
     }
 done:
-    free(mean);
-    free(root);
-    free(normal);
+    clv_mixture_free(&normal);
     return status;
 }
 
@@ -255,6 +221,12 @@ done:
     return status;
 }
 
+/* A prior that is not known must be fitted to the codes, which may have too many dimensions for that. */
+static bool has_prior(const latent *l)
+{
+    return of_codes(l) && (clv_model_is_vae(l->s->model) || l->points.codes.dims <= CLV_MAX_MIXTURE_DIMS);
+}
+
 /* What needs neighbours is left out where there are too few points to have them. */
 static clv_status measure(latent *l, clv_error *err)
 {
@@ -272,7 +244,7 @@ static clv_status measure(latent *l, clv_error *err)
     if (map.at) CLV_TRY(trust_in(l->s->be, &space, &map, &l->result->trust_tsne, err));
     clv_distances_close(&space);
     if (l->points.image) CLV_TRY(measure_images(l, err));
-    if (of_codes(l)) CLV_TRY(measure_gaps(l, &n, err));
+    if (has_prior(l)) CLV_TRY(measure_gaps(l, &n, err));
 done:
     clv_distances_close(&space);
     clv_neighbours_free(&n);

@@ -56,8 +56,9 @@ typedef struct clv_latent_points {
     uint32_t *index; /* [count]: number of the image in its data set */
     int *label;      /* [count], or NULL */
     int pixels, classes;
-    float *plane; /* [count][2] by PCA, or NULL */
-    float *map;   /* [count][2] by t-SNE, or NULL */
+    const char *const *class_name; /* [classes] or more, the data set's; NULL without labels */
+    float *plane;                  /* [count][2] by PCA, or NULL */
+    float *map;                    /* [count][2] by t-SNE, or NULL */
 } clv_latent_points;
 
 clv_status clv_latent_encode(clv_session *session, const clv_latent_options *options, clv_latent_points *points,

@@ -39,6 +39,7 @@ static clv_status take_labels(const clv_images *images, clv_latent_points *p, cl
     if (!images->label) return CLV_OK;
     p->label = clv_alloc((size_t)p->codes.count, sizeof *p->label, err);
     if (!p->label) return CLV_ERR_INTERNAL;
+    p->class_name = (const char *const *)images->class_name;
     for (int i = 0; i < p->codes.count; i++) {
         p->label[i] = images->label[p->index[i]];
         if (p->label[i] >= p->classes) p->classes = p->label[i] + 1;

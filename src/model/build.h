@@ -18,7 +18,7 @@ struct clv_model {
     const clv_layer *encoder, *decoder, *classifier;
     int encoder_rows, decoder_rows, classifier_rows;
     clv_task task;
-    int classes; /* classify */
+    int classes;    /* classify */
     bool logits;    /* the loss takes logits, the decoder ends without sigmoid */
     clv_shape code; /* what the decoder takes; the code itself is [latent][1][1][n] */
     clv_param_layout layout;
@@ -63,6 +63,8 @@ clv_status clv_build_node(clv_builder *b, clv_op op, const char *name, const clv
                           const clv_attr *attr, clv_node *node, clv_error *err);
 /* x under another shape of as many elements; no node where it has that shape already. */
 clv_status clv_build_reshape(clv_builder *b, const char *name, int c, int y, int x, clv_error *err);
+
+clv_model_graph clv_model_graph_empty(clv_mode mode); /* all nodes are CLV_NODE_NONE */
 
 bool clv_build_knows(const char *type); /* whether rows of that type can be built */
 

@@ -335,8 +335,7 @@ static const struct {
     [CLV_MODE_CLASSIFY] = {build_classify, "this model has no classifier: train one by experiment.task = classify"},
 };
 
-/* A graph without nodes. */
-static clv_model_graph empty_graph(clv_mode mode)
+clv_model_graph clv_model_graph_empty(clv_mode mode)
 {
     return (clv_model_graph){.mode = mode,
                              .images = CLV_NODE_NONE,
@@ -355,7 +354,7 @@ clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dat
 {
     clv_status status;
     clv_builder b;
-    clv_model_graph made = empty_graph(mode);
+    clv_model_graph made = clv_model_graph_empty(mode);
     CLV_TRY(clv_builder_start(&b, model, mode, err));
     CLV_REQUIRE(clv_model_has_mode(model, mode), CLV_ERR_CONFIG, "%s", mode_table[mode].lacking);
     CLV_TRY(mode_table[mode].build(&b, dataset, &made, err));
@@ -374,5 +373,5 @@ void clv_model_graph_destroy(clv_model_graph *graph)
 {
     clv_graph_destroy(graph->graph);
     free(graph->gradient);
-    *graph = empty_graph(graph->mode);
+    *graph = clv_model_graph_empty(graph->mode);
 }

@@ -32,8 +32,7 @@ clv_status clv_model_layer_graph_create(const clv_model *model, const char *row,
     clv_builder b;
     const int rows = rows_up_to(model, row);
     if (rows < 0) return no_such_row(model, row, err);
-    clv_model_graph made = {
-        .mode = CLV_MODE_ENCODE, .labels = CLV_NODE_NONE, .code = CLV_NODE_NONE, .logvar = CLV_NODE_NONE};
+    clv_model_graph made = clv_model_graph_empty(CLV_MODE_ENCODE);
     CLV_TRY(clv_builder_start(&b, model, CLV_MODE_ENCODE, err));
     CLV_TRY(clv_build_images(&b, dataset, err));
     made.images = b.x;

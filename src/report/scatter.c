@@ -104,8 +104,9 @@ static void draw_scatter(clv_canvas *canvas, const clv_scatter *s)
 {
     const clv_texts texts = {s->title, s->x_label, s->y_label};
     names of = {.scatter = s};
-    for (int g = 0; g < s->groups; g++) snprintf(of.number[g], sizeof of.number[g], "%d", g);
-    const clv_legend_source source = {&of, s->group ? s->groups : 0, name_of, draw_swatch};
+    const int groups = s->group ? s->groups : 0;
+    for (int g = 0; g < groups; g++) snprintf(of.number[g], sizeof of.number[g], "%d", g);
+    const clv_legend_source source = {&of, groups, name_of, draw_swatch};
     const double top = clv_title_fit(canvas, s->title, canvas->width).bottom;
     const clv_legend legend = clv_legend_measure(canvas, &source, page_height - CLV_MARGIN - top);
     int drawn;
