@@ -473,8 +473,8 @@ static void reads_shipped_experiments(void **state)
         const char *path, *task;
         int encoder, decoder;
     } shipped[] = {{"ini/autoencoder.ini", "autoencoder", 7, 7},
-                   {"ini/vae.ini", "vae", 4, 4},
-                   {"ini/vae20.ini", "vae", 4, 4},
+                   {"ini/vae.ini", "vae", 5, 4},
+                   {"ini/vae20.ini", "vae", 5, 4},
                    {"ini/smoke.ini", "vae", 3, 4}};
     for (size_t i = 0; i < sizeof shipped / sizeof *shipped; i++) {
         clv_config *c = NULL;
@@ -483,7 +483,7 @@ static void reads_shipped_experiments(void **state)
         if (clv_config_load(shipped[i].path, NULL, 0, &c, NULL, &err) != CLV_OK) fail_msg("%s", err.message);
         assert_string_equal(clv_config_string(c, "experiment.task"), shipped[i].task);
         assert_int_equal(clv_config_layers(c, "encoder", &rows), shipped[i].encoder);
-        if (i == 2) assert_int_equal(clv_layer_int(&rows[3], "units"), 20);
+        if (i == 2) assert_int_equal(clv_layer_int(&rows[4], "units"), 20);
         assert_int_equal(clv_config_layers(c, "decoder", &rows), shipped[i].decoder);
         expect_round_trip(c);
         clv_config_destroy(c);
