@@ -58,12 +58,15 @@ kernel void distances(global const float *restrict x /* [f][n] */, global float 
 #define GROUP_SUM(a, shared) (a)
 #define GROUP_LEAST(a, shared) (a)
 #else
-#define LEAST_OR_SUM(a, b) (least ? fmin(a, b) : PLUS(a, b))
 static float group_fold(float a, local float *shared, int least)
 {
     const int item = (int)get_local_id(0);
     shared[item] = a;
-    GROUP_FOLD(shared, item, 1, LEAST_OR_SUM)
+    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < half_way)
+            shared[item] = least ? fmin(shared[item], shared[item + half_way]) : shared[item] + shared[item + half_way];
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
     const float all = shared[0];
     barrier(CLK_LOCAL_MEM_FENCE);

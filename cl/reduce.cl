@@ -59,7 +59,10 @@ kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global 
     const int item = (int)get_local_id(0);
     local float shared[ITEMS];
     shared[item] = sum_part(x + (group / PARTS) * LENGTH, group % PARTS, item);
-    GROUP_FOLD(shared, item, 1, PLUS)
+    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < half_way) shared[item] += shared[item + half_way];
+    }
     if (item == 0) sum[group] = shared[0];
 #endif
 }

@@ -65,7 +65,11 @@ kernel void tsne_force(global const float *restrict y /* [2][W] */, global const
 #if ITEMS > 1
     local float shared[RT * FORCES * ITEMS];
     UNROLL for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] = all[k];
-    GROUP_FOLD(shared, item, RT * FORCES, PLUS)
+    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < half_way)
+            for (int k = 0; k < RT * FORCES; k++) shared[k * ITEMS + item] += shared[k * ITEMS + item + half_way];
+    }
     if (item > 0) return;
     UNROLL for (int k = 0; k < RT * FORCES; k++) all[k] = shared[k * ITEMS];
 #endif
@@ -87,7 +91,10 @@ kernel void tsne_grad(global const float *restrict f /* [5][n] */, global float 
 #if ITEMS > 1
     local float shared[ITEMS];
     shared[item] = sum;
-    GROUP_FOLD(shared, item, 1, PLUS)
+    for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < half_way) shared[item] += shared[item + half_way];
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
     sum = shared[0];
 #endif

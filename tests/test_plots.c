@@ -513,6 +513,20 @@ static void cells_are_shaded_by_their_share(void **state)
     free(i.pixel);
 }
 
+/* The diagonal of 256 classes is seen in cells of 6 x 6 points, and no counts. */
+static void many_classes_have_small_cells(void **state)
+{
+    (void)state;
+    enum { MANY = 256 };
+    static uint32_t count[MANY * MANY];
+    for (int c = 0; c < MANY; c++) count[c * MANY + c] = 7;
+    const clv_confusion c = {.title = "Confusion", .classes = MANY, .count = count};
+    image i = draw(write_confusion, &c);
+    assert_true(i.width > 2 * 6 * MANY && i.width < 2 * 8 * MANY);
+    assert_true(pixels_of_colour(&i, clv_palette_right(1), 1) > MANY * 4 * 30);
+    free(i.pixel);
+}
+
 static void bars_are_as_long_as_their_values(void **state)
 {
     (void)state;
@@ -624,7 +638,7 @@ static void empty_plots_say_so(void **state)
 
 static double wild_values[64 * 50];
 static bool all_log[64];
-static uint32_t wild_counts[100 * 100];
+static uint32_t wild_counts[256 * 256];
 
 static void hostile_plots_are_drawn(void **state)
 {
@@ -632,7 +646,7 @@ static void hostile_plots_are_drawn(void **state)
     static const double kinds[] = {1e-300, -1e99, 1e99, NAN, 0, -1e-12, 3, INFINITY, 1e12, 12345678.9};
     for (int i = 0; i < 64 * 50; i++) wild_values[i] = kinds[(i + i / 7) % 10];
     for (int i = 0; i < 64; i++) all_log[i] = i % 2;
-    for (int i = 0; i < 100 * 100; i++) wild_counts[i] = i % 7 ? (uint32_t)i : UINT32_MAX;
+    for (int i = 0; i < 256 * 256; i++) wild_counts[i] = i % 7 ? (uint32_t)i : UINT32_MAX;
     clv_series series[30];
     for (int i = 0; i < 30; i++)
         series[i] = (clv_series){
@@ -643,7 +657,7 @@ static void hostile_plots_are_drawn(void **state)
     const clv_plot plot = {t, t, t, series, 30, false, true, true}, log_plot = {t, t, t, series, 30, true, true, false};
     const clv_scatter scatter = {t, t, t, wild_values, wild_values + 7, class, 1000, 20, long_names, true},
                       plain = {t, NULL, NULL, wild_values, wild_values + 7, NULL, 1000, 0, NULL, false};
-    const clv_confusion confusion = {t, 30, long_names, wild_counts}, large = {t, 100, NULL, wild_counts},
+    const clv_confusion confusion = {t, 30, long_names, wild_counts}, large = {t, 256, NULL, wild_counts},
                         one = {t, 1, long_names, wild_counts};
     const clv_bars bars = {t, t, 50, long_names, wild_values}, tall = {t, NULL, 800, long_names, wild_values};
     const clv_panels panels = {t, t, 64, 50, long_names, all_log, wild_values, wild_values + 100, true},
@@ -695,7 +709,7 @@ static void impossible_plots_are_refused(void **state)
     assert_refused(clv_bars_write(path, &bars, err), CLV_ERR_CONFIG, "801 bars");
     assert_refused(clv_panels_write(path, &panels, err), CLV_ERR_CONFIG, "65 panels");
     assert_refused(clv_parallel_write(path, &parallel, err), CLV_ERR_CONFIG, "41 axes");
-    for (int classes = 0; classes <= 101; classes += 101) {
+    for (int classes = 0; classes <= 257; classes += 257) {
         confusion.classes = classes;
         assert_refused(clv_confusion_write(path, &confusion, err), CLV_ERR_CONFIG, "classes, where");
     }
@@ -743,6 +757,7 @@ int main(void)
         cmocka_unit_test(marks_and_lines_are_drawn_as_wished),
         cmocka_unit_test(equal_scales_are_equal),
         cmocka_unit_test(cells_are_shaded_by_their_share),
+        cmocka_unit_test(many_classes_have_small_cells),
         cmocka_unit_test(bars_are_as_long_as_their_values),
         cmocka_unit_test(panels_show_every_parameter),
         cmocka_unit_test(the_lowest_line_lies_on_top),

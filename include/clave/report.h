@@ -75,7 +75,7 @@ clv_status clv_gallery_write(const char *path, const clv_gallery *gallery, clv_e
  * beside it, on a cube-root scale, so that errors of 1 % can be seen. */
 typedef struct clv_confusion {
     const char *title;
-    int classes;                   /* 1 .. 100 */
+    int classes;                   /* 1 .. 256; above 100 the cells are small, without counts, and only some have their names */
     const char *const *class_name; /* [classes]; NULL: their numbers */
     const uint32_t *count;         /* [true class][predicted class] */
 } clv_confusion;

@@ -1,6 +1,6 @@
 /* Confusion matrices: a cell a pair of classes, its count in it, shaded by its share of the row; blue where they agree,
  * orange where not. The shade grows with the cube root of the share: that of 1 % is a fifth of the full one, and can be
- * seen. */
+ * seen. Many classes have small cells without counts, and every few of them a name. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -10,7 +10,8 @@
 #include "report/key.h"
 #include "report/palette.h"
 
-enum { MOST_CLASSES = 100, STRIP = 14 /* width of one of the key's two strips */ };
+enum { MOST_CLASSES = 256, MOST_COUNTED = 100, STRIP = 14 /* width of one of the key's two strips */ };
+static const double small_cell = 6; /* too small for counts */
 static const double widest_name = 160, least_text = 8, least_width = 420, key_width = 110, least_key = 120;
 static const clv_colour rule_colour = {0.78, 0.78, 0.78};
 
@@ -22,6 +23,8 @@ typedef struct matrix {
     double names_left; /* width of the rows' names */
     double names_down; /* height of the columns' */
     bool turned;       /* the columns' names, where they are wider than the cells */
+    bool counted;      /* counts are in the cells */
+    int named;         /* every so many classes have their names */
 } matrix;
 
 static clv_label name_of(clv_canvas *canvas, const clv_confusion *c, int class)
@@ -54,14 +57,17 @@ static double widest_count(clv_canvas *canvas, const clv_confusion *c, double si
 
 static double page_width(const matrix *m) { return fmax(least_width, m->box.right + key_width + CLV_MARGIN); }
 
-/* Cells of a comfortable size for few classes, smaller for many, never too narrow for their counts. */
+/* Cells of a comfortable size for few classes, smaller for many, never too narrow for the counts that they hold. */
 static matrix lay_out(clv_canvas *canvas, const clv_confusion *c)
 {
-    matrix m = {.of = c, .cell_height = fmin(fmax(660.0 / c->classes, 24), c->classes < 5 ? 70 : 46)};
+    matrix m = {.of = c, .counted = c->classes <= MOST_COUNTED};
+    m.cell_height = m.counted ? fmin(fmax(660.0 / c->classes, 24), c->classes < 5 ? 70 : 46) : small_cell;
+    m.named = (int)ceil((CLV_TICK_TEXT + 1) / m.cell_height);
     double widest = 0;
     for (int i = 0; i < c->classes; i++) widest = fmax(widest, name_of(canvas, c, i).width);
     const double at_full = widest_count(canvas, c, CLV_TICK_TEXT);
-    m.cell_width = fmax(m.cell_height, fmin(at_full, widest_count(canvas, c, 1.2 * least_text)));
+    m.cell_width = m.cell_height;
+    if (m.counted) m.cell_width = fmax(m.cell_width, fmin(at_full, widest_count(canvas, c, 1.2 * least_text)));
     m.text = fmin(CLV_TICK_TEXT, fmax(least_text, CLV_TICK_TEXT * m.cell_width / at_full));
     m.turned = widest > m.cell_width - 4;
     m.names_left = widest;
@@ -87,10 +93,11 @@ static void draw_cell(clv_canvas *canvas, const matrix *m, int row, int column, 
     const double depth = row_sum > 0 ? cbrt(count / row_sum) : 0;
     const clv_colour ground = row == column ? clv_palette_right(depth) : clv_palette_wrong(depth);
     const double left = m->box.left + column * m->cell_width, top = m->box.top + row * m->cell_height;
-    const clv_label label = count_label(canvas, count, m->text);
     cairo_rectangle(canvas->cr, left, top, m->cell_width, m->cell_height);
     clv_canvas_colour(canvas, ground);
     cairo_fill(canvas->cr);
+    if (!m->counted) return;
+    const clv_label label = count_label(canvas, count, m->text);
     clv_canvas_colour(canvas, count ? clv_palette_ink(ground) : (clv_colour){0.55, 0.55, 0.55});
     clv_label_draw(canvas, &label, left + m->cell_width / 2, top + m->cell_height / 2, 0.5, false);
 }
@@ -99,7 +106,7 @@ static void draw_rules(clv_canvas *canvas, const matrix *m)
 {
     cairo_set_line_width(canvas->cr, 0.75);
     clv_canvas_colour(canvas, rule_colour);
-    for (int i = 0; i <= m->of->classes; i++) {
+    for (int i = 0; i <= m->of->classes; i += m->counted ? 1 : m->of->classes) {
         const double x = m->box.left + i * m->cell_width, y = m->box.top + i * m->cell_height;
         clv_line_draw(canvas, x, m->box.top, x, m->box.bottom);
         clv_line_draw(canvas, m->box.left, y, m->box.right, y);
@@ -109,7 +116,7 @@ static void draw_rules(clv_canvas *canvas, const matrix *m)
 static void draw_names(clv_canvas *canvas, const matrix *m)
 {
     clv_canvas_colour(canvas, CLV_BLACK);
-    for (int i = 0; i < m->of->classes; i++) {
+    for (int i = 0; i < m->of->classes; i += m->named) {
         const clv_label name = name_of(canvas, m->of, i);
         const double x = m->box.left + (i + 0.5) * m->cell_width, y = m->box.top + (i + 0.5) * m->cell_height;
         const double below = m->box.bottom + CLV_GAP;
