@@ -72,7 +72,7 @@ static clv_status find_number(const char *run, const source *s, const char *quan
     }
     if (text && clv_parse_real(text, value)) return CLV_OK;
     return clv_fail(
-        err, CLV_ERR_DATA,
+        err, CLV_ERR_CONFIG,
         "%s: '%s' is no number of its results (test.loss, test.accuracy, train.images, seconds, ...) nor of "
         "its configuration (train.lr, ...)",
         run, quantity);
