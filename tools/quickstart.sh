@@ -14,4 +14,4 @@ build/clave train ini/vae.ini train.epochs="$epochs" >build/quickstart.out
 run=$(tail -n 1 build/quickstart.out)
 echo "quickstart: the run is in $run, the pictures are:"
 ls "$run"/figures/*.png
-echo "quickstart: open $run/report.html, or train for longer: build/clave train $run --resume train.epochs=20"
+echo "quickstart: open $run/report.html, or train it to the end: build/clave train ini/vae.ini"
