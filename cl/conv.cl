@@ -1,7 +1,7 @@
 /* Convolution: y[oc][oy][ox][n] = sum w[oc][ic][ky][kx] x[ic][oy S - P + ky][ox S - P + kx][n], then the epilogue.
  * conv_direct, a work-item a register tile, is for GPUs, whose work-items lie side by side along n; conv_packed is for CPUs. Large
- * weights are first put by conv_panels in the order in which it reads them; where there are few results and many channels (linear
- * layers), it leaves sums of parts that conv_sum adds. */
+ * weights are first put by conv_panels (conv_direct_panels) in the order in which it reads them; where there are few results and
+ * many channels (linear layers), it leaves sums of parts that conv_sum adds. */
 #include "clave.clh"
 
 #ifndef IC
@@ -22,44 +22,35 @@
 #ifndef PARTS /* of the sum over channels; more than 1: no epilogue, y is [part][oc][oy][ox][n] */
 #define PARTS 1
 #endif
-#ifndef OT /* conv_direct: result channels and vectors of a work-item */
-#define OT 4
-#define NV 1
-#endif
-
 #define M OC
 #define C IC
 #define PIXELS (OH * OW)
 #define SOURCE (IH * IW)
 #define TAPS (K * K)
 #include "product.clh"
+#include "direct.clh"
 
-/* global: { N / (NV V), OC / OT rounded up, pixels } */
+/* global: { N / V, OC / OT rounded up, pixels * PARTS }, in groups of lanes */
 kernel void conv_direct(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                         global float *restrict y /* [oc][oy][ox][n] */)
 {
-    const int n = (int)get_global_id(0) * NV * V, oc = min((int)get_global_id(1) * OT, OC - 1);
-    const int pixel = (int)get_global_id(2), y0 = pixel / OW * S - P, x0 = pixel % OW * S - P;
+    const uint n = (uint)get_global_id(0) * V;
+    const int oc = (int)get_group_id(1) * OT, part = (int)get_group_id(2) / PIXELS, pixel = (int)get_group_id(2) % PIXELS;
+    const int c0 = PARTS > 1 ? part * CS : 0, c1 = PARTS > 1 ? min(IC, c0 + CS) : IC; /* known where there is one part */
+    const int y0 = pixel / OW * S - P, x0 = pixel % OW * S - P;
     const int ky0 = max(0, -y0), ky1 = min(K, IH - y0), kx0 = max(0, -x0), kx1 = min(K, IW - x0);
-    floatv acc[OT][NV];
-    UNROLL for (int r = 0; r < OT; r++)
-        UNROLL for (int v = 0; v < NV; v++) acc[r][v] = (floatv)(0.0f);
-    for (int ic = 0; ic < IC; ic++)
-        for (int ky = ky0; ky < ky1; ky++)
-            for (int kx = kx0; kx < kx1; kx++) {
-                floatv s[NV];
-                UNROLL for (int v = 0; v < NV; v++) s[v] = LOADV(x + ((ic * IH + y0 + ky) * IW + x0 + kx) * N + n + v * V);
-                UNROLL for (int r = 0; r < OT; r++) {
-                    const floatv a = (floatv)(w[min(oc + r, OC - 1) * WM + ic * WC + ky * K + kx]);
-                    UNROLL for (int v = 0; v < NV; v++) acc[r][v] = fma(a, s[v], acc[r][v]);
-                }
-            }
-    UNROLL for (int r = 0; r < OT; r++)
-        if (oc + r < OC)
-            UNROLL for (int v = 0; v < NV; v++) {
-                const int i = ((oc + r) * PIXELS + pixel) * N + n + v * V;
-                STOREV(epilogue(acc[r][v], BIAS_OF(oc + r), U_AT(i)), y + i);
-            }
+    floatv acc[OT];
+    UNROLL for (int r = 0; r < OT; r++) acc[r] = (floatv)(0.0f);
+    for (int ky = ky0; ky < ky1; ky++)
+        for (int kx = kx0; kx < kx1; kx++)
+            direct_tap(acc, x + ((y0 + ky) * IW + x0 + kx) * N, n, w + DIRECT_WEIGHTS(oc, ky * K + kx), oc, c0, c1);
+    direct_store(acc BIAS_ARGUMENT U_ARGUMENT, y + part * (OC * PIXELS * N), oc, pixel * N + (int)n);
+}
+
+/* Puts the weights in the order in which conv_direct reads them. */
+kernel void conv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
+{
+    direct_panel(w, panels);
 }
 
 #if !DIRECT
@@ -90,6 +81,7 @@ kernel void conv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, g
             for (int k = 0; k < K * K; k++) to[k * rows + r] = w[(m + r) * WM + ic * WC + k];
     }
 }
+#endif
 
 /* y = epilogue of the sum over parts; global: { N / V, OC * pixels } */
 kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
@@ -100,4 +92,3 @@ kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n]
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
     STOREV(epilogue(sum, BIAS_OF(row / PIXELS), U_AT(i)), y + i);
 }
-#endif

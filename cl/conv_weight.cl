@@ -45,7 +45,13 @@
 #define PARTS 1
 #endif
 #ifndef LANES
-#define LANES 16 /* conv_weight_direct: work-items of a group */
+#define LANES 16 /* conv_weight_direct: work-items side by side along n; rows of y that a group takes at a time */
+#endif
+#ifndef ROWS
+#define ROWS 1
+#endif
+#ifndef AT_ONCE
+#define AT_ONCE 16 /* its sums whose lanes are added at a time */
 #endif
 
 #define COLUMNS (IT * KT)
@@ -108,14 +114,14 @@ static float sum_lanes(floatv v) { return v.x + v.y; }
 static float sum_lanes(floatv v) { return v; }
 #endif
 
-#if !DIRECT
 /* Output columns whose tap kx is inside the image. */
-static int first_inside(int kx) { return kx < P ? (P - kx + S - 1) / S : 0; }
-static int end_inside(int kx) { return IW + P > kx ? min(OW, (IW + P - kx + S - 1) / S) : 0; }
+static inline int first_inside(int kx) { return kx < P ? (P - kx + S - 1) / S : 0; }
+static inline int end_inside(int kx) { return IW + P > kx ? min(OW, (IW + P - kx + S - 1) / S) : 0; }
 /* And rows. */
-static int first_row(int ky) { return ky < P ? (P - ky + S - 1) / S : 0; }
-static int end_row(int ky) { return IH + P > ky ? min(OH, (IH + P - ky + S - 1) / S) : 0; }
+static inline int first_row(int ky) { return ky < P ? (P - ky + S - 1) / S : 0; }
+static inline int end_row(int ky) { return IH + P > ky ? min(OH, (IH + P - ky + S - 1) / S) : 0; }
 
+#if !DIRECT
 #define VECTORS (NC / V)          /* of a chunk of lanes */
 #define WIDTH ((OW - 1) * S + K)  /* of a row of x with its zero border */
 #define ROW (WIDTH * VECTORS * IT)
@@ -260,43 +266,91 @@ kernel void conv_weight_panels(global const float *restrict y /* [oc][oy][ox][n]
 }
 #endif
 
-#define DIRECT_Y(r) LOADV(yp + min(r, OC - 1 - oc) * (OH * OW * N))
-#define DIRECT_X(j) (x0 >= 0 && x0 < IW ? LOADV(xp + min(j, IC - 1 - ic) * (IH * IW * N)) : (floatv)(0.0f))
-#define DIRECT_TAP(j) (x0 + j >= 0 && x0 + j < IW ? LOADV(xp + (j) * N) : (floatv)(0.0f))
+/* Lane l of a vector, l known when it is compiled. */
+#if V == 1
+#define LANE(v, l) (v)
+#elif V == 2
+#define LANE(v, l) ((l) ? (v).s1 : (v).s0)
+#else
+#define LANE(v, l) ((l) == 0 ? (v).s0 : (l) == 1 ? (v).s1 : (l) == 2 ? (v).s2 : (v).s3)
+#endif
 
-/* A group of LANES work-items, side by side along n, for a tile. global: { LANES * PARTS, OC / OT * IC / IT, K * K / KT } */
+/* Sums side by side, for devices with instructions on two floats. */
+#if COLUMNS % 2 == 0
+#define PAIR 2
+typedef float2 floatp;
+#define PAIR_OF(b, j, l) (float2)(LANE(b[j], l), LANE(b[j + 1], l))
+#define SUM_OF(acc, i) ((i) % 2 ? (acc)[(i) / 2].s1 : (acc)[(i) / 2].s0)
+#else
+#define PAIR 1
+typedef float floatp;
+#define PAIR_OF(b, j, l) LANE(b[j], l)
+#define SUM_OF(acc, i) (acc)[i]
+#endif
+
+/* What lies `offset` and `at` bytes behind p: the work-item's offset of a row or column, the group's of a pixel. Of 32 bits each,
+ * they cost an addition a load, where pointers would cost two. */
+#define DIRECT_AT(p, offset, at) (*(global const floatv *)((global const char *)(p) + ((offset) + (at))))
+#define BYTES(floats) ((uint)(floats) * 4u)
+#define COLUMN_STRIDE (KT > 1 ? N : IH * IW * N) /* of x, from a column of the tile to the next */
+
+/* acc += rows of y times columns of x at one pixel; column j counts as zero where not `inside`. */
+#define DIRECT_ACCUMULATE(inside)                                                                                             \
+    {                                                                                                                         \
+        floatv a[OT], b[COLUMNS];                                                                                             \
+        UNROLL for (int r = 0; r < OT; r++) a[r] = DIRECT_AT(y_row, y_offset[r], y_at);                                       \
+        UNROLL for (int j = 0; j < COLUMNS; j++) b[j] = (inside) ? DIRECT_AT(x_row, x_offset[j], x_at) : (floatv)(0.0f);      \
+        UNROLL for (int l = 0; l < V; l++)                                                                                    \
+            UNROLL for (int r = 0; r < OT; r++)                                                                               \
+                UNROLL for (int j = 0; j < COLUMNS; j += PAIR)                                                                \
+                    acc[(r * COLUMNS + j) / PAIR] = fma((floatp)(LANE(a[r], l)), PAIR_OF(b, j, l), acc[(r * COLUMNS + j) / PAIR]); \
+    }
+
+/* A group for a tile: LANES work-items side by side along n, ROWS times, each for a row of y. Pixels are the group's, so that
+ * addresses are too, plus one offset a row and column of the tile that is the work-item's and stays.
+ * global: { LANES * ROWS * PARTS, OC / OT * IC / IT, K * K / KT } */
 kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */,
                                global float *restrict w /* [part][oc][ic][ky][kx] */)
 {
-    local float sums[SUMS][LANES];
-    const int lane = (int)get_local_id(0), part = (int)get_group_id(0), itiles = (IC + IT - 1) / IT;
-    const int oc = (int)get_global_id(1) / itiles * OT, ic = (int)get_global_id(1) % itiles * IT;
-    const int ky = (int)get_global_id(2) * KT / K, kx = (int)get_global_id(2) * KT % K;
-    floatv acc[SUMS];
-    UNROLL for (int i = 0; i < SUMS; i++) acc[i] = (floatv)(0.0f);
-    for (int oy = part * OH / PARTS; oy < (part + 1) * OH / PARTS; oy++) {
-        const int iy = oy * S - P + ky;
-        if (iy < 0 || iy >= IH) continue;
-        for (int ox = 0; ox < OW; ox++) {
-            const int x0 = ox * S - P + kx;
-            for (int n = lane * V; n < N; n += LANES * V) {
-                global const float *yp = y + ((oc * OH + oy) * OW + ox) * N + n, *xp = x + ((ic * IH + iy) * IW + x0) * N + n;
+    local float sums[AT_ONCE][LANES * ROWS + 1];
+    const int item = (int)get_local_id(0), row = item / LANES, lane = item % LANES * V, part = (int)get_group_id(0);
+    const int itiles = (IC + IT - 1) / IT, oc = (int)get_group_id(1) / itiles * OT, ic = (int)get_group_id(1) % itiles * IT;
+    const int ky = (int)get_group_id(2) * KT / K, kx = (int)get_group_id(2) * KT % K;
+    const int oy0 = max(part * OH / PARTS, first_row(ky)), oy1 = min((part + 1) * OH / PARTS, end_row(ky));
+    const int ox0 = first_inside(kx), ox1 = end_inside(kx + KT - 1); /* the pixels whose taps are all inside */
+    uint y_offset[OT], x_offset[COLUMNS];
+    floatp acc[SUMS / PAIR];
+    UNROLL for (int r = 0; r < OT; r++)
+        y_offset[r] = BYTES((OC % OT ? min(r, OC - 1 - oc) : r) * (OH * OW * N) + row * (OW * N) + lane);
+    UNROLL for (int j = 0; j < COLUMNS; j++)
+        x_offset[j] = BYTES((KT == 1 && IC % IT ? min(j, IC - 1 - ic) : j) * COLUMN_STRIDE + row * (S * IW * N) + lane);
+    UNROLL for (int i = 0; i < SUMS / PAIR; i++) acc[i] = (floatp)(0.0f);
+    for (int n = 0; n < N; n += LANES * V)
+        for (int oy = oy0; oy + row < oy1; oy += ROWS) {
+            global const float *y_row = y + (oc * OH + oy) * OW * N + n, *x_row = x + (ic * IH + oy * S - P + ky) * IW * N + n;
 #if KT > 1
-                ACCUMULATE(acc, DIRECT_Y, DIRECT_TAP)
-#else
-                ACCUMULATE(acc, DIRECT_Y, DIRECT_X)
+            for (int ox = 0; ox < OW; ox++)
+                if (ox < ox0 || ox >= ox1) {
+                    const int x0 = ox * S - P + kx;
+                    const uint y_at = BYTES(ox * N), x_at = BYTES(x0 * N);
+                    DIRECT_ACCUMULATE(x0 + j >= 0 && x0 + j < IW)
+                }
 #endif
-            }
+            uint y_at = BYTES(ox0 * N), x_at = BYTES((ox0 * S - P + kx) * N);
+            for (int ox = ox0; ox < ox1; ox++, y_at += BYTES(N), x_at += BYTES(S * N)) DIRECT_ACCUMULATE(true)
         }
-    }
-    UNROLL for (int i = 0; i < SUMS; i++) sums[i][lane] = sum_lanes(acc[i]);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int i = lane; i < SUMS; i += LANES) {
-        const int r = i / COLUMNS, j = i % COLUMNS, c = KT > 1 ? 0 : j;
-        float sum = 0.0f;
-        for (int l = 0; l < LANES; l++) sum += sums[i][l];
-        if (oc + r < OC && ic + c < IC)
-            w[part * WEIGHTS + (((oc + r) * IC + ic + c) * K + ky) * K + kx + (KT > 1 ? j : 0)] = sum;
+    UNROLL for (int first = 0; first < SUMS; first += AT_ONCE) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        UNROLL for (int i = 0; i < SUMS; i++)
+            if (i >= first && i < first + AT_ONCE) sums[i - first][item] = SUM_OF(acc, i);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int i = item; i < min(AT_ONCE, SUMS - first); i += LANES * ROWS) {
+            const int r = (first + i) / COLUMNS, j = (first + i) % COLUMNS, c = KT > 1 ? 0 : j;
+            float sum = 0.0f;
+            for (int l = 0; l < LANES * ROWS; l++) sum += sums[i][l];
+            if (oc + r < OC && ic + c < IC)
+                w[part * WEIGHTS + (((oc + r) * IC + ic + c) * K + ky) * K + kx + (KT > 1 ? j : 0)] = sum;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 /* Transposed convolution, the data gradient of conv: x[ic][iy][ix][n] = sum w[oc][ic][ky][kx] y[oc][oy][ox][n] over the taps
  * with oy S - P + ky = iy and ox S - P + kx = ix, then the epilogue. A gather: each result is written once, those that no tap
  * reaches as well. Results whose iy mod S and ix mod S agree have the same taps, their class.
- * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels puts large weights in the order that deconv_packed reads.
+ * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels (deconv_direct_panels) puts large weights in the order that it reads.
  * Where there are few result channels, a conv of kernel 1 computes the product of every tap and deconv_gather adds them. */
 #include "clave.clh"
 
@@ -16,11 +16,6 @@
 #define S 2
 #define P 1
 #endif
-#ifndef OT /* deconv_direct: result channels and vectors of a work-item */
-#define OT 4
-#define NV 1
-#endif
-
 #ifndef LANES /* deconv_gather: of a work-item */
 #define LANES V
 #endif
@@ -33,34 +28,29 @@
 #define WM (K * K)
 #define WC (IC * K * K)
 #include "product.clh"
+#include "direct.clh"
 
-/* global: { N / (NV V), IC / OT rounded up, pixels } */
+/* global: { N / V, IC / OT rounded up, pixels }, in groups of lanes */
 kernel void deconv_direct(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                           global float *restrict x /* [ic][iy][ix][n] */)
 {
-    const int n = (int)get_global_id(0) * NV * V, ic = min((int)get_global_id(1) * OT, IC - 1);
-    const int pixel = (int)get_global_id(2), iy = pixel / IW + P, ix = pixel % IW + P;
-    floatv acc[OT][NV];
-    UNROLL for (int r = 0; r < OT; r++)
-        UNROLL for (int v = 0; v < NV; v++) acc[r][v] = (floatv)(0.0f);
-    for (int oc = 0; oc < OC; oc++)
-        for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
-            for (int kx = ix % S; kx < min(K, ix + 1); kx += S) {
-                const int oy = (iy - ky) / S, ox = (ix - kx) / S;
-                if (oy >= OH || ox >= OW) continue;
-                floatv s[NV];
-                UNROLL for (int v = 0; v < NV; v++) s[v] = LOADV(y + ((oc * OH + oy) * OW + ox) * N + n + v * V);
-                UNROLL for (int r = 0; r < OT; r++) {
-                    const floatv a = (floatv)(w[oc * WC + min(ic + r, IC - 1) * WM + ky * K + kx]);
-                    UNROLL for (int v = 0; v < NV; v++) acc[r][v] = fma(a, s[v], acc[r][v]);
-                }
-            }
-    UNROLL for (int r = 0; r < OT; r++)
-        if (ic + r < IC)
-            UNROLL for (int v = 0; v < NV; v++) {
-                const int i = ((ic + r) * PIXELS + pixel) * N + n + v * V;
-                STOREV(epilogue(acc[r][v], BIAS_OF(ic + r), U_AT(i)), x + i);
-            }
+    const uint n = (uint)get_global_id(0) * V;
+    const int ic = (int)get_group_id(1) * OT, pixel = (int)get_group_id(2), iy = pixel / IW + P, ix = pixel % IW + P;
+    floatv acc[OT];
+    UNROLL for (int r = 0; r < OT; r++) acc[r] = (floatv)(0.0f);
+    for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
+        for (int kx = ix % S; kx < min(K, ix + 1); kx += S) {
+            const int oy = (iy - ky) / S, ox = (ix - kx) / S;
+            if (oy < OH && ox < OW)
+                direct_tap(acc, y + (oy * OW + ox) * N, n, w + DIRECT_WEIGHTS(ic, ky * K + kx), ic, 0, OC);
+        }
+    direct_store(acc BIAS_ARGUMENT U_ARGUMENT, x, ic, pixel * N + (int)n);
+}
+
+/* Puts the weights in the order in which deconv_direct reads them. */
+kernel void deconv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
+{
+    direct_panel(w, panels);
 }
 
 #if !DIRECT
@@ -114,6 +104,7 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
                         for (int r = 0; r < rows; r++) to[r] = w[oc * WC + (m + r) * WM + ky * K + kx];
             }
 }
+#endif
 
 /* Adds the products of the taps that meet in a result, which a conv of kernel 1 left where y lies.
  * global: { N / LANES, pixels, IC } */
@@ -134,4 +125,3 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
         STOREV(epilogue(sum, BIAS_OF(ic), U_AT(i)), x + i);
     }
 }
-#endif

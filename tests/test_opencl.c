@@ -13,6 +13,7 @@
 
 #include "backend/opencl/kernels.h"
 #include "backend/opencl/opencl.h"
+#include "backend/selftest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/philox.h"
@@ -293,15 +294,53 @@ static void test_ops_as_others(void **state)
     (void)state;
     static const struct {
         clv_device_kind kind;
-        int vector_width;
-    } others[] = {{CLV_DEVICE_GPU, 1}, {CLV_DEVICE_GPU, 4}, {CLV_DEVICE_CPU, 16}, {CLV_DEVICE_CPU, 4}};
+        int vector_width, simd_width;
+    } others[] = {{CLV_DEVICE_GPU, 1, 32}, {CLV_DEVICE_GPU, 4, 0}, {CLV_DEVICE_CPU, 16, 0}, {CLV_DEVICE_CPU, 4, 0}};
     const int count = sizeof others / sizeof *others, drawn = (int)(test_seed % (uint64_t)count);
     for (int i = 0; i < count; i++) {
         if (i != drawn && !getenv("CLAVE_TEST_ALL")) continue;
         clv_backend *be = open_with(CLV_GEMM_OWN, false);
         be->info.kind = others[i].kind;
         be->info.vector_width = others[i].vector_width;
+        be->info.simd_width = others[i].simd_width;
         every_op(be);
+        clv_backend_destroy(be);
+    }
+}
+
+/* The three products of a layer, as a GPU gets them: the self-test compares with the reference. */
+static void every_product(clv_backend *be, clv_shape big, clv_shape small, clv_attr attr, int batch)
+{
+    const clv_shape weight = param(small.dim[0], big.dim[0], attr.kernel, attr.kernel);
+    clv_call calls[] = {
+        {OP(CONV), .name = "conv", IN2(big, weight), OUT(small)},
+        {OP(DECONV), .name = "deconv", IN2(small, weight), OUT(big)},
+        {OP(CONV_WEIGHT), .name = "conv_weight", IN2(big, small), OUT(weight)},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        calls[i].attr = attr;
+        calls[i].lanes = (batch + 31) / 32 * 32;
+        for (int j = 0; j < 2; j++) calls[i].in[j].space = calls[i].in[j].shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
+        calls[i].out.space = calls[i].out.shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_GRAD;
+        assert_ok(clv_selftest_call(be, &calls[i], batch, err));
+    }
+}
+
+/* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in vectors of
+ * four, two and one. */
+static void test_products_of_gpus(void **state)
+{
+    (void)state;
+    const clv_attr k4 = {.kernel = 4, .stride = 2, .pad = 1}, k3 = {.kernel = 3, .stride = 1}, k1 = {.kernel = 1, .stride = 1};
+    for (int simd = 0; simd <= 32; simd += 32) {
+        clv_backend *be = open_with(CLV_GEMM_OWN, false);
+        be->info.kind = CLV_DEVICE_GPU;
+        be->info.vector_width = 1;
+        be->info.simd_width = simd;
+        every_product(be, batched(18, 6, 8), batched(27, 3, 4), k4, 127);
+        every_product(be, batched(1, 6, 7), batched(9, 4, 5), k3, 128);
+        every_product(be, batched(2, 10, 10), batched(5, 5, 5), k4, 64);
+        every_product(be, batched(700, 1, 1), batched(3, 1, 1), k1, 13);
         clv_backend_destroy(be);
     }
 }
@@ -727,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_no_such_device),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_ops_as_others),
+        cmocka_unit_test(test_products_of_gpus),
         cmocka_unit_test(test_gemm_choice),
         cmocka_unit_test(test_gemm),
         cmocka_unit_test(test_cache),

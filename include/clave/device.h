@@ -23,6 +23,7 @@ typedef struct clv_device_info {
     int platform_index, device_index; /* OpenCL: as in "p:d" */
     int compute_units;
     int vector_width;          /* native floats a vector */
+    int simd_width;            /* work-items that a GPU runs in lockstep; 0: its driver does not say */
     uint64_t global_bytes;     /* device memory */
     uint64_t max_buffer_bytes; /* largest single buffer */
     uint64_t local_bytes;      /* local memory a work-group */

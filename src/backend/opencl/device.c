@@ -8,6 +8,8 @@
 #include "base/memory.h"
 
 #define CLV_PLATFORM_NOT_FOUND (-1001) /* of cl_khr_icd: no driver is installed */
+#define CLV_WARP_SIZE          0x4003  /* of cl_nv_device_attribute_query */
+#define CLV_WAVEFRONT_WIDTH    0x4043  /* of cl_amd_device_attribute_query */
 
 static clv_status device_text(cl_device_id device, cl_device_info what, char *text, size_t size, clv_error *err)
 {
@@ -44,6 +46,18 @@ static int clamp_vector_width(cl_uint width)
     return result;
 }
 
+/* What drivers without either extension refuse to say, and no failure. */
+static int simd_width(cl_device_id device)
+{
+    static const cl_device_info what[] = {CLV_WARP_SIZE, CLV_WAVEFRONT_WIDTH};
+    for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
+        cl_uint width = 0;
+        if (clGetDeviceInfo(device, what[i], sizeof width, &width, NULL) == CL_SUCCESS && width <= 1024)
+            return (int)width;
+    }
+    return 0;
+}
+
 /* The kind comes from the device's type alone: PoCL's CPU gives the vendor id of another maker. */
 static clv_device_kind kind_of(cl_device_type type)
 {
@@ -77,6 +91,7 @@ static clv_status describe(clv_cl_device *d, bool *usable, clv_error *err)
     info->kind = kind_of(type);
     info->compute_units = (int)units;
     info->vector_width = clamp_vector_width(width);
+    info->simd_width = type & CL_DEVICE_TYPE_GPU ? simd_width(d->device) : 0;
     info->global_bytes = global;
     info->max_buffer_bytes = largest;
     info->local_bytes = local;

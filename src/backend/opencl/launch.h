@@ -49,6 +49,10 @@ typedef struct clv_launch_list {
     size_t scratch; /* elements of scratch memory this call needs; calls run one after another and share it */
 } clv_launch_list;
 
+/* Lanes are a multiple of it: they fill a vector of a CPU or a run of work-items of a GPU, so that no kernel has a rest to
+ * treat. */
+static inline int clv_lane_width(clv_device_kind kind) { return kind == CLV_DEVICE_CPU ? 16 : 32; }
+
 /* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. */
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
 

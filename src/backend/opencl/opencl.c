@@ -174,9 +174,6 @@ static clv_status no_such_device(const clv_cl_device *list, int count, const cha
     return status;
 }
 
-/* Lanes fill a vector of a CPU or a run of work-items of a GPU, so that no kernel has a rest to treat. */
-static int lane_width(const clv_device_info *info) { return info->kind == CLV_DEVICE_CPU ? 16 : 32; }
-
 static clv_status open_device(clv_opencl *be, const clv_device_options *options, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -193,7 +190,7 @@ static clv_status open_device(clv_opencl *be, const clv_device_options *options,
     be->head = (clv_backend){.ops = &opencl_ops,
                              .info = d->info,
                              .element_size = sizeof(float),
-                             .lane_width = lane_width(&d->info),
+                             .lane_width = clv_lane_width(d->info.kind),
                              .alignment = d->alignment / sizeof(float)};
     be->platform = d->platform;
     be->device = d->device;

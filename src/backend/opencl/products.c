@@ -1,11 +1,8 @@
 /* The launch rows of conv, deconv and conv_weight: which kernel of cl/ computes a product on which kind of device, and the
  * tiles that suit its shape. CPUs get the packed kernels, a work-item a pixel or a block of weights; every other device the
- * direct ones, a work-item (a work-group) a register tile. Nothing here knows a network: the choice depends on shape, vector width
- * and kind of device alone. */
-#include "backend/opencl/launch.h"
-
-#include <stdio.h>
-#include <string.h>
+ * direct ones of products_gpu.c, a work-item (a work-group) a register tile. Nothing here knows a network: the choice depends on
+ * shape, vector width and kind of device alone. */
+#include "backend/opencl/products.h"
 
 #define ITEMS 16            /* work-items that a launch should have at least, so that a few cores end together */
 #define CACHED_FLOATS 4096  /* 16 KB, half a first-level cache: what a register tile streams over again and again */
@@ -16,16 +13,6 @@
 #define PACKED_SHARE 16384  /* weights of a block from which copying what the taps read pays */
 #define PLANE_FLOATS 98304  /* of the planes that a conv_weight tile reads in place: 384 KB, most of a second-level cache */
 #define PANEL_SHARE 256     /* weights of a channel of y from which conv_weight's panels pay */
-#define FEW_CHANNELS 3      /* result channels up to which deconv computes products and gathers them */
-#define SCRATCH_ALIGN 1024  /* elements: two uses of a call's scratch memory start as far apart as any device asks */
-#define WHOLE(a, b) (((a) + (b) - 1) / (b))
-
-/* A product as the kernels see it: the small side [oc][oh][ow], the big side [ic][ih][iw]. */
-typedef struct product {
-    int ic, oc, ih, iw, oh, ow, k, s, p;
-    int n, v;
-    int wm, wc; /* conv.cl: strides of the weights */
-} product;
 
 /* Register tiles of the packed product: two heights, so that any channel count is nearly a sum of them. */
 typedef struct tiles {
@@ -34,96 +21,6 @@ typedef struct tiles {
     int block;   /* result channels */
     int across;  /* tiles along the lanes of a work-item */
 } tiles;
-
-static int smaller(int a, int b) { return a < b ? a : b; }
-static int larger(int a, int b) { return a > b ? a : b; }
-
-/* The largest divisor of n that is at most `limit`. */
-static int divisor(int n, int limit)
-{
-    int d = larger(1, smaller(n, limit));
-    while (n % d != 0) d--;
-    return d;
-}
-
-/* Appends to a launch's defines; clv_launch_product reports what does not fit. */
-static void define(clv_launch *launch, const char *name, int value)
-{
-    const size_t used = strlen(launch->defines);
-    snprintf(launch->defines + used, CLV_DEFINES_SIZE - used, "%s-D%s=%d", used ? " " : "", name, value);
-}
-
-static product product_of(const clv_device_info *device, const clv_call *call)
-{
-    const clv_shape *big = call->op == CLV_OP_DECONV ? &call->out.shape : &call->in[0].shape;
-    const clv_shape *small = call->op == CLV_OP_CONV ? &call->out.shape : &call->in[call->op == CLV_OP_CONV_WEIGHT].shape;
-    product a = { .ic = big->dim[0], .ih = big->dim[1], .iw = big->dim[2], .oc = small->dim[0], .oh = small->dim[1], .ow = small->dim[2] };
-    a.k = larger(1, call->attr.kernel);
-    a.s = larger(1, call->attr.stride);
-    a.p = call->attr.pad;
-    a.n = call->lanes;
-    a.v = device->vector_width;
-    a.wm = a.ic * a.k * a.k;
-    a.wc = a.k * a.k;
-    return a;
-}
-
-/* A linear layer's deconv is a conv of the transposed weights. */
-static void transpose(product *a)
-{
-    const int ic = a->ic;
-    a->ic = a->oc;
-    a->oc = ic;
-    a->wm = 1;
-    a->wc = ic;
-}
-
-static clv_launch *add_launch(clv_launch_list *list, const char *file, const char *kernel, const product *a)
-{
-    clv_launch *launch = &list->launch[list->launches++];
-    memset(launch, 0, sizeof *launch);
-    launch->file = file;
-    launch->kernel = kernel;
-    const struct { const char *name; int value; } constant[] = {
-        { "V", a->v }, { "N", a->n }, { "IC", a->ic }, { "OC", a->oc }, { "IH", a->ih }, { "IW", a->iw },
-        { "OH", a->oh }, { "OW", a->ow }, { "K", a->k }, { "S", a->s }, { "P", a->p },
-    };
-    for (size_t i = 0; i < sizeof constant / sizeof *constant; i++) define(launch, constant[i].name, constant[i].value);
-    return launch;
-}
-
-static void set_size(clv_launch *launch, int x, int y, int z, int local)
-{
-    launch->dims = 3;
-    launch->global[0] = (size_t)x;
-    launch->global[1] = (size_t)y;
-    launch->global[2] = (size_t)z;
-    launch->local[0] = (size_t)local;
-    launch->local[1] = launch->local[2] = 1;
-}
-
-static void add_arg(clv_launch *launch, clv_arg arg) { launch->arg[launch->args++] = arg; }
-
-/* The epilogue's defines and arguments, and the result: what every last launch of a product ends with. */
-static void add_epilogue(clv_launch *launch, const clv_call *call)
-{
-    const clv_attr *attr = &call->attr;
-    int input = 2;
-    if (attr->has_bias) {
-        define(launch, "BIAS", 1);
-        add_arg(launch, (clv_arg)(CLV_ARG_IN0 + input++));
-    }
-    if (attr->act != CLV_ACT_NONE) define(launch, "ACT", (int)attr->act);
-    if (attr->grad_act != CLV_ACT_NONE) {
-        define(launch, "GRAD_ACT", (int)attr->grad_act);
-        add_arg(launch, (clv_arg)(CLV_ARG_IN0 + input));
-    }
-    if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU) {
-        const size_t used = strlen(launch->defines);
-        snprintf(launch->defines + used, CLV_DEFINES_SIZE - used, " -DSLOPE=%.9ef", (double)attr->slope);
-    }
-    add_arg(launch, CLV_ARG_OUT);
-}
 
 /* Register tiles for m result channels: as many accumulators as the registers hold beside the operands, 12 of 16 (AVX2) or 24 of
  * 32 (AVX-512); two vectors wide, so that a weight serves two, and wider where there are few channels. */
@@ -244,15 +141,7 @@ static void packed_conv(const clv_call *call, const product *a, clv_launch_list 
  * ic k k result channels), then the sum of those that meet in a result. */
 static void gathered_deconv(const clv_call *call, const product *a, clv_launch_list *list)
 {
-    product b = *a;
-    b.ic = a->oc;
-    b.oc = a->ic * a->k * a->k;
-    b.ih = a->oh;
-    b.iw = a->ow;
-    b.k = b.s = 1;
-    b.p = 0;
-    b.wm = 1;
-    b.wc = b.oc;
+    const product b = products_of_taps(a);
     tiles t = choose_tiles(&b, b.oc);
     choose_block(&b, &t, b.oc, b.oh * b.ow);
     clv_launch *launch = add_launch(list, "conv.cl", "conv_packed", &b);
@@ -285,22 +174,6 @@ static void packed_deconv(const clv_call *call, const product *a, clv_launch_lis
     set_size(launch, a->n / (a->v * t.vectors * t.across), a->ic / t.block, pixels, 1);
 }
 
-/* GPUs: a work-item a register tile, modest so that many run at once; a group side by side along the lanes. */
-static void direct(const clv_call *call, const product *a, clv_launch_list *list)
-{
-    const bool conv = call->op == CLV_OP_CONV;
-    const int m = conv ? a->oc : a->ic, pixels = conv ? a->oh * a->ow : a->ih * a->iw;
-    const int rows = smaller(m, 8), lanes = a->n / a->v;
-    clv_launch *launch = conv ? add_launch(list, "conv.cl", "conv_direct", a) : add_launch(list, "deconv.cl", "deconv_direct", a);
-    define(launch, "DIRECT", 1);
-    define(launch, "OT", rows);
-    define(launch, "NV", 1);
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, CLV_ARG_IN1);
-    add_epilogue(launch, call);
-    set_size(launch, lanes, WHOLE(m, rows), pixels, divisor(lanes, 64));
-}
-
 /* The register tile of conv_weight: the taps of a row, or channels where a row has one tap (or too many). */
 static void define_weight_tile(clv_launch *launch, const product *a, int accumulators, int *ot, int *it, int *kt)
 {
@@ -310,17 +183,6 @@ static void define_weight_tile(clv_launch *launch, const product *a, int accumul
     define(launch, "OT", *ot);
     define(launch, "IT", *it);
     define(launch, "KT", *kt);
-}
-
-/* Sums the parts that a launch before left in scratch memory. */
-static void sum_weights(const product *a, int parts, clv_launch_list *list)
-{
-    const int weights = a->oc * a->ic * a->k * a->k;
-    clv_launch *launch = add_launch(list, "conv_weight.cl", "conv_weight_sum", a);
-    define(launch, "PARTS", parts);
-    add_arg(launch, CLV_ARG_SCRATCH);
-    add_arg(launch, CLV_ARG_OUT);
-    set_size(launch, WHOLE(weights, 16), 1, 1, 1);
 }
 
 /* Blocks of weights for CPUs: IT channels of x by as many of y as leave enough work-items and little memory to each. */
@@ -366,27 +228,6 @@ static void weight_packed(const product *a, clv_launch_list *list)
     list->scratch += (size_t)parts * (size_t)(a->oc * a->ic * a->k * a->k);
 }
 
-static void weight_direct(const clv_device_info *device, const product *a, clv_launch_list *list)
-{
-    clv_launch *launch = add_launch(list, "conv_weight.cl", "conv_weight_direct", a);
-    int ot, it, kt;
-    define_weight_tile(launch, a, 16, &ot, &it, &kt);
-    const int groups = WHOLE(a->oc, ot) * WHOLE(a->ic, it) * (a->k * a->k / kt);
-    const int parts = smaller(a->oh, larger(1, 256 / groups));
-    int lanes = smaller(64, a->n / a->v);
-    while (lanes > 1 && (uint64_t)(lanes * ot * it * kt) * sizeof(float) > device->local_bytes) lanes /= 2;
-    define(launch, "DIRECT", 1);
-    define(launch, "LANES", lanes);
-    define(launch, "PARTS", parts);
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, CLV_ARG_IN1);
-    add_arg(launch, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
-    set_size(launch, lanes * parts, WHOLE(a->oc, ot) * WHOLE(a->ic, it), a->k * a->k / kt, lanes);
-    if (parts == 1) return;
-    sum_weights(a, parts, list);
-    list->scratch = (size_t)parts * (size_t)(a->oc * a->ic * a->k * a->k);
-}
-
 clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
 {
     /* Where a native vector is one float, work-items are a vector's lanes, as on a GPU, whatever the device calls itself:
@@ -395,13 +236,10 @@ clv_status clv_launch_product(const clv_device_info *device, const clv_call *cal
     product a = product_of(device, call);
     const bool linear = a.k == 1 && a.p == 0 && a.ih * a.iw * a.oh * a.ow == 1;
     memset(list, 0, sizeof *list);
-    if (call->op == CLV_OP_CONV_WEIGHT) {
-        if (cpu)
-            weight_packed(&a, list);
-        else
-            weight_direct(device, &a, list);
-    } else if (!cpu) {
-        direct(call, &a, list);
+    if (!cpu) {
+        clv_launch_direct(device, call, &a, list);
+    } else if (call->op == CLV_OP_CONV_WEIGHT) {
+        weight_packed(&a, list);
     } else if (call->op == CLV_OP_DECONV && !linear && a.ic <= FEW_CHANNELS) {
         gathered_deconv(call, &a, list);
     } else if (call->op == CLV_OP_DECONV && !linear) {
