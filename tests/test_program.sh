@@ -147,4 +147,11 @@ expect 0 "bench --json" "$clave" bench ini/smoke.ini device.select="$select" --s
 json "bench"
 for name in images_per_second gflops peak_gflops peak_share step_ms launches device_bytes first_step_seconds; do says "bench" "\"$name\""; done
 
+expect 0 "bench --roofline --json" "$clave" bench ini/vae.ini --roofline --json
+json "bench --roofline"
+holds "bench --roofline" 'len(o["devices"]) >= 10 and all(d["images_per_second"] > 0 for d in o["devices"])'
+holds "bench --roofline: a step is no shorter than any of its limits" \
+    'all(d["step_ms"] >= 0.999 * max(d["arithmetic_ms"], d["memory_ms"], d["launch_ms"]) for d in o["devices"])'
+refused 2 "--trace" "bench --roofline --trace" "$clave" bench ini/vae.ini --roofline --trace
+
 finish

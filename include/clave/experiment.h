@@ -219,6 +219,30 @@ typedef struct clv_bench_result {
 clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log,
                      clv_bench_result *result, clv_error *err);
 
+/* A roofline on paper of one training step: `clave bench --roofline`. FLOPs are real multiply-adds times two; bytes are each call's
+ * inputs read once and results written once. No device is opened. */
+#define CLV_MAX_CLASSES  16
+#define CLV_MAX_FAMILIES 12
+typedef struct clv_roofline {
+    int batch, families, classes;
+    struct clv_roofline_family { /* calls of the plan by kernel family, a step */
+        const char *name;        /* "conv", "deconv", "conv_weight", "pointwise", ... */
+        double gflop, gbytes;
+    } family[CLV_MAX_FAMILIES];
+    struct clv_roofline_class { /* a class of device, by vendors' data sheets */
+        const char *name;
+        double peak_gflops, peak_gbytes, launch_us; /* GFLOP/s, GB/s, time between launches */
+        int launches;                               /* a step, clave's own kernels for all */
+        double arithmetic_ms, memory_ms, launch_ms; /* a step, each alone; memory: with what launches leave in scratch memory */
+        double step_ms;    /* the sum over calls of the largest of the three */
+        const char *limit; /* "arithmetic", "memory" or "launches": the largest of a step */
+        double images_per_second;
+    } device[CLV_MAX_CLASSES];
+} clv_roofline;
+typedef struct clv_roofline_family clv_roofline_family;
+typedef struct clv_roofline_class clv_roofline_class;
+clv_status clv_roofline_of(const clv_config *config, clv_roofline *roofline, clv_error *err);
+
 /* What a training step will be: `clave summary`. */
 typedef struct clv_summary_result {
     int64_t parameters;

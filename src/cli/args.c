@@ -47,6 +47,7 @@ static const option options[] = {
     {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)"},
     {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)"},
     {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
+    {"roofline", NULL, OPTION_FLAG, 0, 0, AT(roofline), "on paper instead: classes of devices by their data sheets"},
     {"list", NULL, OPTION_FLAG, 0, 0, AT(list), "print a search's ranked table"},
     {"best", NULL, OPTION_FLAG, 0, 0, AT(best), "print the best trial's configuration, for clave train"},
     {"worker", NULL, OPTION_FLAG, 0, 0, AT(worker), "train a search's trials until none is left, and print nothing"},

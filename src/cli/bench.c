@@ -1,4 +1,5 @@
-/* clave bench FILE.ini: how fast training steps are, beside the device's FMA peak. */
+/* clave bench FILE.ini: how fast training steps are, beside the device's FMA peak; --roofline: what they would take on
+ * others. */
 #include <jansson.h>
 
 #include "base/try.h"
@@ -18,12 +19,67 @@ static void print_bench(const clv_bench_result *r)
     printf("first step   after %.2f s\n", r->first_step_seconds);
 }
 
+static void print_roofline(const clv_roofline *r)
+{
+    printf("a training step of %d images, by kernel family\n", r->batch);
+    printf("  %-12s %9s %9s %11s\n", "", "GFLOP", "MB", "FLOP/byte");
+    for (int i = 0; i < r->families; i++)
+        printf("  %-12s %9.3f %9.2f %11.1f\n", r->family[i].name, r->family[i].gflop, 1e3 * r->family[i].gbytes,
+               r->family[i].gflop / r->family[i].gbytes);
+    printf("\non paper, milliseconds: arithmetic, memory and launches alone; a step takes each call's longest\n");
+    printf("  %-26s %8s %6s %9s %10s %8s %8s %8s  %-10s %10s\n", "", "GFLOP/s", "GB/s", "launches", "arithmetic",
+           "memory", "launch", "step", "limit", "images/s");
+    for (int i = 0; i < r->classes; i++) {
+        const clv_roofline_class *d = &r->device[i];
+        printf("  %-26s %8.0f %6.0f %9d %10.3f %8.3f %8.3f %8.3f  %-10s %10.0f\n", d->name, d->peak_gflops,
+               d->peak_gbytes, d->launches, d->arithmetic_ms, d->memory_ms, d->launch_ms, d->step_ms, d->limit,
+               d->images_per_second);
+    }
+}
+
+static json_t *roofline_json(const clv_roofline *r)
+{
+    json_t *families = json_array(), *devices = json_array();
+    for (int i = 0; i < r->families; i++)
+        json_array_append_new(families, json_pack("{s:s, s:f, s:f, s:f}", "name", r->family[i].name, "gflop",
+                                                  r->family[i].gflop, "gbytes", r->family[i].gbytes, "flop_a_byte",
+                                                  r->family[i].gflop / r->family[i].gbytes));
+    for (int i = 0; i < r->classes; i++) {
+        const clv_roofline_class *d = &r->device[i];
+        json_array_append_new(devices,
+                              json_pack("{s:s, s:f, s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:s, s:f}", "name", d->name,
+                                        "peak_gflops", d->peak_gflops, "peak_gbytes", d->peak_gbytes, "launch_us",
+                                        d->launch_us, "launches", d->launches, "arithmetic_ms", d->arithmetic_ms,
+                                        "memory_ms", d->memory_ms, "launch_ms", d->launch_ms, "step_ms", d->step_ms,
+                                        "limit", d->limit, "images_per_second", d->images_per_second));
+    }
+    return json_pack("{s:i, s:o, s:o}", "batch", r->batch, "families", families, "devices", devices);
+}
+
+static clv_status roofline(const cli_args *args, const clv_config *config, clv_error *err)
+{
+    clv_roofline r;
+    clv_status status = CLV_OK;
+    CLV_REQUIRE(!args->trace, CLV_ERR_CONFIG, "--roofline measures nothing: it goes without --trace");
+    CLV_TRY(clv_roofline_of(config, &r, err));
+    if (args->json)
+        CLV_TRY(cli_print_json(roofline_json(&r), err));
+    else
+        print_roofline(&r);
+done:
+    return status;
+}
+
 clv_status cli_bench(const cli_args *args, clv_error *err)
 {
     clv_config *config = NULL;
     clv_bench_result r;
     clv_status status = CLV_OK;
     CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
+    if (args->roofline) {
+        status = roofline(args, config, err);
+        goto done;
+    }
     CLV_TRY(clv_bench(config, args->seconds, args->trace ? stderr : NULL, args->log, &r, err));
     if (args->json)
         CLV_TRY(cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:I, s:f}", "device", r.device,

@@ -28,7 +28,7 @@ const cli_command cli_commands[] = {
     {"explain", cli_explain, CLI_OPTIONAL_TARGET, "[SECTION|SECTION.KEY|layer.TYPE]", false, "markdown",
      "say what a key means, its range and default"},
     {"devices", cli_devices, CLI_NO_TARGET, "", false, "json", "list the OpenCL devices"},
-    {"bench", cli_bench, CLI_TARGET, "FILE.ini", true, "seconds trace json",
+    {"bench", cli_bench, CLI_TARGET, "FILE.ini", true, "seconds trace roofline json",
      "measure training steps beside the device's FMA peak"},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -1,0 +1,21 @@
+/* A training step on paper: the model, graph and plan of a configuration for a device that need not be there. Launches
+ * follow from the plan and a clv_device_info alone (backend/opencl/launch.h). */
+#ifndef CLAVE_EXPERIMENT_PAPER_H
+#define CLAVE_EXPERIMENT_PAPER_H
+
+#include "clave/config.h"
+#include "clave/device.h"
+#include "model/model.h"
+
+typedef struct clv_paper {
+    clv_model *model;
+    clv_model_graph graph;
+    clv_plan *plan;
+} clv_paper;
+
+/* The training step as it would be planned for a device of that kind. The data set is read, for its shape; the
+ * configuration must outlive the paper. Starts as {0}; release with clv_paper_free, after a failure too. */
+clv_status clv_paper_make(const clv_config *config, clv_device_kind kind, clv_paper *paper, clv_error *err);
+void clv_paper_free(clv_paper *paper);
+
+#endif
