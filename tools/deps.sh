@@ -8,11 +8,17 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-c-headers clinfo libclblast-dev libpng-dev zlib1g-dev
 libinih-dev libjansson-dev libcairo2-dev liblapacke-dev libsqlite3-dev fonts-dejavu-core libcmocka-dev"
 tests="clang libclang-rt-dev pocl-opencl-icd mesa-opencl-icd"
+# Compilers for GPUs that are not there (tests/portability); what apt does not offer is left out, and its targets are skipped.
+portability="clang-15 libclc-15 intel-opencl-icd libigc-dev"
 
 installed() { dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
 
 missing() {
     for package in "$@"; do installed "$package" || printf '%s ' "$package"; done
+}
+
+offered() {
+    for package in "$@"; do apt-cache show "$package" >/dev/null 2>&1 && printf '%s ' "$package"; done
 }
 
 as_root() {
@@ -40,6 +46,8 @@ wanted=$build
 [ "${1:-}" = --test ] && wanted="$build $tests"
 # shellcheck disable=SC2046,SC2086 # lists of words
 install $(missing $wanted)
+# shellcheck disable=SC2046,SC2086
+[ "${1:-}" != --test ] || install $(missing $(offered $portability))
 
 # PoCL makes the processor an OpenCL device; where there is another device, it is not needed.
 if ! clinfo -l 2>/dev/null | grep -q Device; then

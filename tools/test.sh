@@ -5,6 +5,7 @@
 #   sanitize   address and undefined-behaviour sanitizers, every test
 #   rusticl    the OpenCL tests on a second implementation, where it is installed
 #   kernels    every kernel file read alone by an OpenCL C 1.2 compiler
+#   portability  every launch of a training step compiled for GPUs that are not there: no spills, enough multiply-adds
 # Ends with "N passed, N failed, N skipped"; a part that fails to build counts as failed. Build folders are kept below build/test
 # (CLAVE_TEST_DIR), so that a second run builds only what changed.
 set -u
@@ -87,6 +88,21 @@ for file in cl/*.cl; do
         fail "$file: is not OpenCL C 1.2 that a compiler can read alone"
     fi
 done
+
+echo "== portability"
+if [ -x "$dir/gcc/tests/list_launches" ]; then
+    python3 tests/portability/check.py "$dir/gcc/tests/list_launches" --quick >"$dir/portability.log" 2>&1
+    grep -E '^(FAILED|skipped|check.py)|passed' "$dir/portability.log" | cut -c 1-300
+    # shellcheck disable=SC2046 # three numbers
+    set -- $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$dir/portability.log")
+    if [ $# -eq 3 ]; then
+        passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+    else
+        fail "portability: no result, see $dir/portability.log"
+    fi
+else
+    fail "portability: list_launches is not built"
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
