@@ -84,6 +84,10 @@ const op_case op_cases[] = {
     {CASE(DECONV, 127), .in = {BATCH(7, 1, 1), MATRIX(7, 13)}, .attr = {WINDOW(1, 1, 0)}},
     {CASE(DECONV, 128), .in = {BATCH(64, 1, 1), MATRIX(64, 577), BATCH(577, 1, 1)},
      .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_RELU}},
+    {CASE(DECONV, 127), .in = {BATCH(64, 1, 1), MATRIX(64, 33), BATCH(33, 1, 1)},
+     .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_RELU, .rate = 0.3f}},
+    {CASE(CONV, 13), .in = {BATCH(5, 9, 7), KERNEL(6, 5, 3), BATCH(6, 5, 4)},
+     .attr = {WINDOW(3, 2, 1), .grad_act = CLV_ACT_RELU, .rate = 0.1f}},
     {CASE(DECONV, 16), .in = {BATCH(2, 1, 1), MATRIX(2, 64), BATCH(64, 1, 1)},
      .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_SIGMOID}},
 
@@ -120,6 +124,7 @@ const op_case op_cases[] = {
     {CASE(ACT, 127), .in = {BATCH(13, 1, 7)}, .attr = {.act = CLV_ACT_SIGMOID}},
     {CASE(ACT, 1), .in = {BATCH(3, 7, 13)}, .attr = {.act = CLV_ACT_TANH}},
     {CASE(ACT_GRAD, 13), .in = {BATCH(7, 3, 5), BATCH(7, 3, 5)}, .attr = {.act = CLV_ACT_RELU}},
+    {CASE(ACT_GRAD, 33), .in = {BATCH(13, 2, 3), BATCH(13, 2, 3)}, .attr = {.act = CLV_ACT_RELU, .rate = 0.5f}},
     {CASE(ACT_GRAD, 127), .in = {BATCH(1, 1, 1), BATCH(1, 1, 1)}, .attr = {.act = CLV_ACT_LEAKY_RELU, .slope = 0.01f}},
     {CASE(ACT_GRAD, 127), .in = {BATCH(13, 1, 7), BATCH(13, 1, 7)}, .attr = {.act = CLV_ACT_SIGMOID}},
     {CASE(ACT_GRAD, 1), .in = {BATCH(3, 7, 13), BATCH(3, 7, 13)}, .attr = {.act = CLV_ACT_TANH}},

@@ -800,6 +800,23 @@ static uint64_t hash_act(clv_op op, clv_act act, float slope, uint64_t x, uint64
     return hash_two(((uint64_t)op << 8) + (uint64_t)act, x ^ float_bits(act == CLV_ACT_LEAKY_RELU ? slope : 0), u);
 }
 
+static uint64_t hash_dropout(const clv_attr *a, uint64_t x)
+{
+    return hash_two(((uint64_t)CLV_OP_DROPOUT << 32) + a->stream, x, float_bits(a->rate));
+}
+
+/* act'(u) d; behind a fused dropout y of u as well, where y stands for both. */
+static uint64_t hash_act_grad(const clv_graph *graph, const uint64_t *before, clv_act act, const clv_attr *a,
+                              uint64_t d, clv_node u)
+{
+    if (a->rate == 0) return hash_act(CLV_OP_ACT_GRAD, act, a->slope, d, before[u]);
+    while (clv_graph_node(graph, u)->op == CLV_OP_RESHAPE) u = clv_graph_node(graph, u)->input[0];
+    const clv_node_info *y = clv_graph_node(graph, u);
+    assert_int_equal(y->op, CLV_OP_DROPOUT);
+    assert_true(y->attr.rate == a->rate);
+    return hash_act(CLV_OP_ACT_GRAD, act, a->slope, hash_dropout(&y->attr, d), before[y->input[0]]);
+}
+
 /* What a node computes, as a number that fusion must not change: a fused product counts as the chain it stands for, a
  * reshape as its input, a scaled mean_grad as a mean_grad. */
 static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node node)
@@ -809,8 +826,9 @@ static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node
     const uint64_t first = info->inputs > 0 ? before[info->input[0]] : 0;
     const uint64_t second = info->inputs > 1 ? before[info->input[1]] : 0;
     if (info->op == CLV_OP_RESHAPE) return first;
-    if (info->op == CLV_OP_ACT || info->op == CLV_OP_ACT_GRAD)
-        return hash_act(info->op, a->act, a->slope, first, second);
+    if (info->op == CLV_OP_ACT) return hash_act(info->op, a->act, a->slope, first, second);
+    if (info->op == CLV_OP_ACT_GRAD) return hash_act_grad(graph, before, a->act, a, first, info->input[1]);
+    if (info->op == CLV_OP_DROPOUT) return hash_dropout(a, first);
     if (info->op == CLV_OP_BIAS)
         return hash_two(((uint64_t)info->op << 32) + (uint64_t)info->shape.dim[0], first, second);
     if (info->op == CLV_OP_MEAN_GRAD) return 1 + float_bits(a->alpha);
@@ -832,7 +850,7 @@ static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node
     if (clv_op_table[info->op].family == CLV_FAMILY_PRODUCT && a->act != CLV_ACT_NONE)
         hash = hash_act(CLV_OP_ACT, a->act, a->slope, hash, 0);
     if (a->grad_act != CLV_ACT_NONE)
-        hash = hash_act(CLV_OP_ACT_GRAD, a->grad_act, a->slope, hash, before[info->input[info->inputs - 1]]);
+        hash = hash_act_grad(graph, before, a->grad_act, a, hash, info->input[info->inputs - 1]);
     return hash;
 }
 
@@ -984,6 +1002,46 @@ static void test_act_grad_fuses(void **state)
     }
 }
 
+/* relu -> dropout -> product, back: the dropout's gradient and the relu's end in the product before them, through a
+ * reshape too; not where the activation is no relu, where something reads between, or where the dropout is another's.
+ */
+static void test_dropout_grad_fuses(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 5; variant++) {
+        network net = network_start();
+        const clv_attr drop = {.rate = 0.4f, .stream = 9}, act = {.act = variant == 2 ? CLV_ACT_TANH : CLV_ACT_RELU};
+        const clv_node x = put_input(&net, CLV_OP_INPUT, "x", 8, 2, 2),
+                       dy = put_input(&net, CLV_OP_INPUT, "dy", 5, 1, 1);
+        const clv_node u = put1(&net, CLV_OP_ACT, "u", x, act);
+        const clv_node flat = variant == 1 ? put_reshape(&net, u, 32, 1, 1) : u;
+        const clv_node y = put1(&net, CLV_OP_DROPOUT, "drop", flat, drop);
+        clv_node d = variant == 1 ? put_deconv(&net, "d", dy, 32, (clv_attr)WINDOW(1, 1, 0))
+                                  : put_deconv(&net, "d", dy, 8, (clv_attr)WINDOW(2, 1, 0));
+        d = put1(&net, CLV_OP_DROPOUT, "d drop", d, (clv_attr){.rate = 0.4f, .stream = variant == 4 ? 10 : 9});
+        if (variant == 3) sum_of(&net, d);
+        if (variant == 1) d = put_reshape(&net, d, 8, 2, 2);
+        const clv_node last = put2(&net, CLV_OP_ACT_GRAD, "g", d, u, act);
+        clv_graph_mark_output(net.graph, last);
+        fuse(&net);
+        const clv_node_info *info = clv_graph_node(net.graph, last);
+        if (variant >= 2) {
+            assert_int_equal(info->op, CLV_OP_ACT_GRAD);
+            assert_int_equal(info->input[0], d);
+            assert_true(info->attr.rate == 0);
+        } else {
+            if (variant == 1) {
+                assert_int_equal(info->op, CLV_OP_RESHAPE);
+                info = clv_graph_node(net.graph, info->input[0]);
+            }
+            assert_int_equal(info->op, CLV_OP_DECONV);
+            assert_int_equal(info->input[2], y);
+            assert_true(info->attr.grad_act == CLV_ACT_RELU && info->attr.rate == 0.4f);
+        }
+        network_end(&net);
+    }
+}
+
 /* The network of E5 (two convolutions, two heads, mirrored), in one line an op. */
 static void test_fused_training_graph(void **state)
 {
@@ -1089,6 +1147,7 @@ int main(void)
         cmocka_unit_test(test_bias_and_act_fuse),
         cmocka_unit_test(test_what_must_not_fuse),
         cmocka_unit_test(test_act_grad_fuses),
+        cmocka_unit_test(test_dropout_grad_fuses),
         cmocka_unit_test(test_fused_training_graph),
         cmocka_unit_test(test_loss_weight_fuses),
         cmocka_unit_test(test_print),

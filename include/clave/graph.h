@@ -74,7 +74,8 @@ typedef struct clv_attr {
     bool has_bias;           /* products, fused: the input after the required ones is a bias [channels of the result] */
     clv_act grad_act;        /* products, fused: the last input u has the result's shape, u = act(.); the result is
                                 multiplied by act'(u). CLV_ACT_NONE: no such input */
-    float rate;              /* dropout: probability of 0, in [0, 1) */
+    float rate;              /* dropout: probability of 0, in [0, 1). act_grad and grad_act of relu, fused: of a dropout
+                                behind the activation; u is its output then, and the result is u > 0 ? . / (1 - rate) : 0 */
     float alpha;             /* scale, mean_grad; affinity: the perplexity */
     uint32_t stream;         /* dropout, noise, sample, sample_grad: Philox stream, the same in an op and its gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */

@@ -2,6 +2,8 @@
  * activation's gradient. Nodes are rewritten in place, so that indices keep their meaning: the last node of a chain
  * takes over the product, the ones before it are marked as fused away.
  *
+ * So does the mask of a dropout that stands behind a relu: see fuse_dropout_grad.
+ *
  * Done after gradients were appended. A value that anything else reads, or that is an output, is never fused away. */
 #include <string.h>
 
@@ -84,6 +86,7 @@ static void fuse_act_grad_behind_reshape(clv_graph *graph, clv_node product, clv
     clv_attr *fused = take_over(graph, view, product, product);
     fused->grad_act = act.act;
     fused->slope = act.slope;
+    fused->rate = act.rate;
     second->shape = first->shape;
 
     graph->entry[product]->fused_away = false;
@@ -97,9 +100,54 @@ static void fuse_act_grad_behind_reshape(clv_graph *graph, clv_node product, clv
     set_inputs(last, 1, &view);
 }
 
+/* The dropout that made the mask of `mask`, a dropout's gradient: the one of the same stream, of what `u` shows. */
+static clv_node dropout_of(const clv_graph *graph, clv_node mask, clv_node u)
+{
+    const clv_node_info *gradient = clv_info(graph, mask);
+    for (clv_node i = u + 1; i < mask; i++) {
+        const clv_node_info *info = clv_info(graph, i);
+        if (info->op == CLV_OP_DROPOUT && !graph->entry[i]->fused_away && info->attr.stream == gradient->attr.stream &&
+            info->attr.rate == gradient->attr.rate && clv_shape_equal(&info->shape, &gradient->shape) &&
+            seen_through(graph, info->input[0]) == u)
+            return i;
+    }
+    return CLV_NODE_NONE;
+}
+
+/* relu -> dropout, back: dropout -> act_grad, with a reshape between or without. The dropout's output is above 0 where
+ * it kept what relu let through: its sign holds both masks, and no random number is drawn again. Returns the node that
+ * is the act_grad now. */
+static clv_node fuse_dropout_grad(clv_graph *graph, clv_node at)
+{
+    clv_node_info *act_grad = clv_info(graph, at);
+    const clv_node d = act_grad->input[0];
+    const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
+    const clv_node mask = behind_reshape ? clv_info(graph, d)->input[0] : d;
+    if (act_grad->attr.act != CLV_ACT_RELU || clv_info(graph, mask)->op != CLV_OP_DROPOUT) return at;
+    if (uses(graph, mask) != 1 || uses(graph, d) != 1) return at;
+    const clv_node dropped = dropout_of(graph, mask, seen_through(graph, act_grad->input[1]));
+    if (dropped == CLV_NODE_NONE) return at;
+
+    const clv_node to = behind_reshape ? d : at, input[] = {clv_info(graph, mask)->input[0], dropped};
+    clv_node_info *fused = clv_info(graph, to);
+    fused->op = CLV_OP_ACT_GRAD;
+    fused->attr = act_grad->attr;
+    fused->attr.rate = clv_info(graph, mask)->attr.rate;
+    fused->shape = clv_info(graph, mask)->shape;
+    set_inputs(fused, 2, input);
+    graph->entry[mask]->fused_away = true;
+    if (behind_reshape) {
+        act_grad->op = CLV_OP_RESHAPE;
+        act_grad->attr = (clv_attr){0};
+        set_inputs(act_grad, 1, &d);
+    }
+    return to;
+}
+
 /* product -> act_grad with u, the output of the activation */
 static void fuse_act_grad(clv_graph *graph, clv_node at)
 {
+    at = fuse_dropout_grad(graph, at);
     const clv_attr act = clv_info(graph, at)->attr;
     const clv_node d = clv_info(graph, at)->input[0], u = clv_info(graph, at)->input[1];
     const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
@@ -112,6 +160,7 @@ static void fuse_act_grad(clv_graph *graph, clv_node at)
         clv_attr *fused = take_over(graph, at, from, u);
         fused->grad_act = act.act;
         fused->slope = act.slope;
+        fused->rate = act.rate;
     } else if (seen_through(graph, u) < from) {
         fuse_act_grad_behind_reshape(graph, from, d, at);
     }

@@ -46,7 +46,7 @@ static void add_attributes(line *l, const clv_node_info *info)
     if (family == CLV_FAMILY_OPTIM) add_optimiser(l, info->op, a);
     if (a->act != CLV_ACT_NONE) add(l, "act=%s", clv_act_names[a->act]);
     if (a->act == CLV_ACT_LEAKY_RELU || a->grad_act == CLV_ACT_LEAKY_RELU) add(l, "slope=%g", (double)a->slope);
-    if (info->op == CLV_OP_DROPOUT) add(l, "rate=%g", (double)a->rate);
+    if (info->op == CLV_OP_DROPOUT || a->rate > 0) add(l, "rate=%g", (double)a->rate);
     if (info->op == CLV_OP_SCALE || info->op == CLV_OP_MEAN_GRAD || info->op == CLV_OP_AFFINITY)
         add(l, "alpha=%g", (double)a->alpha);
     if (family == CLV_FAMILY_RANDOM) add(l, "stream=%u", (unsigned)a->stream);

@@ -232,12 +232,23 @@ static bool sides_fit(const clv_shape *big, const clv_shape *small, const clv_at
     return small_size(big->dim[1], a) == small->dim[1] && small_size(big->dim[2], a) == small->dim[2];
 }
 
+/* The output of a dropout behind an activation tells both masks where the activation is a relu. */
+static clv_status need_mask(const rule_call *call, clv_act act)
+{
+    const float rate = call->q->attr->rate;
+    if (rate == 0) return CLV_OK;
+    if (act != CLV_ACT_RELU)
+        return refuse(call, "a dropout fuses with the gradient of relu, not of %s", clv_act_names[act]);
+    return need_share(call, "rate", rate);
+}
+
 /* The inputs that fusion appended: a bias of the result's channels, the activation whose gradient multiplies. */
 static clv_status need_fused_inputs(const rule_call *call, clv_shape result)
 {
     const clv_attr *a = call->q->attr;
     NEED(need_act(call, a->act, true));
     NEED(need_act(call, a->grad_act, true));
+    NEED(need_mask(call, a->grad_act));
     if (a->has_bias) {
         const clv_shape *bias = call->q->in[2];
         if (bias->batched || bias->rank != 1 || bias->dim[0] != result.dim[0])
@@ -357,6 +368,7 @@ static clv_status shape_act(const rule_call *call)
 static clv_status shape_act_grad(const rule_call *call)
 {
     NEED(need_equal(call, 0, 1));
+    NEED(need_mask(call, call->q->attr->act));
     return shape_act(call);
 }
 

@@ -143,6 +143,7 @@ static void define_pointwise(clv_launch *launch, const clv_device_info *device, 
 
 static void define_slope(clv_launch *launch, const clv_attr *attr)
 {
+    if (attr->rate > 0) define_real(launch, "GRAD_KEEP", 1.0f - attr->rate);
     if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU)
         define_real(launch, "SLOPE", attr->slope);
 }

@@ -118,6 +118,10 @@ static void add_epilogue(clv_launch *launch, const clv_call *call)
         define(launch, "GRAD_ACT", (int)attr->grad_act);
         add_arg(launch, (clv_arg)(CLV_ARG_IN0 + input));
     }
+    if (attr->rate > 0) {
+        const size_t used = strlen(launch->defines);
+        snprintf(launch->defines + used, CLV_DEFINES_SIZE - used, " -DGRAD_KEEP=%.9ef", (double)(1.0f - attr->rate));
+    }
     if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU) {
         const size_t used = strlen(launch->defines);
         snprintf(launch->defines + used, CLV_DEFINES_SIZE - used, " -DSLOPE=%.9ef", (double)attr->slope);
