@@ -187,6 +187,12 @@ static clv_status shape_source(const rule_call *call)
     return give(call, *call->q->given);
 }
 
+static clv_status shape_result(const rule_call *call)
+{
+    if (!call->q->given) return refuse(call, "needs a shape");
+    return give(call, *call->q->given);
+}
+
 static clv_status need_dataset(const rule_call *call)
 {
     const int dataset = call->q->attr->dataset;
@@ -338,6 +344,13 @@ static clv_status shape_conv_weight(const rule_call *call)
     if (!sides_fit(big, small, a))
         return refuse(call, "a convolution of input %s with kernel %d, stride %d, pad %d does not give input %s",
                       print(big).text, a->kernel, a->stride, a->pad, print(small).text);
+    if (a->sum_of < 0 || a->sum_of > 2) return refuse(call, "sum_of %d must be 0, 1 or 2", a->sum_of);
+    if (a->sum_of) {
+        const clv_shape *sums = call->q->in[2], *of = call->q->in[a->sum_of - 1];
+        if (sums->batched || sums->rank != 1 || sums->dim[0] != of->dim[0])
+            return refuse(call, "result %s must be [%d], the channels of input %s", print(sums).text, of->dim[0],
+                          print(of).text);
+    }
     return give(call, *w);
 }
 
@@ -459,6 +472,20 @@ static clv_status shape_pixel_loss_grad(const rule_call *call)
     NEED(need_batched(call, 1));
     NEED(need_equal(call, 1, 2));
     return give(call, *call->q->in[1]);
+}
+
+static clv_status shape_loss_head(const rule_call *call)
+{
+    NEED(need_batched(call, 0));
+    NEED(need_equal(call, 0, 1));
+    NEED(need_one_an_image(call, 2));
+    return give(call, *call->q->in[0]);
+}
+
+static clv_status shape_mse_head(const rule_call *call)
+{
+    NEED(need_act(call, call->q->attr->act, true));
+    return shape_loss_head(call);
 }
 
 static clv_status need_logits(const rule_call *call, int input)

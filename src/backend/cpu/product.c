@@ -178,4 +178,6 @@ FUNCTION(conv_weight) /* inputs x, y; y is 0 in the lanes that are padding */
         for (size_t ic = 0; ic < p.ic; ic++)
             for (int ky = 0; ky < p.kernel; ky++)
                 for (int kx = 0; kx < p.kernel; kx++) *w++ = sum_weight(&p, y + oc * small, x + ic * big, ky, kx);
+    const int sum_of = c->call->attr.sum_of;
+    if (sum_of) REAL(clv_cpu_sum_channels)(c, sum_of - 1, c->beside);
 }

@@ -52,6 +52,9 @@ typedef struct clv_launch_list {
 /* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. */
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
 
+/* What a conv_weight that sums the channels of an operand needs beside its product: appends the launches. */
+void clv_launch_channel_sums(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
+
 /* The rows of the three products (products.c), by the tiling that the device and the shape get by default. */
 clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
 

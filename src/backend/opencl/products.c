@@ -199,14 +199,22 @@ static void define_weight_tile(clv_launch *launch, const clv_tiling *t)
     define(launch, "KT", t->taps);
 }
 
-/* Sums the parts that a launch before left in scratch memory. */
-static void sum_weights(const product *a, int parts, clv_launch_list *list)
+/* Weights, and behind them the sums of an operand's channels where the call wants those too. */
+static int weights_of(const product *a, int sum_of)
 {
-    const int weights = a->oc * a->ic * a->k * a->k;
+    return a->oc * a->ic * a->k * a->k + (sum_of == 1 ? a->ic : sum_of == 2 ? a->oc : 0);
+}
+
+/* Sums the parts that a launch before left in scratch memory. */
+static void sum_weights(const product *a, int sum_of, int parts, clv_launch_list *list)
+{
+    const int weights = weights_of(a, sum_of);
     clv_launch *launch = add_launch(list, "conv_weight.cl", "conv_weight_sum", a);
     define(launch, "PARTS", parts);
     add_arg(launch, CLV_ARG_SCRATCH);
     add_arg(launch, CLV_ARG_OUT);
+    if (sum_of) define(launch, "SUM_OF", sum_of);
+    if (sum_of) add_arg(launch, CLV_ARG_IN2);
     set_size(launch, WHOLE(weights, 16), 1, 1, 1);
 }
 
@@ -223,8 +231,9 @@ static clv_launch *insert_panels(const product *a, const clv_tiling *t, clv_laun
 }
 
 /* Blocks of weights for CPUs: `columns` channels of x by `tiles` register tiles of y. */
-static void weight_packed(const product *a, const clv_tiling *t, clv_launch_list *list)
+static void weight_packed(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
+    const int sum_of = call->attr.sum_of;
     clv_launch *launch = add_launch(list, "conv_weight.cl", "conv_weight_packed", a);
     const int tiles = WHOLE(a->oc, t->rows);
     const size_t floats = t->panel ? (size_t)(a->oh * a->ow * a->n) * (size_t)(tiles * t->rows) : 0;
@@ -236,18 +245,21 @@ static void weight_packed(const product *a, const clv_tiling *t, clv_launch_list
     define(launch, "PACK", t->pack);
     define(launch, "PANEL", t->panel);
     define(launch, "PARTS", t->parts);
+    if (sum_of) define(launch, "SUM_OF", sum_of);
     if (t->panel) launch = insert_panels(a, t, list);
     add_arg(launch, CLV_ARG_IN0);
     add_arg(launch, t->panel ? CLV_ARG_SCRATCH : CLV_ARG_IN1);
+    if (sum_of) add_arg(launch, sum_of == 1 ? CLV_ARG_IN0 : CLV_ARG_IN1);
     launch->scratch_offset[launch->args] = panels;
     add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    if (sum_of && t->parts == 1) add_arg(launch, CLV_ARG_IN2);
     set_size(launch, WHOLE(a->ic, t->columns), WHOLE(tiles, t->tiles), t->parts, 1);
     list->scratch = panels;
     if (t->parts == 1) return;
-    sum_weights(a, t->parts, list);
+    sum_weights(a, sum_of, t->parts, list);
     clv_launch *sum = &list->launch[list->launches - 1];
     sum->scratch_offset[0] = panels;
-    list->scratch += (size_t)t->parts * (size_t)(a->oc * a->ic * a->k * a->k);
+    list->scratch += (size_t)t->parts * (size_t)weights_of(a, sum_of);
 }
 
 static void weight_direct(const product *a, const clv_tiling *t, clv_launch_list *list)
@@ -262,7 +274,7 @@ static void weight_direct(const product *a, const clv_tiling *t, clv_launch_list
     add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
     set_size(launch, t->group * t->parts, WHOLE(a->oc, t->rows) * WHOLE(a->ic, t->columns), a->k * a->k / t->taps, t->group);
     if (t->parts == 1) return;
-    sum_weights(a, t->parts, list);
+    sum_weights(a, 0, t->parts, list);
     list->scratch = (size_t)t->parts * (size_t)(a->oc * a->ic * a->k * a->k);
 }
 
@@ -272,7 +284,7 @@ static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_lis
     if (call->op == CLV_OP_CONV_WEIGHT && t->form == CLV_FORM_DIRECT)
         weight_direct(&a, t, list);
     else if (call->op == CLV_OP_CONV_WEIGHT)
-        weight_packed(&a, t, list);
+        weight_packed(call, &a, t, list);
     else if (t->form == CLV_FORM_DIRECT)
         direct(call, &a, t, list);
     else if (t->form == CLV_FORM_GATHERED)
@@ -301,5 +313,8 @@ clv_status clv_launch_product(const clv_device_info *device, const clv_call *cal
 {
     clv_tiling tiling;
     clv_tiling_default(device, call, &tiling);
-    return clv_launch_product_as(call, &tiling, list, err);
+    const clv_status status = clv_launch_product_as(call, &tiling, list, err);
+    /* conv_weight_direct leaves the sums of channels to launches of their own. */
+    if (status == CLV_OK && call->attr.sum_of && tiling.form == CLV_FORM_DIRECT) clv_launch_channel_sums(device, call, list);
+    return status;
 }

@@ -94,9 +94,11 @@ static clv_status create_memory(const builder *b, const recipe *r, int calls, cl
     clv_status status = CLV_OK;
     size_t scratch = 0;
     for (int i = 0; i < calls; i++) {
-        size_t bytes = r[i].list.scratch * sizeof(float);
-        if (r[i].clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r[i].gemm, &bytes, err));
+        const size_t bytes = r[i].list.scratch * sizeof(float);
+        size_t gemm_bytes = 0;
+        if (r[i].clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r[i].gemm, &gemm_bytes, err));
         if (bytes > scratch) scratch = bytes;
+        if (gemm_bytes > scratch) scratch = gemm_bytes;
     }
     CLV_TRY(b->be->head.ops->buffer_create(&b->be->head, sizeof(clv_step), &b->plan->step, err));
     if (scratch) CLV_TRY(b->be->head.ops->buffer_create(&b->be->head, scratch, &b->plan->scratch, err));
