@@ -112,6 +112,16 @@ mkdir "$folder/from" && cp "$one/trials/0001/best.safetensors" "$folder/from/"
 (cd "$folder" && "$clave" search "$ini" data.path=mnist transfer.from=from/best.safetensors search.method=random search.trials=1 search.max_epochs=1 search.first=none space.params.width=16 --out moved) >"$out" 2>"$err" </dev/null
 for row in "path = $data" "from = $folder/from/best.safetensors"; do grep -qxF "$row" "$folder/moved/study.ini" || complain "study.ini has no '$row'"; done
 
+# A trial killed between its configuration and its first checkpoint begins anew.
+mkdir -p "$folder/begun/trials/0001" && echo "[train]" >"$folder/begun/trials/0001/resolved.ini"
+expect 0 "a trial that had only begun" "$clave" search "$ini" search.method=random search.trials=1 search.max_epochs=1 search.first=none --out "$folder/begun"
+[ "$(sql "$folder/begun" 'SELECT group_concat(state) FROM trial')" = done ] || complain "a trial that had only begun: is not done"
+grep -q '^epochs = 1$' "$folder/begun/trials/0001/resolved.ini" || complain "a trial that had only begun: has the old configuration"
+
+# The same numbers written otherwise are the same study; others are not.
+expect 0 "the same numbers" "$clave" search "$folder/begun" --resume search.first=none "space.train.lr=log 0.0001..0.1"
+expect 2 "other numbers" "$clave" search "$folder/begun" --resume "space.train.lr=log 0.0001..0.2"
+
 # Other methods.
 for method in grid random tpe; do
     expect 0 "$method" "$clave" search "$ini" search.method=$method search.trials=0 search.startup=2 space.train.lr=1e-3,1e-2 search.max_epochs=1 --out "$folder/$method"
