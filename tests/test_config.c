@@ -16,6 +16,8 @@
 #include "base/philox.h"
 #include "base/text.h"
 #include "clave/config.h"
+#include "clave/device.h"
+#include "model/choices.h"
 #include "model/layers.h"
 #include "model/schema.h"
 #include "model/settings.h"
@@ -801,6 +803,41 @@ static void survives_failed_allocations(void **state)
                          CLV_ERR_CONFIG);
 }
 
+/* A key whose choices code has as an enum: the word and the enumerator of each row of its list. */
+static void check_choice(const char *key, int place, const char *word)
+{
+    char override[80];
+    const char *overrides[] = {override};
+    const bool vae = !strcmp(word, "vae"), classify = !strcmp(word, "classify");
+    const char *text = vae ? VAE_LAYERS : classify ? LAYERS "[classifier]\nc1 = linear units=10\n" : LAYERS;
+    snprintf(override, sizeof override, "%s=%s", key, word);
+    clv_config *c = parse(text, overrides, 1);
+    assert_int_equal(clv_config_choice(c, key), place);
+    assert_string_equal(clv_config_string(c, key), word);
+    assert_string_equal(clv_key_table[clv_key_find_full(key)].value.choices[place], word);
+    clv_config_destroy(c);
+}
+
+static void gives_choices(void **state)
+{
+    (void)state;
+#define ROW(name, word) check_choice("experiment.task", CLV_TASK_##name, word);
+    CLV_TASK_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("train.schedule", CLV_SCHEDULE_##name, word);
+    CLV_SCHEDULE_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("search.method", CLV_METHOD_##name, word);
+    CLV_METHOD_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("device.gemm", CLV_GEMM_##name, word);
+    CLV_GEMM_LIST(ROW)
+#undef ROW
+    clv_config *c = parse(LAYERS, NULL, 0);
+    assert_int_equal(clv_config_choice(c, "search.method"), CLV_METHOD_ASHA); /* a default */
+    clv_config_destroy(c);
+}
+
 static bool is_epochs(const clv_setting *setting, const void *context)
 {
     (void)context;
@@ -843,6 +880,7 @@ static void compares_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_choices),
         cmocka_unit_test(compares_settings),
         cmocka_unit_test(gives_values),
         cmocka_unit_test(gives_layers),
