@@ -25,7 +25,7 @@ typedef struct figures {
     const char *search; /* FOLDER */
     const clv_ranking *ranking;
     const char *name[CLV_MAX_DIMENSIONS]; /* of the rows, short */
-    bool log[CLV_MAX_DIMENSIONS];
+    bool log[CLV_MAX_DIMENSIONS], listed[CLV_MAX_DIMENSIONS];
     double *at;     /* [dimensions][trials], for parallel coordinates [trials][dimensions] */
     double *value;  /* [trials] */
     bool log_value; /* results spread so far that the good ones would lie upon each other */
@@ -47,6 +47,8 @@ static clv_status write_lines(const char *path, const void *p, clv_error *err)
 {
     return clv_parallel_write(path, p, err);
 }
+
+static const char *plural(const clv_ranking *r) { return r->first_epochs == 1 ? "" : "s"; }
 
 static bool spreads_far(const clv_ranking *r)
 {
@@ -190,6 +192,7 @@ static clv_status name_row(figures *f, int row, clv_error *err)
     }
     f->name[row] = text.text;
     f->log[row] = wants_log(d);
+    f->listed[row] = d->item != NULL;
     return CLV_OK;
 }
 
@@ -199,8 +202,8 @@ static clv_status draw_rows(figures *f, clv_error *err)
     const int trials = r->trials;
     char title[96], label[64];
     clv_status status = CLV_OK;
-    snprintf(label, sizeof label, "%s, %u epochs", r->monitor, r->first_epochs);
-    snprintf(title, sizeof title, "Results after %u epochs, which every trial had", r->first_epochs);
+    snprintf(label, sizeof label, "%s, %u epoch%s", r->monitor, r->first_epochs, plural(r));
+    snprintf(title, sizeof title, "Results after %u epoch%s, which every trial had", r->first_epochs, plural(r));
     for (int i = 0; i < trials; i++) {
         f->value[i] = r->trial[i].early;
         for (int d = 0; d < r->dimensions; d++)
@@ -214,7 +217,8 @@ static clv_status draw_rows(figures *f, clv_error *err)
                                .log_x = f->log,
                                .x = f->at,
                                .y = f->value,
-                               .log_y = f->log_value};
+                               .log_y = f->log_value,
+                               .listed = f->listed};
     CLV_TRY(clv_draw_both(f->folder, "parameters", write_panels, &panels, err));
     for (int i = 0; i < trials; i++) {
         f->value[i] = f->log_value ? log10(r->trial[i].value) : r->trial[i].value;
@@ -229,7 +233,8 @@ static clv_status draw_rows(figures *f, clv_error *err)
                                    .axis_name = f->name,
                                    .log_axis = f->log,
                                    .at = f->at,
-                                   .value = f->value};
+                                   .value = f->value,
+                                   .listed = f->listed};
     CLV_TRY(clv_draw_both(f->folder, "parallel", write_lines, &parallel, err));
 done:
     return status;
@@ -252,7 +257,7 @@ static clv_status draw_importance(const figures *f, clv_error *err)
         value[i] = greatest[0];
         name[i] = dot ? dot + 1 : key;
     }
-    snprintf(text, sizeof text, "share of the variance of %s after %u epochs", r->monitor, r->first_epochs);
+    snprintf(text, sizeof text, "share of the variance of %s after %u epoch%s", r->monitor, r->first_epochs, plural(r));
     const clv_bars bars = {
         .title = "Importance", .x_label = text, .count = r->dimensions, .name = name, .value = value};
     return clv_draw_both(f->folder, "importance", write_bars, &bars, err);
