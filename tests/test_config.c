@@ -16,8 +16,11 @@
 #include "base/philox.h"
 #include "base/text.h"
 #include "clave/config.h"
+#include "clave/device.h"
+#include "model/choices.h"
 #include "model/layers.h"
 #include "model/schema.h"
+#include "model/settings.h"
 
 /* fuzz_config.c */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -800,9 +803,85 @@ static void survives_failed_allocations(void **state)
                          CLV_ERR_CONFIG);
 }
 
+/* A key whose choices code has as an enum: the word and the enumerator of each row of its list. */
+static void check_choice(const char *key, int place, const char *word)
+{
+    char override[80];
+    const char *overrides[] = {override};
+    const bool vae = !strcmp(word, "vae"), classify = !strcmp(word, "classify");
+    const char *text = vae ? VAE_LAYERS : classify ? LAYERS "[classifier]\nc1 = linear units=10\n" : LAYERS;
+    snprintf(override, sizeof override, "%s=%s", key, word);
+    clv_config *c = parse(text, overrides, 1);
+    assert_int_equal(clv_config_choice(c, key), place);
+    assert_string_equal(clv_config_string(c, key), word);
+    assert_string_equal(clv_key_table[clv_key_find_full(key)].value.choices[place], word);
+    clv_config_destroy(c);
+}
+
+static void gives_choices(void **state)
+{
+    (void)state;
+#define ROW(name, word) check_choice("experiment.task", CLV_TASK_##name, word);
+    CLV_TASK_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("train.schedule", CLV_SCHEDULE_##name, word);
+    CLV_SCHEDULE_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("search.method", CLV_METHOD_##name, word);
+    CLV_METHOD_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("device.gemm", CLV_GEMM_##name, word);
+    CLV_GEMM_LIST(ROW)
+#undef ROW
+    clv_config *c = parse(LAYERS, NULL, 0);
+    assert_int_equal(clv_config_choice(c, "search.method"), CLV_METHOD_ASHA); /* a default */
+    clv_config_destroy(c);
+}
+
+static bool is_epochs(const clv_setting *setting, const void *context)
+{
+    (void)context;
+    return clv_setting_is(setting, "train.epochs") || clv_setting_is(setting, "device.");
+}
+
+/* Numbers by their value wherever they stand, all else by its text, however long. */
+static void compares_settings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool differ;
+    } cases[] = {
+        {"[train]\nlr = 1e-3\n", "[train]\nlr = 0.001\n", false},
+        {"[train]\nlr = 1e-3\n", "[train]\nlr = 0.0011\n", true},
+        {"[space]\ntrain.lr = 1e-3, 1e-2\n", "\n[space]\ntrain.lr = 0.001,0.01\n", false},
+        {"[space]\ntrain.lr = 1e-3, 1e-2\n", "[space]\ntrain.lr = 1e-3 1e-2\n", true},
+        {"[space]\ntrain.lr = log 1e-3..1e-2\n", "[space]\ntrain.lr = log 0.001..0.01\n", false},
+        {"[space]\ntrain.lr = log 1e-3..1e-2\n", "[space]\ntrain.lr = log 0.001..0.1\n", true},
+        {"[encoder]\nd = dropout rate=0.10\n", "[encoder]\nd = dropout rate=1e-1\n", false},
+        {"[encoder]\nd = dropout rate=0.10\n", "[encoder]\ne = dropout rate=0.10\n", true},
+        {"[data]\npath = run1e1\n", "[data]\npath = run10\n", true},
+        {"[train]\nlr = 1\n", "[loss]\nlr = 1\n", true},
+        {"[train]\nlr = 1\n", "[train]\nlr = 1\nbatch = 2\n", true},
+        {"[train]\nlr = 1 2\n", "[train]\nlr = 1\n", true},
+        {"[train]\nepochs = 3\nlr = 1\n[device]\nselect = gpu\n", "[train]\nepochs = 5\nlr = 1\n", false},
+        {"[train]\nepochs = 3\nlr = 1\n", "[train]\nlr = 2\n", true},
+        {"[x]\na = " HUNDRED_BYTES HUNDRED_BYTES HUNDRED_BYTES "1\n",
+         "[x]\na = " HUNDRED_BYTES HUNDRED_BYTES HUNDRED_BYTES "2\n", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clv_setting a, b;
+        if (clv_settings_differ(cases[i].a, cases[i].b, is_epochs, NULL, &a, &b) != cases[i].differ ||
+            clv_settings_differ(cases[i].b, cases[i].a, is_epochs, NULL, &a, &b) != cases[i].differ)
+            fail_msg("'%s' and '%s'", cases[i].a, cases[i].b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_choices),
+        cmocka_unit_test(compares_settings),
         cmocka_unit_test(gives_values),
         cmocka_unit_test(gives_layers),
         cmocka_unit_test(derives_defaults),

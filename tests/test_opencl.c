@@ -720,6 +720,7 @@ int main(void)
     const char *seed = getenv("CLAVE_TEST_SEED");
     test_seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
     printf("# CLAVE_TEST_SEED=%llu\n", (unsigned long long)test_seed);
+    take_filter();
     private_cache();
     if (!have_opencl()) return 77;
     const struct CMUnitTest tests[] = {

@@ -205,6 +205,7 @@ int main(void)
     struct CMUnitTest tests[MAX_BACKENDS + 3] = {cmocka_unit_test(test_every_op_has_a_case),
                                                  cmocka_unit_test(test_trials_find_faults),
                                                  cmocka_unit_test(test_pairs_as_others)};
+    take_filter();
     const char *given = getenv("CLAVE_TEST_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u;
     printf("CLAVE_TEST_SEED=%llu repeats these values\n", (unsigned long long)seed);

@@ -228,7 +228,10 @@ static void ticks_are_nice(void **state)
     check_axis(0.0347, 0.0651, false, 8, "0.035 0.040 0.045 0.050 0.055 0.060 0.065");
     check_axis(1, 50, true, 10, "5 10 15 20 25 30 35 40 45 50");
     check_axis(1, 3, true, 10, "1 2 3");
-    check_axis(1, 1, true, 10, "0 1 2");
+    check_axis(1, 1, true, 10, "1"); /* one epoch */
+    check_axis(1e-3, 1e-3, false, 10, "0.001");
+    check_axis(0.240331, 0.240354, false, 4, "0.24034 0.24035");
+    check_axis(1, 2, true, 10, "1 2");
     check_axis(-1, 1, false, 4,
                "\xe2\x88\x92"
                "1.0 \xe2\x88\x92"

@@ -839,6 +839,8 @@ static void refuses_studies(void **state)
     assert_refused(clv_search_reopen(folder, NULL, other, 1, err), CLV_ERR_CONFIG,
                    "began with [space] train.lr = log 1e-5..1, not with [space] train.lr = log 1e-4..1");
     assert_refused(clv_search_reopen(folder, NULL, longer, 1, err), CLV_ERR_CONFIG, "max_epochs");
+    static const char *const same[] = {"space.train.lr=log 0.00001..1.0"};
+    assert_ok(clv_search_reopen(folder, NULL, same, 1, err)); /* the same numbers */
     snprintf(ini, sizeof ini, "%s", test_path("study/study.ini"));
     assert_ok(clv_search_reopen(folder, ini, NULL, 0, err));
 

@@ -45,6 +45,7 @@ void clv_config_destroy(clv_config *config);
  * mistake otherwise: assert). Strings live as long as the config. Two defaults follow other keys: loss.reconstruction is
  * bce for a vae, early_stopping.monitor is train.loss where data.validation is 0. */
 const char *clv_config_string(const clv_config *config, const char *key); /* strings, paths, choices */
+int clv_config_choice(const clv_config *config, const char *key); /* a choice's place in the order of `clave explain`, from 0 */
 int64_t clv_config_int(const clv_config *config, const char *key);
 double clv_config_real(const clv_config *config, const char *key);
 bool clv_config_bool(const clv_config *config, const char *key);

@@ -28,7 +28,14 @@ typedef struct clv_device_info {
     uint64_t local_bytes;      /* local memory a work-group */
 } clv_device_info;
 
-typedef enum clv_gemm_choice { CLV_GEMM_AUTO, CLV_GEMM_OWN, CLV_GEMM_CLBLAST } clv_gemm_choice;
+/* Matrix products: what suits the device, clave's own kernel, CLBlast; with the words of the key device.gemm. */
+#define CLV_GEMM_LIST(X) X(AUTO, "auto") X(OWN, "own") X(CLBLAST, "clblast")
+
+typedef enum clv_gemm_choice {
+#define CLV_GEMM_ROW(name, word) CLV_GEMM_##name,
+    CLV_GEMM_LIST(CLV_GEMM_ROW)
+#undef CLV_GEMM_ROW
+} clv_gemm_choice;
 
 typedef struct clv_device_options {
     const char *backend; /* "opencl" or "cpu" (the reference: plain loops, slow) */

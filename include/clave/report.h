@@ -99,11 +99,12 @@ typedef struct clv_panels {
     const double *x;            /* [panel][point] */
     const double *y;            /* [point] */
     bool log_y;
+    const bool *listed; /* [panels] a list's values: few have a number each, and their points stand a little aside; NULL: none */
 } clv_panels;
 clv_status clv_panels_write(const char *path, const clv_panels *panels, clv_error *err);
 
 /* Parallel coordinates: one line a trial across the axes, coloured by its value, the lowest values darkest and on top, with a colour bar
- * at the right. Lines fan out a little on axes of few values, so that none hides the others. A line without a value is left out, one
+ * at the right. Lines fan out a little on axes of few listed values, so that none hides the others. A line without a value is left out, one
  * without a place on an axis has a gap there. */
 typedef struct clv_parallel {
     const char *title, *value_label;
@@ -112,6 +113,7 @@ typedef struct clv_parallel {
     const bool *log_axis;         /* [axes]; NULL: none */
     const double *at;             /* [line][axis] */
     const double *value;          /* [line] */
+    const bool *listed;           /* [axes] a list's values, not those of a range; NULL: none */
 } clv_parallel;
 clv_status clv_parallel_write(const char *path, const clv_parallel *parallel, clv_error *err);
 

@@ -77,6 +77,7 @@ static int run_command(const cli_command *command, const char *program, int argc
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file past the limit on sizes is a write that fails, not the end */
     if (argc < 2) {
         cli_usage(stderr);
         return CLV_ERR_CONFIG;

@@ -16,13 +16,10 @@
 
 static clv_status open_device(clv_session *s, clv_error *err)
 {
-    const char *gemm = clv_config_string(s->config, "device.gemm");
     clv_device_options options = {
         .backend = clv_config_string(s->config, "device.backend"),
         .select = clv_config_string(s->config, "device.select"),
-        .gemm = !strcmp(gemm, "own")       ? CLV_GEMM_OWN
-                : !strcmp(gemm, "clblast") ? CLV_GEMM_CLBLAST
-                                           : CLV_GEMM_AUTO,
+        .gemm = (clv_gemm_choice)clv_config_choice(s->config, "device.gemm"),
         .selftest = clv_config_bool(s->config, "device.selftest"),
     };
     clv_status status = clv_backend_create(&options, &s->be, err);

@@ -197,6 +197,11 @@ const char *clv_config_string(const clv_config *config, const char *key)
     return value_of(config, key, type_of(key) >= CLV_VALUE_TEXT)->text;
 }
 
+int clv_config_choice(const clv_config *config, const char *key)
+{
+    return (int)value_of(config, key, type_of(key) == CLV_VALUE_CHOICE)->integer;
+}
+
 int64_t clv_config_int(const clv_config *config, const char *key)
 {
     return value_of(config, key, type_of(key) == CLV_VALUE_INT)->integer;

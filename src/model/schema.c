@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "clave/device.h"
+#include "model/choices.h"
 #include "model/terms.h"
 
 const clv_section_spec clv_section_table[CLV_SECTIONS] = {
@@ -93,10 +95,12 @@ static bool is_name(const char *text)
     return strspn(text, allowed) == strlen(text) && text[0] != '.' && text[0] != '-';
 }
 
-static bool is_choice(const clv_value_spec *spec, const char *text)
+static bool parse_choice(const clv_value_spec *spec, const char *text, clv_value *value)
 {
-    for (int i = 0; spec->choices[i]; i++)
+    for (int i = 0; spec->choices[i]; i++) {
+        value->integer = i;
         if (strcmp(spec->choices[i], text) == 0) return true;
+    }
     return false;
 }
 
@@ -138,7 +142,7 @@ bool clv_value_parse(const clv_value_spec *spec, const char *text, clv_value *va
         if (!is_name(text)) return false;
         break;
     case CLV_VALUE_CHOICE:
-        if (!is_choice(spec, text)) return false;
+        if (!parse_choice(spec, text, &made)) return false;
         break;
     case CLV_VALUE_SIZE:
         if (!parse_size(spec, text, &made)) return false;

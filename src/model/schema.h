@@ -95,7 +95,7 @@ void clv_section_names(const char *names[CLV_SECTIONS]); /* in order */
 /* A value that obeys its row. */
 typedef struct clv_value {
     char text[CLV_LINE_MAX + 1]; /* integers and booleans in their plain form, the rest as written */
-    int64_t integer;
+    int64_t integer; /* of a choice: its place among them */
     double real;
     bool boolean;
     int height, width; /* of a size; 0: none */
