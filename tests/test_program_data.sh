@@ -3,8 +3,6 @@
 # on; every folder that is not what it claims is refused in one line with the file's name.
 . "$(dirname "$0")/program.sh"
 
-# Width, height and channels of a PNG file.
-
 # A tiny model of 16x16 images of 3 channels; a run takes a second.
 cat >"$folder/tiny.ini" <<'INI'
 [experiment]
