@@ -60,14 +60,15 @@ typedef struct clv_scatter {
 } clv_scatter;
 clv_status clv_scatter_write(const char *path, const clv_scatter *scatter, clv_error *err);
 
-/* Images with a line of text under each, row by row. */
+/* Images with a line of text under each, row by row, and the name of each row at its left. */
 typedef struct clv_gallery {
     const char *title;
     int channels, height, width; /* of an image */
     int count, columns;          /* columns >= 1 */
     const float *pixel;          /* [image][c][y][x], 0 .. 1 */
-    const char *const *caption;  /* [count] */
+    const char *const *caption;  /* [count]; NULL: none under that image */
     int scale;                   /* >= 1: points a pixel */
+    const char *const *row_name; /* [rows]; NULL: none */
 } clv_gallery;
 clv_status clv_gallery_write(const char *path, const clv_gallery *gallery, clv_error *err);
 

@@ -12,6 +12,7 @@
 #define CLV_LOG_FILE       "log.txt"
 #define CLV_LOCK_FILE      ".lock" /* stays behind: unlinking it would let two processes hold two files of one name */
 #define CLV_FIGURES_FOLDER "figures"
+#define CLV_PICTURES_FOLDER "pictures" /* drawn by commands, beside the run's own figures */
 #define CLV_REPORT_FILE    "report.html"
 
 /* A run directory held by this process: another that wants it is refused until clv_run_folder_close. */

@@ -33,20 +33,11 @@ static clv_status open_device(clv_session *s, clv_error *err)
 /* The last `validation` images of the file are held out; the first of what is left are trained on. */
 static clv_status split_train(clv_session *s, clv_error *err)
 {
-    uint32_t count = s->images[CLV_DATASET_TRAIN].count;
-    int64_t validation = clv_config_int(s->config, "data.validation");
-    if (validation >= (int64_t)count)
-        return clv_fail(err, CLV_ERR_CONFIG,
-                        "%s: data.validation = %lld holds out all of the %u training images; hold out fewer",
-                        clv_config_where(s->config, "data.validation"), (long long)validation, count);
-    s->validation_count = (uint32_t)validation;
-    s->train_count = count - s->validation_count;
-    int64_t wanted = clv_config_int(s->config, "data.train_count");
-    if (wanted > (int64_t)s->train_count)
-        return clv_fail(err, CLV_ERR_CONFIG, "%s: data.train_count = %lld: there are %u training images, %u held out",
-                        clv_config_where(s->config, "data.train_count"), (long long)wanted, s->train_count,
-                        s->validation_count);
-    if (wanted > 0) s->train_count = (uint32_t)wanted;
+    clv_train_parts parts;
+    clv_status status = clv_train_split(s->config, s->images[CLV_DATASET_TRAIN].count, &parts, err);
+    if (status != CLV_OK) return status;
+    s->train_count = parts.train_count;
+    s->validation_count = parts.validation_count;
     return CLV_OK;
 }
 

@@ -362,7 +362,7 @@ static clv_status open_session(trainer *t, clv_error *err)
 static clv_status open_folder(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
-    char path[CLV_PATH_SIZE];
+    char path[CLV_PATH_SIZE], note[CLV_NOTE_SIZE];
     if (t->options->resume) {
         CLV_TRY(clv_run_folder_open(t->options->out, &t->folder, err));
         CLV_TRY(clv_run_folder_check_same(&t->folder, t->config, err));
@@ -375,6 +375,7 @@ static clv_status open_folder(trainer *t, clv_error *err)
     if (t->options->log) CLV_TRY(clv_log_open(t->options->log, path, err));
     clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path,
                  t->result->device);
+    for (int i = 0; clv_config_note(t->config, i, note); i++) clv_log_line(t->options->log, "note: %s", note);
     clv_session_log_notices(t->session); /* once more: now log.txt is open */
     if (t->told.length && !t->told.failed) clv_log_line(t->options->log, "%s", t->told.text);
 done:
