@@ -58,7 +58,7 @@ kernel void conv_direct(global const float *restrict x /* [ic][iy][ix][n] */, gl
         if (oc + r < OC)
             UNROLL for (int v = 0; v < NV; v++) {
                 const int i = ((oc + r) * PIXELS + pixel) * N + n + v * V;
-                STOREV(epilogue(acc[r][v], BIAS_OF(oc + r), U_AT(i)), y + i);
+                STOREV(epilogue(acc[r][v] ADDEND_AT(i), BIAS_OF(oc + r), U_AT(i)), y + i);
             }
 }
 
@@ -98,6 +98,6 @@ kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n]
     const int row = (int)get_global_id(1), i = row * N + (int)get_global_id(0) * V;
     floatv sum = LOADV(parts + i);
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
-    STOREV(epilogue(sum, BIAS_OF(row / PIXELS), U_AT(i)), y + i);
+    STOREV(epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), y + i);
 }
 #endif

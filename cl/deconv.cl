@@ -59,7 +59,7 @@ kernel void deconv_direct(global const float *restrict y /* [oc][oy][ox][n] */, 
         if (ic + r < IC)
             UNROLL for (int v = 0; v < NV; v++) {
                 const int i = ((ic + r) * PIXELS + pixel) * N + n + v * V;
-                STOREV(epilogue(acc[r][v], BIAS_OF(ic + r), U_AT(i)), x + i);
+                STOREV(epilogue(acc[r][v] ADDEND_AT(i), BIAS_OF(ic + r), U_AT(i)), x + i);
             }
 }
 
@@ -131,7 +131,7 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
         floatv sum = (floatv)(0.0f);
         for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
         const int i = (ic * PIXELS + pixel) * N + n;
-        STOREV(epilogue(sum, BIAS_OF(ic), U_AT(i)), x + i);
+        STOREV(epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
     }
 }
 #endif

@@ -858,6 +858,9 @@ static uint64_t hash_act_grad(const clv_graph *graph, const uint64_t *before, cl
     return hash_act(CLV_OP_ACT_GRAD, act, a->slope, hash_dropout(&y->attr, d), before[y->input[0]]);
 }
 
+/* In either order. */
+static uint64_t hash_sum(uint64_t a, uint64_t b) { return hash_two(CLV_OP_ADD, a + b, a ^ b); }
+
 static uint64_t hash_loss_grad(clv_op op, uint64_t v, uint64_t y, uint64_t t)
 {
     uint64_t hash = hash_two((uint64_t)op, v, y);
@@ -901,6 +904,7 @@ static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node
     if (info->op == CLV_OP_SCALE && clv_graph_node(graph, info->input[0])->op == CLV_OP_MEAN_GRAD)
         return 1 + float_bits(a->alpha * clv_graph_node(graph, info->input[0])->attr.alpha);
 
+    if (info->op == CLV_OP_ADD) return hash_sum(first, second);
     if (info->op == CLV_OP_RESULT) return meaning_of_result(graph, before, node);
     if (info->op == CLV_OP_MSE_GRAD || info->op == CLV_OP_BCE_GRAD)
         return hash_loss_grad(info->op, first, second, before[info->input[2]]);
@@ -923,6 +927,7 @@ static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node
     }
     if (a->has_bias)
         hash = hash_two(((uint64_t)CLV_OP_BIAS << 32) + (uint64_t)info->shape.dim[0], hash, before[info->input[2]]);
+    if (a->has_addend) hash = hash_sum(hash, before[info->input[a->has_bias ? 3 : 2]]);
     if (clv_op_table[info->op].family == CLV_FAMILY_PRODUCT && a->act != CLV_ACT_NONE)
         hash = hash_act(CLV_OP_ACT, a->act, a->slope, hash, 0);
     if (a->grad_act != CLV_ACT_NONE)

@@ -15,7 +15,7 @@ typedef enum fill {
     FACTOR,   /* exact trials: integers, few enough that a sum of products stays exact; else -1 .. 1 */
     GRADIENT, /* as FACTOR, and 0 for lanes that are no images of the step: mean_grad made it so */
     TERM,     /* as FACTOR, of a plain sum */
-    ADDEND,   /* a bias: exact trials: integers; else -1 .. 1 */
+    ADDEND,   /* a bias, a tensor to add: exact trials: integers; else -1 .. 1 */
     WEIGHT,   /* of an image: -1 .. 1, and 0 for lanes that are no images of the step */
     UNIT,     /* 0 .. 1: pixels */
     ACTIVE,   /* results of the call's activation, multiples of 1/8 in exact trials */
@@ -178,7 +178,7 @@ static fill fill_of(const clv_call *call, int input)
     if (call->op == CLV_OP_CONV_WEIGHT && input + 1 == call->attr.sum_of) return GRADIENT;
     if (call->op == CLV_OP_MSE_HEAD && input == 0 && call->attr.act != CLV_ACT_NONE) return ACTIVE;
     if (input < clv_op_table[call->op].inputs) return fills[call->op][input];
-    return input == 2 && call->attr.has_bias ? ADDEND : ACTIVE;
+    return input < 2 + call->attr.has_bias + call->attr.has_addend ? ADDEND : ACTIVE;
 }
 
 static clv_status fill_input(clv_trial *t, int input, source *s, clv_error *err)

@@ -52,9 +52,22 @@ static void fuse_bias(clv_graph *graph, clv_node at)
     const clv_node from = bias->input[0];
     const clv_node_info *product = clv_info(graph, from);
     const clv_attr *a = &product->attr;
-    const bool plain = !a->has_bias && a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE;
+    const bool plain = !a->has_bias && !a->has_addend && a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE;
     if (!is_product(product) || !plain || uses(graph, from) != 1) return;
     take_over(graph, at, from, bias->input[1])->has_bias = true;
+}
+
+/* Two gradients that meet: add of a product and another tensor, which the product's launch adds. */
+static void fuse_add(clv_graph *graph, clv_node at)
+{
+    const clv_node *pair = clv_info(graph, at)->input;
+    for (int k = 1; k >= 0; k--) {
+        const clv_node from = pair[k], other = pair[1 - k];
+        if (from == other || !is_product(clv_info(graph, from)) || clv_info(graph, from)->inputs != 2) continue;
+        if (clv_info(graph, from)->attr.act != CLV_ACT_NONE || uses(graph, from) != 1) continue;
+        take_over(graph, at, from, other)->has_addend = true;
+        return;
+    }
 }
 
 /* product, with its bias or without -> act. The gradient of act needs its output alone, so that nothing else reads the
@@ -126,7 +139,8 @@ static clv_node fuse_dropout_grad(clv_graph *graph, clv_node at)
     const clv_node d = act_grad->input[0];
     const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
     const clv_node mask = behind_reshape ? clv_info(graph, d)->input[0] : d;
-    if (act_grad->attr.act != CLV_ACT_RELU || act_grad->attr.rate > 0 || clv_info(graph, mask)->op != CLV_OP_DROPOUT) return at;
+    if (act_grad->attr.act != CLV_ACT_RELU || act_grad->attr.rate > 0 || clv_info(graph, mask)->op != CLV_OP_DROPOUT)
+        return at;
     if (uses(graph, mask) != 1 || uses(graph, d) != 1) return at;
     const clv_node dropped = dropout_of(graph, mask, seen_through(graph, act_grad->input[1]));
     if (dropped == CLV_NODE_NONE) return at;
@@ -173,7 +187,8 @@ static void fuse_act_grad(clv_graph *graph, clv_node at)
     const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
     const clv_node from = behind_reshape ? clv_info(graph, d)->input[0] : d;
     const clv_node_info *product = clv_info(graph, from);
-    if (!is_product(product) || product->inputs != 2 || product->attr.act != CLV_ACT_NONE) return;
+    if (!is_product(product) || product->attr.has_bias) return;
+    if (product->attr.act != CLV_ACT_NONE || product->attr.grad_act != CLV_ACT_NONE) return;
     if (uses(graph, from) != 1 || uses(graph, d) != 1) return;
 
     if (!behind_reshape) {
@@ -261,10 +276,15 @@ static void fuse_loss_grad(clv_graph *graph, clv_node at)
 }
 
 static void (*const rules[CLV_OP_COUNT])(clv_graph *graph, clv_node at) = {
-    [CLV_OP_BIAS] = fuse_bias,          [CLV_OP_ACT] = fuse_act,
-    [CLV_OP_ACT_GRAD] = fuse_act_grad,  [CLV_OP_RESHAPE] = fuse_reshape,
-    [CLV_OP_SCALE] = fuse_scale,        [CLV_OP_CONV_WEIGHT] = fuse_bias_grad,
-    [CLV_OP_MSE_GRAD] = fuse_loss_grad, [CLV_OP_BCE_GRAD] = fuse_loss_grad,
+    [CLV_OP_BIAS] = fuse_bias,
+    [CLV_OP_ADD] = fuse_add,
+    [CLV_OP_ACT] = fuse_act,
+    [CLV_OP_ACT_GRAD] = fuse_act_grad,
+    [CLV_OP_RESHAPE] = fuse_reshape,
+    [CLV_OP_SCALE] = fuse_scale,
+    [CLV_OP_CONV_WEIGHT] = fuse_bias_grad,
+    [CLV_OP_MSE_GRAD] = fuse_loss_grad,
+    [CLV_OP_BCE_GRAD] = fuse_loss_grad,
 };
 
 clv_status clv_graph_fuse(clv_graph *graph, clv_error *err)

@@ -53,7 +53,8 @@ clv_node clv_graph_find_param(const clv_graph *graph, const char *name)
 int clv_op_inputs(clv_op op, const clv_attr *attr)
 {
     const bool fusible = op == CLV_OP_CONV || op == CLV_OP_DECONV;
-    const int fused = fusible ? (attr->has_bias ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
+    const int fused =
+        fusible ? (attr->has_bias ? 1 : 0) + (attr->has_addend ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
     return clv_op_table[op].inputs + fused + (op == CLV_OP_CONV_WEIGHT && attr->sum_of ? 1 : 0);
 }
 

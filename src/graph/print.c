@@ -28,6 +28,7 @@ static void add_window(line *l, const clv_attr *a)
     add(l, "kernel=%d stride=%d pad=%d", a->kernel, a->stride, a->pad);
     if (a->out_pad) add(l, "out_pad=%d", a->out_pad);
     if (a->has_bias) add(l, "bias");
+    if (a->has_addend) add(l, "addend");
     if (a->grad_act != CLV_ACT_NONE) add(l, "grad_act=%s", clv_act_names[a->grad_act]);
     if (a->sum_of) add(l, "sum_of=%d", a->sum_of);
 }

@@ -260,6 +260,11 @@ static clv_status need_fused_inputs(const rule_call *call, clv_shape result)
         if (bias->batched || bias->rank != 1 || bias->dim[0] != result.dim[0])
             return refuse(call, "bias %s must be [%d], the channels of the result", print(bias).text, result.dim[0]);
     }
+    if (a->has_addend) {
+        const clv_shape *addend = call->q->in[a->has_bias ? 3 : 2];
+        if (!clv_shape_equal(addend, &result))
+            return refuse(call, "addend %s must have the result's shape %s", print(addend).text, print(&result).text);
+    }
     if (a->grad_act != CLV_ACT_NONE) {
         const clv_shape *u = call->q->in[call->q->inputs - 1];
         if (!clv_shape_equal(u, &result))

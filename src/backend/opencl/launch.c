@@ -213,14 +213,16 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
     const clv_attr *attr = &call->attr;
     memset(list, 0, sizeof *list);
     if (attr->sum_of) clv_launch_channel_sums(device, call, list);
-    if (!attr->has_bias && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
+    if (!attr->has_bias && !attr->has_addend && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
     clv_launch *launch = add_launch(list, &epilogue, device, call, NULL);
     int input = CLV_ARG_IN2;
     define_pointwise(launch, device, call);
-    define(launch, "-DBIAS=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, (int)attr->act, (int)attr->grad_act);
+    define(launch, "-DBIAS=%d -DADDEND=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, attr->has_addend, (int)attr->act,
+           (int)attr->grad_act);
     define_slope(launch, attr);
     bind(launch, CLV_ARG_OUT);
     if (attr->has_bias) bind(launch, (clv_arg)input++);
+    if (attr->has_addend) bind(launch, (clv_arg)input++);
     if (attr->grad_act != CLV_ACT_NONE) bind(launch, (clv_arg)input);
 }
 

@@ -53,6 +53,10 @@ static void add_epilogue(clv_launch *launch, const clv_call *call)
         define(launch, "BIAS", 1);
         add_arg(launch, (clv_arg)(CLV_ARG_IN0 + input++));
     }
+    if (attr->has_addend) {
+        define(launch, "ADDEND", 1);
+        add_arg(launch, (clv_arg)(CLV_ARG_IN0 + input++));
+    }
     if (attr->act != CLV_ACT_NONE) define(launch, "ACT", (int)attr->act);
     if (attr->grad_act != CLV_ACT_NONE) {
         define(launch, "GRAD_ACT", (int)attr->grad_act);
