@@ -460,6 +460,11 @@ static void passes_over_what_is_inherited(void **state)
     assert_int_equal(clv_config_print(c, &text, &err), CLV_OK);
     assert_null(strstr(text, "\nbeta ="));
     free(text);
+    assert_int_equal(clv_config_flatten(in_folder("plain.ini"), NULL, 0, NULL, 0, false, &text, &err), CLV_OK);
+    assert_null(strstr(text, "beta"));
+    assert_null(strstr(text, "reset"));
+    assert_non_null(strstr(text, "rate = 1\n")); /* the file's own */
+    free(text);
     clv_config_destroy(c);
     expect_load_refusal("rates.ini", "rates.ini:6: loss.beta has an effect only with experiment.task = vae");
 }
