@@ -40,7 +40,7 @@ static const option options[] = {
     {"seed", "N", OPTION_INT, 0, 9007199254740992.0, AT(seed), "of the random choice (default: the run's)"},
     {"count", "N", OPTION_INT, 1, 10000, AT(count), "how many images; manifold: the grid's side"},
     {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},
-    {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)"},
+    {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5), or to tune at most (default: 60)"},
     {"of", "WHAT", OPTION_TEXT, 0, 0, AT(of), "code (default), input, or a row of the encoder"},
     {"axes", "A,B", OPTION_TEXT, 0, 0, AT(axes), "the two coordinates drawn raw (default: 0,1)"},
     {"method", "LIST", OPTION_TEXT, 0, 0, AT(method), "of raw,pca,tsne (default: all that apply)"},
