@@ -29,6 +29,7 @@ typedef struct clv_bindings {
 /* What the tuner may spend, and whom it tells. */
 typedef struct clv_tuning {
     double seconds;             /* at most; a candidate that runs is waited for */
+    int candidates;             /* of a kind of call, at most; 0: 60 */
     bool first_runs;            /* only calls that were never tuned on this device */
     bool unmeasured;            /* only where the device's class has no measured defaults */
     const volatile int *stop;   /* set: no further candidate; may be NULL */

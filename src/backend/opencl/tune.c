@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define MOST_CANDIDATES 60   /* of a kind of call */
+#define MOST_CANDIDATES 60   /* of a kind of call, where nothing else is asked for */
 #define WIN             0.97 /* of the time before, at most */
 
 /* One kind of call: what the plans have of it, and what is known. */
@@ -185,14 +185,15 @@ static clv_status descend(tuner *t, clv_error *err)
 {
     clv_status status = CLV_OK;
     const size_t since = t->be->choices.lines;
-    const int moves = clv_tiling_moves(t->at->call);
+    const int moves = clv_tiling_moves(t->at->call),
+              most = t->tuning->candidates ? t->tuning->candidates : MOST_CANDIDATES;
     for (int i = 0, idle = 0; idle < moves; i = (i + 1) % moves, idle++) {
         clv_tiling next;
         bool wins = true;
         while (wins && clv_tiling_move(&t->be->head.info, t->at->call, &t->best.tiling, i, &next) &&
                !is_spent(t, &next, since)) {
             if (next.clblast != t->best.tiling.clblast && t->be->gemm != CLV_GEMM_AUTO) break;
-            if (t->tuned.candidates + t->tuned.refused >= MOST_CANDIDATES || is_over(t, t->kind_deadline)) goto done;
+            if (t->tuned.candidates + t->tuned.refused >= most || is_over(t, t->kind_deadline)) goto done;
             CLV_TRY(try_candidate(t, &next, &wins, err));
             if (wins) idle = -1;
         }
