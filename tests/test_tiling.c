@@ -205,6 +205,21 @@ static void test_bounds(void **state)
     }
 }
 
+/* Panels hold weights in the order of conv; a linear layer's deconv reads them transposed. */
+static void test_no_panels_of_transposed_weights(void **state)
+{
+    (void)state;
+    const clv_call forward = call_of(CLV_OP_CONV, 576, 64, 1, 1, 1, 0, 128),
+                   backward = call_of(CLV_OP_DECONV, 576, 64, 1, 1, 1, 0, 128);
+    clv_tiling tiling;
+    clv_tiling_default(&devices[0], &forward, &tiling);
+    tiling.panel = 1;
+    assert_true(clv_tiling_check(&devices[0], &forward, &tiling));
+    clv_tiling_default(&devices[0], &backward, &tiling);
+    tiling.panel = 1;
+    assert_false(clv_tiling_check(&devices[0], &backward, &tiling));
+}
+
 /* Whatever numbers a file holds: refused, or good for launches. A generator of its own: the same numbers each time. */
 static void test_any_numbers(void **state)
 {
@@ -277,8 +292,13 @@ static void test_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_damaged_text), cmocka_unit_test(test_defaults_pass),
-        cmocka_unit_test(test_bounds), cmocka_unit_test(test_any_numbers),  cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_damaged_text),
+        cmocka_unit_test(test_defaults_pass),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_no_panels_of_transposed_weights),
+        cmocka_unit_test(test_any_numbers),
+        cmocka_unit_test(test_moves),
         cmocka_unit_test(test_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backend/opencl/opencl.h"
+#include "backend/selftest.h"
 #include "base/file.h"
 #include "clave/experiment.h"
 #include "experiment/run_folder.h"
@@ -253,6 +254,60 @@ static void test_skips_what_crashed(void **state)
     forget();
 }
 
+static clv_call product(clv_op op, int ic, int oc, int side, int kernel, int stride, int pad)
+{
+    const clv_shape x = shape(ic, side), y = shape(oc, (side + 2 * pad - kernel) / stride + 1),
+                    w = {.rank = 4, .dim = {oc, ic, kernel, kernel}};
+    clv_call call = conv();
+    call.op = op;
+    call.attr = (clv_attr){.kernel = kernel, .stride = stride, .pad = pad};
+    call.in[0].shape = op == CLV_OP_DECONV ? y : x;
+    call.in[1].shape = op == CLV_OP_CONV_WEIGHT ? y : w;
+    call.out.shape = op == CLV_OP_CONV ? y : op == CLV_OP_DECONV ? x : w;
+    call.in[1].space = op == CLV_OP_CONV_WEIGHT ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
+    call.out.space = op == CLV_OP_CONV_WEIGHT ? CLV_SPACE_GRAD : CLV_SPACE_ARENA;
+    return call;
+}
+
+/* Neighbours in bounds are right; a few drawn by the seed, or all where CLAVE_TEST_ALL is set, as each is compiled.
+ * From some of them one step further, so that two choices differ from the default. */
+static void test_neighbours_are_right(void **state)
+{
+    (void)state;
+    const clv_call calls[] = {
+        product(CLV_OP_CONV, 20, 24, 6, 3, 2, 1),      product(CLV_OP_CONV, 70, 33, 1, 1, 1, 0),
+        product(CLV_OP_DECONV, 64, 36, 1, 1, 1, 0),    product(CLV_OP_DECONV, 2, 9, 8, 4, 2, 1),
+        product(CLV_OP_DECONV, 20, 24, 7, 3, 2, 1),    product(CLV_OP_CONV_WEIGHT, 20, 24, 7, 3, 2, 1),
+        product(CLV_OP_CONV_WEIGHT, 1, 9, 8, 4, 2, 1), product(CLV_OP_CONV_WEIGHT, 70, 33, 1, 1, 1, 0)};
+    const bool all = getenv("CLAVE_TEST_ALL") != NULL;
+    clv_opencl *be = open_with(CLV_TUNE_AUTO, NULL);
+    uint32_t seed = (uint32_t)getpid();
+    for (size_t c = 0; c < sizeof calls / sizeof *calls; c++) {
+        clv_selftest test = {0};
+        clv_cl_line line = {.word = CLV_CL_TRY};
+        clv_tiling from = tiling_of(be, &calls[c]);
+        assert_ok(clv_cl_call_key(be, &calls[c], &line.call, err));
+        assert_ok(clv_selftest_open(&calls[c], BATCH, &test, err));
+        for (int i = 0; i < clv_tiling_moves(&calls[c]); i++) {
+            seed = seed * 1664525u + 1013904223u;
+            if ((!all && (seed >> 16) % 8) || !clv_tiling_move(&be->head.info, &calls[c], &from, i, &line.tiling))
+                continue;
+            be->candidate = &line;
+            be->testing = line.tiling.clblast ? 'b' : 'o';
+            char text[CLV_TILING_TEXT];
+            clv_error error = {0};
+            clv_tiling_print(&line.tiling, text);
+            if (clv_selftest_run(&be->head, &test, &error) != CLV_OK) fail_msg("%s: %s", text, error.message);
+            be->candidate = NULL;
+            be->testing = 0;
+            if ((seed >> 20) % 2) from = line.tiling;
+        }
+        clv_selftest_close(&test);
+    }
+    clv_cl_programs_sweep(be);
+    close_backend(be);
+}
+
 /* Kernels that are right by default and wrong by any other register tile. */
 static void break_kernels(const char *folder, const clv_tiling *usual)
 {
@@ -392,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_damaged_file),
         cmocka_unit_test(test_tunes),
         cmocka_unit_test(test_skips_what_crashed),
+        cmocka_unit_test(test_neighbours_are_right),
         cmocka_unit_test(test_wrong_candidates_are_never_used),
         cmocka_unit_test(test_wrong_choice_gives_way),
         cmocka_unit_test(test_resumed_run_keeps_its_kernels),

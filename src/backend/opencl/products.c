@@ -98,7 +98,6 @@ static clv_arg add_panels(const char *file, const char *kernel, const product *a
 {
     if (!t->panel) return CLV_ARG_IN1;
     clv_launch *launch = add_launch(list, file, kernel, a);
-    if (a->k == 1) define_strides(launch, a);
     define_packed(launch, t, p->channels, true);
     add_arg(launch, CLV_ARG_IN1);
     add_arg(launch, CLV_ARG_SCRATCH);

@@ -45,7 +45,8 @@ static bool check_packed(const clv_call *call, const clv_product *a, const clv_t
     if (!divides(t->block, p.results) || !within(t->tall, 1, t->block) || !within(t->low, 1, t->block)) return false;
     if ((int64_t)clv_most(t->tall, t->low) * t->vectors > REGISTERS) return false;
     if (!splits(p.channels, t->parts) || (t->parts > 1 && !splittable)) return false;
-    if (t->panel && (t->parts > 1 || gathered)) return false;
+    if (t->panel && (t->parts > 1 || gathered || a->wc != a->k * a->k))
+        return false; /* panels of transposed weights: none */
     if (!within(t->channels, 1, CLV_WHOLE(p.channels, t->parts))) return false;
     return private_of_packed(&p, t) <= PRIVATE_FLOATS && scratch_of_packed(a, &p, t) <= INT_MAX / 4;
 }
