@@ -157,8 +157,8 @@ void clv_cl_stopwatch_close(clv_cl_stopwatch *watch);
 clv_status clv_cl_stopwatch_program(clv_cl_stopwatch *watch, clv_program **program, clv_error *err);
 /* Seconds a call, of the runs of a program that take a few milliseconds together. */
 clv_status clv_cl_stopwatch_time(clv_cl_stopwatch *watch, clv_program *program, double *seconds, clv_error *err);
-/* How long the second program takes, as a share of the first: the median of runs in turns, so that both saw the same machine.
- * One that is far behind is not timed to the end. */
+/* How long the second program takes, as a share of the first, from runs in turns, so that both saw the same machine. One that is
+ * far behind is not timed to the end. */
 clv_status clv_cl_stopwatch_compare(clv_cl_stopwatch *watch, clv_program *first, clv_program *second, double *share,
                                     clv_error *err);
 
