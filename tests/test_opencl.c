@@ -413,7 +413,7 @@ static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
     char name[40], print[33];
     uint8_t *bytes = NULL;
     call.lanes = LANES;
-    assert_ok(clv_launches_of(&be->info, &call, &list, err));
+    assert_ok(clv_launches_of(&be->info, &call, NULL, &list, err));
     assert_ok(clv_cl_program_key((clv_opencl *)be, &list.launch[0], &key, err));
     clv_hash_print(key, print);
     snprintf(name, sizeof name, "%s.bin", print);

@@ -222,6 +222,21 @@ typedef struct clv_bench_result {
 clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log,
                      clv_bench_result *result, clv_error *err);
 
+/* Faster kernels for an experiment's products on its device, kept for all runs to come: `clave tune`. */
+typedef struct clv_tune_options {
+    double seconds; /* of tuning, at most */
+    struct clv_log *log;
+    const volatile int *stop;                            /* set: no further candidate; may be NULL */
+    void (*tell)(void *context, const clv_tuned *tuned); /* after each kind of call, those that take longest first */
+    void *context;
+} clv_tune_options;
+typedef struct clv_tune_result {
+    char device[512];
+    double seconds;                       /* of tuning */
+    double step_ms_before, step_ms_after; /* of a training step, timed in turns */
+} clv_tune_result;
+clv_status clv_tune(const clv_config *config, const clv_tune_options *options, clv_tune_result *result, clv_error *err);
+
 /* What a training step will be: `clave summary`. */
 typedef struct clv_summary_result {
     int64_t parameters;

@@ -318,6 +318,20 @@ clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err)
     return be->ops->peak ? be->ops->peak(be, gflops, err) : CLV_OK;
 }
 
+clv_status clv_backend_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning,
+                            clv_error *err)
+{
+    return be->ops->tune ? be->ops->tune(be, plan, plans, tuning, err) : CLV_OK;
+}
+
+clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err)
+{
+    clv_status status = be->ops->kernels ? be->ops->kernels(be, plan, text, err) : CLV_OK;
+    if (status == CLV_OK && text->failed)
+        status = clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the list of kernels");
+    return status;
+}
+
 const char *clv_backend_notices(const clv_backend *be) { return be->ops->notices ? be->ops->notices(be) : ""; }
 
 clv_status clv_backend_finish(clv_backend *be, clv_error *err) { return be->ops->finish(be, err); }

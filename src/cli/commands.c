@@ -30,5 +30,7 @@ const cli_command cli_commands[] = {
     {"devices", cli_devices, CLI_NO_TARGET, "", false, "json", "list the OpenCL devices"},
     {"bench", cli_bench, CLI_TARGET, "FILE.ini", true, "seconds trace json",
      "measure training steps beside the device's FMA peak"},
+    {"tune", cli_tune, CLI_TARGET, "FILE.ini", true, "seconds json",
+     "look for faster kernels for an experiment on this device, for all runs to come"},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -65,7 +65,7 @@ static bool wants_help(int argc, char **argv)
 static int run_command(const cli_command *command, const char *program, int argc, char **argv)
 {
     clv_error err = {0};
-    cli_args args = {.program = program, .seed = -1, .seconds = 5, .log = clv_log_create(stderr)};
+    cli_args args = {.program = program, .seed = -1, .seconds = -1, .log = clv_log_create(stderr)};
     clv_status status = cli_parse(command, argc, argv, &args, &err);
     if (status == CLV_OK) status = command->run(&args, &err);
     if (status == CLV_OK && (fflush(stdout) != 0 || ferror(stdout)))

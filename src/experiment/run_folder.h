@@ -7,6 +7,7 @@
 #define CLV_RESOLVED_FILE  "resolved.ini"
 #define CLV_BEST_FILE      "best.safetensors"
 #define CLV_LAST_FILE      "last.safetensors"
+#define CLV_KERNELS_FILE   "kernels.txt" /* the choices that its kernels were made by; a resumed run keeps them */
 #define CLV_METRICS_FILE   "metrics.csv"
 #define CLV_RESULTS_FILE   "results.json"
 #define CLV_LOG_FILE       "log.txt"

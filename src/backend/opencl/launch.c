@@ -524,12 +524,13 @@ static clv_status check_sizes(const clv_call *call, clv_error *err)
                     call->name, INT_MAX);
 }
 
-clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
+clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
+                           clv_launch_list *list, clv_error *err)
 {
     clv_status status = CLV_OK;
     memset(list, 0, sizeof *list);
     CLV_TRY(check_sizes(call, err));
-    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, list, err);
+    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, tiling, list, err);
     CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name,
                 clv_op_table[call->op].name);
     table[call->op].write(device, call, &table[call->op], list);

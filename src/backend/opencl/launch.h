@@ -49,13 +49,17 @@ typedef struct clv_launch_list {
     size_t scratch; /* elements of scratch memory this call needs; calls run one after another and share it */
 } clv_launch_list;
 
-/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. */
-clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
+struct clv_tiling; /* of a product, tiling.h */
 
 /* What a conv_weight that sums the channels of an operand needs beside its product: appends the launches. */
 void clv_launch_channel_sums(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
 
-/* The rows of the three products (products.c), by the tiling that the device and the shape get by default. */
-clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
+/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. `tiling`: of a product, NULL for its default. */
+clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
+                           clv_launch_list *list, clv_error *err);
+
+/* The rows of the three products (products.c). */
+clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
+                              clv_launch_list *list, clv_error *err);
 
 #endif

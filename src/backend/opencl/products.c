@@ -1,6 +1,6 @@
-/* The launch rows of conv, deconv and conv_weight: a tiling made into launches of the kernels of cl/. CPUs get the packed
- * kernels, a work-item a pixel or a block of weights; every other device the direct ones, a work-item (a work-group) a
- * register tile. Which tiling a call gets is not decided here. */
+/* The launch rows of conv, deconv and conv_weight: a tiling made into launches of the kernels of cl/. CPUs get the
+ * packed kernels, a work-item a pixel or a block of weights; every other device the direct ones, a work-item (a
+ * work-group) a register tile. Which tiling a call gets is not decided here. */
 #include "backend/opencl/product.h"
 
 #include <stdio.h>
@@ -24,9 +24,12 @@ static clv_launch *add_launch(clv_launch_list *list, const char *file, const cha
     memset(launch, 0, sizeof *launch);
     launch->file = file;
     launch->kernel = kernel;
-    const struct { const char *name; int value; } constant[] = {
-        { "V", a->v }, { "N", a->n }, { "IC", a->ic }, { "OC", a->oc }, { "IH", a->ih }, { "IW", a->iw },
-        { "OH", a->oh }, { "OW", a->ow }, { "K", a->k }, { "S", a->s }, { "P", a->p },
+    const struct {
+        const char *name;
+        int value;
+    } constant[] = {
+        {"V", a->v},   {"N", a->n},   {"IC", a->ic}, {"OC", a->oc}, {"IH", a->ih}, {"IW", a->iw},
+        {"OH", a->oh}, {"OW", a->ow}, {"K", a->k},   {"S", a->s},   {"P", a->p},
     };
     for (size_t i = 0; i < sizeof constant / sizeof *constant; i++) define(launch, constant[i].name, constant[i].value);
     return launch;
@@ -96,14 +99,13 @@ static void define_strides(clv_launch *launch, const product *a)
     define(launch, "WC", a->wc);
 }
 
-/* Large weights are put in panels first: in the order in which they are read, and not at strides of powers of two, which share
- * few sets of a cache. Returns where the product reads its weights. */
-static clv_arg add_panels(const char *file, const char *kernel, const product *a, const clv_packed *p, const clv_tiling *t,
-                          clv_launch_list *list)
+/* Large weights are put in panels first: in the order in which they are read, and not at strides of powers of two,
+ * which share few sets of a cache. Returns where the product reads its weights. */
+static clv_arg add_panels(const char *file, const char *kernel, const product *a, const clv_packed *p,
+                          const clv_tiling *t, clv_launch_list *list)
 {
     if (!t->panel) return CLV_ARG_IN1;
     clv_launch *launch = add_launch(list, file, kernel, a);
-    if (a->k == 1) define_strides(launch, a);
     define_packed(launch, t, p->channels, true);
     add_arg(launch, CLV_ARG_IN1);
     add_arg(launch, CLV_ARG_SCRATCH);
@@ -148,8 +150,8 @@ static void packed_conv(const clv_call *call, const product *a, const clv_tiling
     if (t->parts > 1) add_conv_sum(call, a, t, list);
 }
 
-/* Few result channels leave a register tile of them little to share: every tap's product at once (a conv of kernel 1 with
- * ic k k result channels), then the sum of those that meet in a result. */
+/* Few result channels leave a register tile of them little to share: every tap's product at once (a conv of kernel 1
+ * with ic k k result channels), then the sum of those that meet in a result. */
 static void gathered_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
     const product b = clv_product_of_taps(a);
@@ -186,7 +188,8 @@ static void direct(const clv_call *call, const product *a, const clv_tiling *t, 
 {
     const bool conv = call->op == CLV_OP_CONV;
     const int m = conv ? a->oc : a->ic, pixels = conv ? a->oh * a->ow : a->ih * a->iw;
-    clv_launch *launch = conv ? add_launch(list, "conv.cl", "conv_direct", a) : add_launch(list, "deconv.cl", "deconv_direct", a);
+    clv_launch *launch =
+        conv ? add_launch(list, "conv.cl", "conv_direct", a) : add_launch(list, "deconv.cl", "deconv_direct", a);
     define(launch, "DIRECT", 1);
     define(launch, "OT", t->rows);
     define(launch, "NV", t->vectors);
@@ -276,7 +279,8 @@ static void weight_direct(const product *a, const clv_tiling *t, clv_launch_list
     add_arg(launch, CLV_ARG_IN0);
     add_arg(launch, CLV_ARG_IN1);
     add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
-    set_size(launch, t->group * t->parts, WHOLE(a->oc, t->rows) * WHOLE(a->ic, t->columns), a->k * a->k / t->taps, t->group);
+    set_size(launch, t->group * t->parts, WHOLE(a->oc, t->rows) * WHOLE(a->ic, t->columns), a->k * a->k / t->taps,
+             t->group);
     if (t->parts == 1) return;
     sum_weights(a, 0, t->parts, list);
     list->scratch = (size_t)t->parts * (size_t)(a->oc * a->ic * a->k * a->k);
@@ -299,26 +303,24 @@ static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_lis
         packed_conv(call, &a, t, list);
 }
 
-clv_status clv_launch_product_as(const clv_call *call, const clv_tiling *tiling, clv_launch_list *list, clv_error *err)
+clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, const clv_tiling *tiling,
+                              clv_launch_list *list, clv_error *err)
 {
+    clv_tiling usual;
+    if (!tiling) {
+        clv_tiling_default(device, call, &usual);
+        tiling = &usual;
+    }
     memset(list, 0, sizeof *list);
     launch_row(call, tiling, list);
+    /* conv_weight_direct leaves the sums of channels to launches of their own. */
+    if (call->attr.sum_of && tiling->form == CLV_FORM_DIRECT) clv_launch_channel_sums(device, call, list);
     for (int i = 0; i < list->launches; i++) {
         clv_launch *launch = &list->launch[i];
         if (tiling->mad) define(launch, "MAD", 1);
         if (strlen(launch->defines) >= CLV_DEFINES_SIZE - 1)
-            return clv_fail(err, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes", call->name, launch->kernel,
-                            CLV_DEFINES_SIZE);
+            return clv_fail(err, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes", call->name,
+                            launch->kernel, CLV_DEFINES_SIZE);
     }
     return CLV_OK;
-}
-
-clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
-{
-    clv_tiling tiling;
-    clv_tiling_default(device, call, &tiling);
-    const clv_status status = clv_launch_product_as(call, &tiling, list, err);
-    /* conv_weight_direct leaves the sums of channels to launches of their own. */
-    if (status == CLV_OK && call->attr.sum_of && tiling.form == CLV_FORM_DIRECT) clv_launch_channel_sums(device, call, list);
-    return status;
 }

@@ -81,7 +81,7 @@ static clv_status write_recipe(const builder *b, const clv_call *call, recipe *r
 {
     clv_status status = CLV_OK;
     CLV_TRY(clv_cl_uses_clblast(b->be, call, &r->clblast, err));
-    if (!r->clblast) return clv_launches_of(&b->be->head.info, call, &r->list, err);
+    if (!r->clblast) return clv_cl_launches_of(b->be, call, &r->list, err);
     clv_cl_gemm_of(call, &r->gemm);
     clv_launch_epilogue(&b->be->head.info, call, &r->list);
 done:

@@ -59,7 +59,4 @@ int clv_tiling_moves(const clv_call *call);
 bool clv_tiling_move(const clv_device_info *device, const clv_call *call, const clv_tiling *from, int i,
                      clv_tiling *to);
 
-/* The launches of a product by a tiling that passes the check (products.c). */
-clv_status clv_launch_product_as(const clv_call *call, const clv_tiling *tiling, clv_launch_list *list, clv_error *err);
-
 #endif
