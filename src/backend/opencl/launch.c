@@ -395,6 +395,13 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
     bind(launch, CLV_ARG_STEP);
 }
 
+void clv_launch_segments(clv_launch *launch, int segments)
+{
+    define(launch, "-DSEGMENTS=%d", segments);
+    bind(launch, CLV_ARG_SEGMENTS);
+    bind(launch, CLV_ARG_PARTS);
+}
+
 static void tsne_step(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     clv_device_info narrow = *device;

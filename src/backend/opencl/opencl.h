@@ -244,11 +244,33 @@ typedef struct clv_cl_launch { /* one entry of a step */
 
 #define CLV_CL_RING 16 /* steps that the host may run ahead */
 
+/* What a call becomes: perhaps a product by CLBlast, then kernels. */
+typedef struct clv_cl_recipe {
+    bool clblast;
+    clv_cl_gemm gemm;
+    clv_launch_list list;
+} clv_cl_recipe;
+
+/* A gradient whose parts the optimiser adds: elements first .. end - 1 of the parameters, the first part at `from`; the layout
+ * of cl/optim.cl. */
+typedef struct clv_cl_segment {
+    cl_int first, end, parts, from, stride;
+} clv_cl_segment;
+
+typedef struct clv_cl_sums {
+    clv_cl_segment *segment; /* in the order of `first`; the caller frees it */
+    int segments;
+    size_t elements; /* of CLV_ARG_PARTS */
+} clv_cl_sums;
+
+/* Moves the sums of parts of a plan's weight gradients into its optimiser, where it has one; `sums` starts as {0}. */
+clv_status clv_cl_move_sums(const clv_call *call, clv_cl_recipe *recipe, int calls, clv_cl_sums *sums, clv_error *err);
+
 typedef struct clv_cl_plan {
     clv_call *call; /* a copy, for names in messages and traces */
     clv_cl_launch *launch;
     int launches;
-    clv_buffer *step, *scratch; /* scratch: NULL where no launch needs any */
+    clv_buffer *step, *scratch, *parts, *segments; /* NULL where no launch needs any */
     clv_step ring[CLV_CL_RING];
     cl_event written[CLV_CL_RING]; /* when the device has read the slot; NULL: never used */
     int slot;

@@ -223,6 +223,7 @@ static void sum_weights(const product *a, int sum_of, int parts, clv_launch_list
     if (sum_of) define(launch, "SUM_OF", sum_of);
     if (sum_of) add_arg(launch, CLV_ARG_IN2);
     set_size(launch, WHOLE(weights, 16), 1, 1, 1);
+    list->sum = (clv_sum){.parts = parts, .stride = (size_t)weights};
 }
 
 /* Puts the panels before `launch`, which was written first as they share its defines. */
@@ -265,7 +266,7 @@ static void weight_packed(const clv_call *call, const product *a, const clv_tili
     if (t->parts == 1) return;
     sum_weights(a, sum_of, t->parts, list);
     clv_launch *sum = &list->launch[list->launches - 1];
-    sum->scratch_offset[0] = panels;
+    sum->scratch_offset[0] = list->sum.offset = panels;
     list->scratch += (size_t)t->parts * (size_t)weights_of(a, sum_of);
 }
 
@@ -314,7 +315,10 @@ clv_status clv_launch_product(const clv_device_info *device, const clv_call *cal
     memset(list, 0, sizeof *list);
     launch_row(call, tiling, list);
     /* conv_weight_direct leaves the sums of channels to launches of their own. */
-    if (call->attr.sum_of && tiling->form == CLV_FORM_DIRECT) clv_launch_channel_sums(device, call, list);
+    if (call->attr.sum_of && tiling->form == CLV_FORM_DIRECT) {
+        clv_launch_channel_sums(device, call, list);
+        list->sum = (clv_sum){0}; /* no longer the last */
+    }
     for (int i = 0; i < list->launches; i++) {
         clv_launch *launch = &list->launch[i];
         if (tiling->mad) define(launch, "MAD", 1);
