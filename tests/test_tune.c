@@ -160,6 +160,32 @@ static void test_choices_are_kept(void **state)
     forget();
 }
 
+/* What was in force before is in force again, for later processes as well. */
+static void test_taken_back(void **state)
+{
+    (void)state;
+    clv_call call = conv();
+    const clv_plan plan = {.batch = BATCH, .lanes = LANES, .calls = 1, .call = &call};
+    clv_text before = {0};
+    clv_opencl *be = open_with(CLV_TUNE_AUTO, NULL);
+    const clv_tiling first = neighbour(be, &call, 0), second = neighbour(be, &call, 1);
+    add(be, CLV_CL_BEST, &call, &first);
+    assert_ok(clv_backend_kernels(&be->head, &plan, &before, err));
+    assert_ok(clv_backend_kernels(&be->head, &plan, &before, err));
+    assert_int_equal(count(before.text, "form="), 1); /* a kind of call has one line */
+    add(be, CLV_CL_BEST, &call, &second);
+    assert_ok(clv_backend_restore(&be->head, before.text, err));
+    clv_tiling now = tiling_of(be, &call);
+    assert_true(clv_tiling_equal(&now, &first));
+    close_backend(be);
+    be = open_with(CLV_TUNE_AUTO, NULL);
+    now = tiling_of(be, &call);
+    assert_true(clv_tiling_equal(&now, &first));
+    close_backend(be);
+    clv_text_free(&before);
+    forget();
+}
+
 /* Only whole lines count, and only tilings that are in bounds; what is around them may be anything. */
 static void test_damaged_file(void **state)
 {
@@ -457,6 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choices_are_kept),
+        cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_damaged_file),
         cmocka_unit_test(test_tunes),
         cmocka_unit_test(test_skips_what_crashed),
