@@ -49,6 +49,7 @@ wait "$pid" 2>/dev/null
 [ -n "$crashed" ] || complain "tune never wrote the candidate it was about to run"
 expect 0 "tune after a crash" "$clave" tune "$folder/small.ini" --seconds 3 --json
 json "tune --json"
+holds "tune --json" "o['kept'] == (o['step_ms_after'] < o['step_ms_before'])"
 holds "tune --json" "o['step_ms_before'] > 0 and o['step_ms_after'] > 0 and len(o['kinds']) >= 1"
 holds "tune --json" "all(k['before_us'] > 0 and k['gain'] >= 0 and k['choice'].startswith('form=') for k in o['kinds'])"
 [ "$(tuned | grep -cF -- "$crashed")" -eq 1 ] || complain "a candidate that crashed was tried again: $crashed"
@@ -68,7 +69,7 @@ done
 expect 0 "train by defaults" "$clave" train "$folder/small.ini" device.tune=off --out "$folder/off"
 exists "$folder/off/kernels.txt"
 before=$(tuned | wc -l)
-expect 0 "a first training tunes" "$clave" train "$folder/small.ini" device.tune=always train.batch=64 --out "$folder/always"
+expect 0 "a first training tunes" "$clave" train "$folder/small.ini" device.tune=always train.batch=20 --out "$folder/always"
 [ "$(tuned | wc -l)" -gt "$before" ] || complain "device.tune = always tuned nothing"
 
 # ---- what is refused ----
@@ -76,6 +77,7 @@ expect 0 "a first training tunes" "$clave" train "$folder/small.ini" device.tune
 refused 2 "device.tune = off" "tune without the tuner" "$clave" tune "$folder/small.ini" device.tune=off
 refused 2 "device.backend" "tune the reference" "$clave" tune "$folder/small.ini" device.backend=cpu
 refused 2 "device.tune" "no such choice" "$clave" tune "$folder/small.ini" device.tune=maybe
+refused 2 "a batch of 300" "a batch of more images than there are" "$clave" tune "$folder/small.ini" train.batch=300 --seconds 0
 refused 2 "--seconds" "no such time" "$clave" tune "$folder/small.ini" --seconds never
 expect 0 "explain" "$clave" explain device.tune
 says "explain" "always"

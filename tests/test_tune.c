@@ -160,6 +160,32 @@ static void test_choices_are_kept(void **state)
     forget();
 }
 
+/* What was in force before is in force again, for later processes as well. */
+static void test_taken_back(void **state)
+{
+    (void)state;
+    clv_call call = conv();
+    const clv_plan plan = {.batch = BATCH, .lanes = LANES, .calls = 1, .call = &call};
+    clv_text before = {0};
+    clv_opencl *be = open_with(CLV_TUNE_AUTO, NULL);
+    const clv_tiling first = neighbour(be, &call, 0), second = neighbour(be, &call, 1);
+    add(be, CLV_CL_BEST, &call, &first);
+    assert_ok(clv_backend_kernels(&be->head, &plan, &before, err));
+    assert_ok(clv_backend_kernels(&be->head, &plan, &before, err));
+    assert_int_equal(count(before.text, "form="), 1); /* a kind of call has one line */
+    add(be, CLV_CL_BEST, &call, &second);
+    assert_ok(clv_backend_restore(&be->head, before.text, err));
+    clv_tiling now = tiling_of(be, &call);
+    assert_true(clv_tiling_equal(&now, &first));
+    close_backend(be);
+    be = open_with(CLV_TUNE_AUTO, NULL);
+    now = tiling_of(be, &call);
+    assert_true(clv_tiling_equal(&now, &first));
+    close_backend(be);
+    clv_text_free(&before);
+    forget();
+}
+
 /* Only whole lines count, and only tilings that are in bounds; what is around them may be anything. */
 static void test_damaged_file(void **state)
 {
@@ -269,8 +295,40 @@ static clv_call product(clv_op op, int ic, int oc, int side, int kernel, int str
     return call;
 }
 
-/* Neighbours in bounds are right; a few drawn by the seed, or all where CLAVE_TEST_ALL is set, as each is compiled.
- * From some of them one step further, so that two choices differ from the default. */
+static void assert_right(clv_opencl *be, const clv_selftest *test, const clv_cl_line *line)
+{
+    char text[CLV_TILING_TEXT];
+    clv_error error = {0};
+    clv_tiling_print(&line->tiling, text);
+    be->candidate = line;
+    be->testing = line->tiling.clblast ? 'b' : 'o';
+    if (clv_selftest_run(&be->head, test, &error) != CLV_OK) fail_msg("%s: %s", text, error.message);
+    be->candidate = NULL;
+    be->testing = 0;
+}
+
+/* A walk from the default along moves of all kinds: one in eight drawn, or all where CLAVE_TEST_ALL is set, as each is
+ * compiled; half of those made are gone on from. */
+static void walk(clv_opencl *be, const clv_call *call, uint32_t *seed)
+{
+    const bool all = getenv("CLAVE_TEST_ALL") != NULL;
+    clv_selftest test = {0};
+    clv_cl_line line = {.word = CLV_CL_TRY};
+    clv_tiling from = tiling_of(be, call);
+    from.clblast = 0; /* its first call compiles for seconds */
+    assert_ok(clv_cl_call_key(be, call, &line.call, err));
+    assert_ok(clv_selftest_open(call, BATCH, &test, err));
+    for (int i = 0; i < clv_tiling_moves(call); i++) {
+        *seed = *seed * 1664525u + 1013904223u;
+        if ((!all && (*seed >> 16) % 8) || !clv_tiling_move(&be->head.info, call, &from, i, &line.tiling)) continue;
+        if (line.tiling.clblast && !all) continue;
+        assert_right(be, &test, &line);
+        if ((*seed >> 20) % 2) from = line.tiling;
+    }
+    clv_selftest_close(&test);
+}
+
+/* Neighbours in bounds are right, on this device and with the kernels of a GPU. */
 static void test_neighbours_are_right(void **state)
 {
     (void)state;
@@ -279,33 +337,14 @@ static void test_neighbours_are_right(void **state)
         product(CLV_OP_DECONV, 64, 36, 1, 1, 1, 0),    product(CLV_OP_DECONV, 2, 9, 8, 4, 2, 1),
         product(CLV_OP_DECONV, 20, 24, 7, 3, 2, 1),    product(CLV_OP_CONV_WEIGHT, 20, 24, 7, 3, 2, 1),
         product(CLV_OP_CONV_WEIGHT, 1, 9, 8, 4, 2, 1), product(CLV_OP_CONV_WEIGHT, 70, 33, 1, 1, 1, 0)};
-    const bool all = getenv("CLAVE_TEST_ALL") != NULL;
-    clv_opencl *be = open_with(CLV_TUNE_AUTO, NULL);
     uint32_t seed = (uint32_t)getpid();
-    for (size_t c = 0; c < sizeof calls / sizeof *calls; c++) {
-        clv_selftest test = {0};
-        clv_cl_line line = {.word = CLV_CL_TRY};
-        clv_tiling from = tiling_of(be, &calls[c]);
-        assert_ok(clv_cl_call_key(be, &calls[c], &line.call, err));
-        assert_ok(clv_selftest_open(&calls[c], BATCH, &test, err));
-        for (int i = 0; i < clv_tiling_moves(&calls[c]); i++) {
-            seed = seed * 1664525u + 1013904223u;
-            if ((!all && (seed >> 16) % 8) || !clv_tiling_move(&be->head.info, &calls[c], &from, i, &line.tiling))
-                continue;
-            be->candidate = &line;
-            be->testing = line.tiling.clblast ? 'b' : 'o';
-            char text[CLV_TILING_TEXT];
-            clv_error error = {0};
-            clv_tiling_print(&line.tiling, text);
-            if (clv_selftest_run(&be->head, &test, &error) != CLV_OK) fail_msg("%s: %s", text, error.message);
-            be->candidate = NULL;
-            be->testing = 0;
-            if ((seed >> 20) % 2) from = line.tiling;
-        }
-        clv_selftest_close(&test);
+    for (int gpu = 0; gpu < 2; gpu++) {
+        clv_opencl *be = open_with(CLV_TUNE_AUTO, NULL);
+        if (gpu) be->head.info.kind = CLV_DEVICE_GPU, be->head.info.vector_width = 2;
+        for (size_t c = 0; c < sizeof calls / sizeof *calls; c++) walk(be, &calls[c], &seed);
+        clv_cl_programs_sweep(be);
+        close_backend(be);
     }
-    clv_cl_programs_sweep(be);
-    close_backend(be);
 }
 
 /* Kernels that are right by default and wrong by any other register tile. */
@@ -444,6 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choices_are_kept),
+        cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_damaged_file),
         cmocka_unit_test(test_tunes),
         cmocka_unit_test(test_skips_what_crashed),

@@ -234,6 +234,7 @@ typedef struct clv_tune_result {
     char device[512];
     double seconds;                       /* of tuning */
     double step_ms_before, step_ms_after; /* of a training step, timed in turns */
+    bool kept;                            /* the step is faster: what was found counts; else all is as before */
 } clv_tune_result;
 clv_status clv_tune(const clv_config *config, const clv_tune_options *options, clv_tune_result *result, clv_error *err);
 

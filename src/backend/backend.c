@@ -332,6 +332,11 @@ clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *
     return status;
 }
 
+clv_status clv_backend_restore(clv_backend *be, const char *kernels, clv_error *err)
+{
+    return be->ops->restore ? be->ops->restore(be, kernels, err) : CLV_OK;
+}
+
 const char *clv_backend_notices(const clv_backend *be) { return be->ops->notices ? be->ops->notices(be) : ""; }
 
 clv_status clv_backend_finish(clv_backend *be, clv_error *err) { return be->ops->finish(be, err); }

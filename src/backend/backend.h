@@ -55,6 +55,7 @@ typedef struct clv_backend_ops {
     clv_status (*peak)(clv_backend *be, double *gflops, clv_error *err);                                                 /* may be NULL */
     clv_status (*tune)(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning, clv_error *err); /* may be NULL */
     clv_status (*kernels)(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);                           /* may be NULL */
+    clv_status (*restore)(clv_backend *be, const char *kernels, clv_error *err);                                            /* may be NULL */
     const char *(*notices)(const clv_backend *be);                                                                       /* may be NULL */
 } clv_backend_ops;
 
@@ -97,6 +98,8 @@ clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err);
 clv_status clv_backend_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning, clv_error *err);
 /* Appends the choices in force for the plan's calls, a line each: options.kernels of a run that is to go on with them. */
 clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);
+/* Takes back what the tuner found since clv_backend_kernels wrote this, for later processes too. */
+clv_status clv_backend_restore(clv_backend *be, const char *kernels, clv_error *err);
 
 /* What the user should know ("fc: CLBlast fails its self-test ..."), a line each; "" where there is nothing. */
 const char *clv_backend_notices(const clv_backend *be);

@@ -45,14 +45,15 @@ clv_status cli_tune(const cli_args *args, clv_error *err)
     cli_catch_signals();
     CLV_TRY(clv_tune(config, &options, &result, err));
     if (args->json)
-        CLV_TRY(cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:f, s:O}", "device", result.device, "seconds",
-                                         result.seconds, "step_ms_before", result.step_ms_before, "step_ms_after",
-                                         result.step_ms_after, "gain",
-                                         gain(result.step_ms_before, result.step_ms_after), "kinds", r.kinds),
-                               err));
+        CLV_TRY(cli_print_json(
+            json_pack("{s:s, s:f, s:f, s:f, s:f, s:b, s:O}", "device", result.device, "seconds", result.seconds,
+                      "step_ms_before", result.step_ms_before, "step_ms_after", result.step_ms_after, "gain",
+                      gain(result.step_ms_before, result.step_ms_after), "kept", result.kept, "kinds", r.kinds),
+            err));
     else
-        printf("step %.3f ms -> %.3f ms, %.1f %% less, after %.0f s of tuning\n", result.step_ms_before,
-               result.step_ms_after, 100 * gain(result.step_ms_before, result.step_ms_after), result.seconds);
+        printf("step %.3f ms -> %.3f ms, %.1f %% less, after %.0f s of tuning%s\n", result.step_ms_before,
+               result.step_ms_after, 100 * gain(result.step_ms_before, result.step_ms_after), result.seconds,
+               result.kept ? "" : ": no faster, all stays as it was");
 done:
     json_decref(r.kinds);
     clv_config_destroy(config);

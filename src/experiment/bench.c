@@ -11,6 +11,9 @@ clv_status clv_time_steps(clv_session *s, uint32_t steps, uint32_t *step, double
 {
     clv_phase *phase = &s->phase[0];
     uint32_t batch = (uint32_t)phase->plan->batch, fit = s->train_count / batch;
+    if (fit == 0)
+        return clv_fail(err, CLV_ERR_CONFIG, "%s: a batch of %d is more than the %u training images",
+                        clv_config_where(s->config, "train.batch"), phase->plan->batch, s->train_count);
     clv_pass pass = {.seed = 1, .count = (steps < fit ? steps : fit) * batch};
     double start = clv_seconds();
     for (uint32_t done = 0; done < steps; done += pass.batches, *step += pass.batches) {
@@ -63,9 +66,6 @@ clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
     CLV_TRY(clv_session_load(s, NULL, err));
     const clv_phase *phase = &s->phase[0];
-    CLV_REQUIRE(s->train_count >= (uint32_t)phase->plan->batch, CLV_ERR_CONFIG,
-                "%s: a batch of %d is more than the %u training images", clv_config_where(config, "train.batch"),
-                phase->plan->batch, s->train_count);
     CLV_TRY(clv_time_steps(s, 1, &step, &took, err));
     result->first_step_seconds = clv_seconds() - start;
     result->batch = phase->plan->batch;

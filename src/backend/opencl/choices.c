@@ -246,3 +246,20 @@ clv_status clv_cl_kernels(clv_backend *head, const clv_plan *plan, clv_text *tex
 done:
     return status;
 }
+
+clv_status clv_cl_restore(clv_backend *head, const char *kernels, clv_error *err)
+{
+    clv_opencl *be = (clv_opencl *)head;
+    clv_status status = CLV_OK;
+    const size_t from = be->choices.lines;
+    char *text = clv_strdup(kernels, err);
+    if (!text) return CLV_ERR_INTERNAL;
+    CLV_TRY(add_lines(be, text, true, err));
+    for (size_t i = from, to = be->choices.lines; i < to; i++) {
+        const clv_cl_line line = be->choices.line[i];
+        CLV_TRY(clv_cl_choices_add(be, CLV_CL_BEST, line.call, &line.tiling, err));
+    }
+done:
+    free(text);
+    return status;
+}

@@ -156,6 +156,7 @@ static const clv_backend_ops opencl_ops = {
     .notices = notices,
     .tune = clv_cl_tune,
     .kernels = clv_cl_kernels,
+    .restore = clv_cl_restore,
 };
 
 static clv_status no_such_device(const clv_cl_device *list, int count, const char *select, clv_error *err)

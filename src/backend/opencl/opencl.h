@@ -123,6 +123,8 @@ clv_status clv_cl_launches_of(clv_opencl *be, const clv_call *call, clv_launch_l
 
 /* A line for each kind of product of the plan that the text has not yet: key, tiling, name. */
 clv_status clv_cl_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);
+/* The choices of such a text are in force again, in later processes too. */
+clv_status clv_cl_restore(clv_backend *be, const char *kernels, clv_error *err);
 
 /* ---- verify.c ---- */
 
@@ -142,8 +144,8 @@ clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err);
 
 /* ---- stopwatch.c ---- */
 
-/* One call, several times over on operands of its own each time, so that it finds in the caches what it would find within a
- * step. */
+/* One call, several times over on operands of its own each time, as many elements in all as the step's activations (arena),
+ * so that it finds in the caches about what it would find within a step. */
 typedef struct clv_cl_stopwatch {
     clv_opencl *be;
     clv_plan plan; /* its calls are alike */
@@ -151,7 +153,8 @@ typedef struct clv_cl_stopwatch {
 } clv_cl_stopwatch;
 
 /* Starts as {0}; release with clv_cl_stopwatch_close, whether opening succeeded or not. */
-clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch, clv_cl_stopwatch *watch, clv_error *err);
+clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch, size_t arena, clv_cl_stopwatch *watch,
+                                 clv_error *err);
 void clv_cl_stopwatch_close(clv_cl_stopwatch *watch);
 /* The calls as a program, by the tiling now in force; the caller destroys it with clv_program_destroy. */
 clv_status clv_cl_stopwatch_program(clv_cl_stopwatch *watch, clv_program **program, clv_error *err);

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/order.h"
 
-#define WORKING_SET    4194304 /* elements, 16 MB: beyond second-level caches, as the activations of a step are */
+#define MOST_ELEMENTS  4194304 /* 16 MB: beyond any second-level cache, whatever the step's activations take */
 #define MOST_COPIES    32
 #define TURN_SECONDS   3e-3 /* of a program's runs in a turn, about */
 #define TURNS          11
@@ -41,7 +41,7 @@ static clv_status fill(clv_opencl *be, clv_buffer *buffer, size_t elements, clv_
     return status;
 }
 
-clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch, clv_cl_stopwatch *watch,
+clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch, size_t arena, clv_cl_stopwatch *watch,
                                  clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -49,7 +49,7 @@ clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch
     size_t elements = 0;
     *watch = (clv_cl_stopwatch){.be = be, .plan = {.batch = batch, .lanes = call->lanes}};
     place(be, &one, &elements);
-    const size_t wanted = WORKING_SET / elements + 1;
+    const size_t wanted = (arena < MOST_ELEMENTS ? arena : MOST_ELEMENTS) / elements + 1;
     const int copies = wanted < MOST_COPIES ? (int)wanted : MOST_COPIES;
     if (!(watch->plan.call = clv_alloc((size_t)copies, sizeof *watch->plan.call, err))) return CLV_ERR_INTERNAL;
     elements = 0;

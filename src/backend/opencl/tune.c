@@ -19,6 +19,7 @@
 typedef struct kind {
     const clv_call *call;
     int batch, calls;
+    size_t arena; /* of its plan, elements */
     clv_hash key;
     double seconds; /* a call */
 } kind;
@@ -64,7 +65,8 @@ static clv_status collect(tuner *t, const clv_plan *plan, clv_error *err)
         if (known)
             known->calls += known - t->kind >= before;
         else
-            t->kind[t->kinds++] = (kind){.call = call, .batch = plan->batch, .calls = 1, .key = key};
+            t->kind[t->kinds++] = (kind){
+                .call = call, .batch = plan->batch, .calls = 1, .arena = plan->elements[CLV_SPACE_ARENA], .key = key};
     }
 done:
     return status;
@@ -223,7 +225,7 @@ static clv_status open_kind(tuner *t, const kind *k, clv_error *err)
     t->at = k;
     t->best = (clv_cl_line){.call = k->key};
     CLV_TRY(clv_cl_tiling_of(t->be, k->call, &t->best.tiling, err));
-    CLV_TRY(clv_cl_stopwatch_open(t->be, k->call, k->batch, &t->watch, err));
+    CLV_TRY(clv_cl_stopwatch_open(t->be, k->call, k->batch, k->arena, &t->watch, err));
     CLV_TRY(make_program(t, &t->best, &t->program, err));
 done:
     return status;
