@@ -90,5 +90,5 @@ kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n]
     const int row = (int)get_global_id(1), i = row * N + (int)get_global_id(0) * V;
     floatv sum = LOADV(parts + i);
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
-    STOREV(epilogue(sum, BIAS_OF(row / PIXELS), U_AT(i)), y + i);
+    STOREV(epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), y + i);
 }

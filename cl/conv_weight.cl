@@ -44,6 +44,9 @@
 #ifndef PARTS
 #define PARTS 1
 #endif
+#ifndef SUM_OF
+#define SUM_OF 0 /* conv_weight_packed: 1 the channels of x, 2 those of y are summed as well: a bias gradient */
+#endif
 #ifndef LANES
 #define LANES 16 /* conv_weight_direct: work-items side by side along n; rows of y that a group takes at a time */
 #endif
@@ -57,6 +60,13 @@
 #define COLUMNS (IT * KT)
 #define SUMS (OT * COLUMNS)
 #define WEIGHTS (OC * IC * K * K)
+#if SUM_OF == 1
+#define BIASES IC
+#elif SUM_OF == 2
+#define BIASES OC
+#else
+#define BIASES 0
+#endif
 
 /* acc += rows of y times columns of x for one vector of lanes. The shorter side of the tile rests in registers while the other
  * is read, so that with the sums they just fit. */
@@ -200,9 +210,48 @@ static void run_plane(global const float *restrict x, global const float *restri
     add_lanes(acc, sums);
 }
 
-/* A block of weights: IT channels of x by OB of y, all taps. global: { IC / IT, OC / OB, PARTS }, rounded up */
-kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */,
-                               global float *restrict w /* [part][oc][ic][ky][kx] */)
+#if SUM_OF
+/* The sum of a part of a channel, rows first .. end - 1 of `row` floats. */
+static float sum_channel(global const float *restrict channel, int first, int end, int row)
+{
+    floatv a = (floatv)(0.0f), b = a, c = a, d = a; /* four chains of additions hide each other's latency */
+    int i = first * row;
+    for (; i + 4 * V <= end * row; i += 4 * V) {
+        a += LOADV(channel + i);
+        b += LOADV(channel + i + V);
+        c += LOADV(channel + i + 2 * V);
+        d += LOADV(channel + i + 3 * V);
+    }
+    for (; i < end * row; i += V) a += LOADV(channel + i);
+    return sum_lanes((a + b) + (c + d));
+}
+
+/* The channels of a block, summed by the first of the blocks that share them. */
+static void sum_channels(global const float *restrict of, global float *restrict b, int x_block, int y_block, int part)
+{
+#if SUM_OF == 1
+    if (y_block > 0) return;
+    for (int c = x_block * IT; c < min(x_block * IT + IT, IC); c++)
+        b[c] = sum_channel(of + c * (IH * IW * N), part * IH / PARTS, (part + 1) * IH / PARTS, IW * N);
+#else
+    if (x_block > 0) return;
+    for (int c = y_block * OB; c < min(y_block * OB + OB, OC); c++)
+        b[c] = sum_channel(of + c * (OH * OW * N), part * OH / PARTS, (part + 1) * OH / PARTS, OW * N);
+#endif
+}
+#endif
+
+/* A block of weights: IT channels of x by OB of y, all taps. Parts lie in w, each with its sums of channels behind its weights.
+ * global: { IC / IT, OC / OB, PARTS }, rounded up */
+kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */
+#if SUM_OF
+                               , global const float *restrict of /* x or y, not in panels */
+#endif
+                               , global float *restrict w /* [part][oc][ic][ky][kx] */
+#if SUM_OF && PARTS == 1
+                               , global float *restrict b /* [channel] */
+#endif
+)
 {
     const int ic = (int)get_global_id(0) * IT, oc = (int)get_global_id(1) * OB, part = (int)get_global_id(2);
     const int rows = min(OB, OC - oc), channels = min(IT, IC - ic), tiles = (rows + OT - 1) / OT;
@@ -245,7 +294,13 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
             }
         }
 #endif
-    w += part * WEIGHTS;
+    w += part * (WEIGHTS + BIASES);
+#if SUM_OF && PARTS > 1
+    global float *b = w + WEIGHTS;
+#endif
+#if SUM_OF
+    sum_channels(of, b, (int)get_global_id(0), (int)get_global_id(1), part);
+#endif
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < channels; j++)
             for (int k = 0; k < K * K; k++)
@@ -280,12 +335,12 @@ kernel void conv_weight_panels(global const float *restrict y /* [oc][oy][ox][n]
 #define PAIR 2
 typedef float2 floatp;
 #define PAIR_OF(b, j, l) (float2)(LANE(b[j], l), LANE(b[j + 1], l))
-#define SUM_OF(acc, i) ((i) % 2 ? (acc)[(i) / 2].s1 : (acc)[(i) / 2].s0)
+#define UNPAIRED(acc, i) ((i) % 2 ? (acc)[(i) / 2].s1 : (acc)[(i) / 2].s0)
 #else
 #define PAIR 1
 typedef float floatp;
 #define PAIR_OF(b, j, l) LANE(b[j], l)
-#define SUM_OF(acc, i) (acc)[i]
+#define UNPAIRED(acc, i) (acc)[i]
 #endif
 
 /* What lies `offset` and `at` bytes behind p: the work-item's offset of a row or column, the group's of a pixel. Of 32 bits each,
@@ -342,7 +397,7 @@ kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n]
     UNROLL for (int first = 0; first < SUMS; first += AT_ONCE) {
         barrier(CLK_LOCAL_MEM_FENCE);
         UNROLL for (int i = 0; i < SUMS; i++)
-            if (i >= first && i < first + AT_ONCE) sums[i - first][item] = SUM_OF(acc, i);
+            if (i >= first && i < first + AT_ONCE) sums[i - first][item] = UNPAIRED(acc, i);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = item; i < min(AT_ONCE, SUMS - first); i += LANES * ROWS) {
             const int r = (first + i) / COLUMNS, j = (first + i) % COLUMNS, c = KT > 1 ? 0 : j;
@@ -354,13 +409,23 @@ kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n]
     }
 }
 
-/* w = sum of the parts; global: { weights / 16 rounded up } */
-kernel void conv_weight_sum(global const float *restrict parts /* [part][oc][ic][ky][kx] */, global float *restrict w)
+/* w (and b) = sum of the parts; global: { (weights + sums of channels) / 16 rounded up } */
+kernel void conv_weight_sum(global const float *restrict parts /* [part][oc][ic][ky][kx] */, global float *restrict w
+#if SUM_OF
+                            , global float *restrict b /* [channel] */
+#endif
+)
 {
     const int i0 = (int)get_global_id(0) * 16;
-    for (int i = i0; i < min(i0 + 16, WEIGHTS); i++) {
+    for (int i = i0; i < min(i0 + 16, WEIGHTS + BIASES); i++) {
         float sum = parts[i];
-        for (int part = 1; part < PARTS; part++) sum += parts[part * WEIGHTS + i];
+        for (int part = 1; part < PARTS; part++) sum += parts[part * (WEIGHTS + BIASES) + i];
+#if SUM_OF
+        if (i >= WEIGHTS) {
+            b[i - WEIGHTS] = sum;
+            continue;
+        }
+#endif
         w[i] = sum;
     }
 }

@@ -122,6 +122,6 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
         floatv sum = (floatv)(0.0f);
         for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
         const int i = (ic * PIXELS + pixel) * N + n;
-        STOREV(epilogue(sum, BIAS_OF(ic), U_AT(i)), x + i);
+        STOREV(epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
     }
 }

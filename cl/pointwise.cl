@@ -86,6 +86,6 @@ kernel void epilogue_in_place(global float *y BIAS_PARAMETER U_PARAMETER)
     const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
-        STOREV(epilogue(AT(y), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
+        STOREV(epilogue(AT(y) ADDEND_AT(i), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
     }
 }

@@ -84,6 +84,18 @@ const op_case op_cases[] = {
     {CASE(DECONV, 127), .in = {BATCH(7, 1, 1), MATRIX(7, 13)}, .attr = {WINDOW(1, 1, 0)}},
     {CASE(DECONV, 128), .in = {BATCH(64, 1, 1), MATRIX(64, 577), BATCH(577, 1, 1)},
      .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_RELU}},
+    {CASE(DECONV, 127), .in = {BATCH(2, 1, 1), MATRIX(2, 33), BATCH(33, 1, 1), BATCH(33, 1, 1)},
+     .attr = {WINDOW(1, 1, 0), .has_addend = true, .grad_act = CLV_ACT_RELU, .rate = 0.3f}},
+    {CASE(DECONV, 13), .in = {BATCH(5, 3, 4), KERNEL(5, 2, 3), BATCH(2, 5, 7)},
+     .attr = {WINDOW(3, 2, 1), .has_addend = true}},
+    {CASE(CONV, 13), .in = {BATCH(5, 9, 7), KERNEL(6, 5, 3), VECTOR(6), BATCH(6, 5, 4), BATCH(6, 5, 4)},
+     .attr = {WINDOW(3, 2, 1), .has_bias = true, .has_addend = true, .act = CLV_ACT_SIGMOID, .grad_act = CLV_ACT_TANH}},
+    {CASE(CONV, 7), .in = {BATCH(2048, 1, 1), MATRIX(3, 2048), BATCH(3, 1, 1)},
+     .attr = {WINDOW(1, 1, 0), .has_addend = true}},
+    {CASE(DECONV, 127), .in = {BATCH(64, 1, 1), MATRIX(64, 33), BATCH(33, 1, 1)},
+     .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_RELU, .rate = 0.3f}},
+    {CASE(CONV, 13), .in = {BATCH(5, 9, 7), KERNEL(6, 5, 3), BATCH(6, 5, 4)},
+     .attr = {WINDOW(3, 2, 1), .grad_act = CLV_ACT_RELU, .rate = 0.1f}},
     {CASE(DECONV, 16), .in = {BATCH(2, 1, 1), MATRIX(2, 64), BATCH(64, 1, 1)},
      .attr = {WINDOW(1, 1, 0), .grad_act = CLV_ACT_SIGMOID}},
 
@@ -109,6 +121,24 @@ const op_case op_cases[] = {
     {CASE(CONV_WEIGHT, 128), .in = {BATCH(2, 1, 1), BATCH(64, 1, 1)}, .attr = {WINDOW(1, 1, 0)},
      .result = MATRIX(64, 2)},
 
+    /* conv_weight with the sums of an operand: x, y, the sums */
+    {CASE(CONV_WEIGHT, 127), .in = {BATCH(1, 28, 28), BATCH(7, 14, 14), VECTOR(7)}, .attr = {WINDOW(3, 2, 1), .sum_of = 2},
+     .result = KERNEL(7, 1, 3)},
+    {CASE(CONV_WEIGHT, 127), .in = {BATCH(1, 28, 28), BATCH(7, 14, 14), VECTOR(1)}, .attr = {WINDOW(3, 2, 1), .sum_of = 1},
+     .result = KERNEL(7, 1, 3)},
+    {CASE(CONV_WEIGHT, 16), .in = {BATCH(8, 14, 14), BATCH(16, 7, 7), VECTOR(16)}, .attr = {WINDOW(4, 2, 1), .sum_of = 2},
+     .result = KERNEL(16, 8, 4)},
+    {CASE(CONV_WEIGHT, 16), .in = {BATCH(13, 13, 9), BATCH(5, 4, 3), VECTOR(13)}, .attr = {WINDOW(3, 3, 0), .sum_of = 1},
+     .result = KERNEL(5, 13, 3)},
+    {CASE(CONV_WEIGHT, 64), .in = {BATCH(64, 7, 7), BATCH(33, 3, 3), VECTOR(64)}, .attr = {WINDOW(3, 2, 0), .sum_of = 1},
+     .result = KERNEL(33, 64, 3)},
+    {CASE(CONV_WEIGHT, 33), .in = {BATCH(2, 3, 17), BATCH(127, 1, 6), VECTOR(127)}, .attr = {WINDOW(2, 3, 0), .sum_of = 2},
+     .result = KERNEL(127, 2, 2)},
+    {CASE(CONV_WEIGHT, 128), .in = {BATCH(577, 1, 1), BATCH(64, 1, 1), VECTOR(64)}, .attr = {WINDOW(1, 1, 0), .sum_of = 2},
+     .result = MATRIX(64, 577)},
+    {CASE(CONV_WEIGHT, 13), .in = {BATCH(2, 1, 1), BATCH(127, 1, 1), VECTOR(127)}, .attr = {WINDOW(1, 1, 0), .sum_of = 2},
+     .result = MATRIX(127, 2)},
+
     {CASE(BIAS, 13), .in = {BATCH(7, 3, 5), VECTOR(7)}},
     {CASE(BIAS, 127), .in = {BATCH(1, 1, 1), VECTOR(1)}},
     {CASE(BIAS_GRAD, 13), .in = {BATCH(7, 3, 5)}},
@@ -120,6 +150,7 @@ const op_case op_cases[] = {
     {CASE(ACT, 127), .in = {BATCH(13, 1, 7)}, .attr = {.act = CLV_ACT_SIGMOID}},
     {CASE(ACT, 1), .in = {BATCH(3, 7, 13)}, .attr = {.act = CLV_ACT_TANH}},
     {CASE(ACT_GRAD, 13), .in = {BATCH(7, 3, 5), BATCH(7, 3, 5)}, .attr = {.act = CLV_ACT_RELU}},
+    {CASE(ACT_GRAD, 33), .in = {BATCH(13, 2, 3), BATCH(13, 2, 3)}, .attr = {.act = CLV_ACT_RELU, .rate = 0.5f}},
     {CASE(ACT_GRAD, 127), .in = {BATCH(1, 1, 1), BATCH(1, 1, 1)}, .attr = {.act = CLV_ACT_LEAKY_RELU, .slope = 0.01f}},
     {CASE(ACT_GRAD, 127), .in = {BATCH(13, 1, 7), BATCH(13, 1, 7)}, .attr = {.act = CLV_ACT_SIGMOID}},
     {CASE(ACT_GRAD, 1), .in = {BATCH(3, 7, 13), BATCH(3, 7, 13)}, .attr = {.act = CLV_ACT_TANH}},
@@ -163,6 +194,14 @@ const op_case op_cases[] = {
     {CASE(BCE, 13), .in = {BATCH(3, 7, 5), BATCH(3, 7, 5)}},
     {CASE(BCE_GRAD, 127), .in = {ONE, BATCH(1, 13, 7), BATCH(1, 13, 7)}},
     {CASE(BCE_GRAD, 7), .in = {ONE, BATCH(3, 1, 1), BATCH(3, 1, 1)}},
+    /* heads: y, t, the loss of each image */
+    {CASE(MSE_HEAD, 13), .in = {BATCH(7, 3, 5), BATCH(7, 3, 5), BATCH(1, 1, 1)}, .attr = {.alpha = 1}},
+    {CASE(MSE_HEAD, 127), .in = {BATCH(1, 28, 28), BATCH(1, 28, 28), BATCH(1, 1, 1)},
+     .attr = {.alpha = 0.7f, .act = CLV_ACT_SIGMOID}},
+    {CASE(MSE_HEAD, 1), .in = {BATCH(3, 1, 2), BATCH(3, 1, 2), BATCH(1, 1, 1)},
+     .attr = {.alpha = 2, .act = CLV_ACT_LEAKY_RELU, .slope = 0.1f}},
+    {CASE(BCE_HEAD, 13), .in = {BATCH(7, 3, 5), BATCH(7, 3, 5), BATCH(1, 1, 1)}, .attr = {.alpha = 1}},
+    {CASE(BCE_HEAD, 128), .in = {BATCH(1, 28, 28), BATCH(1, 28, 28), BATCH(1, 1, 1)}, .attr = {.alpha = 3}},
     {CASE(XENT, 127), .in = {BATCH(10, 1, 1), ONE}},
     {CASE(XENT, 1), .in = {BATCH(1, 1, 1), ONE}},
     {CASE(XENT, 13), .in = {BATCH(127, 1, 1), ONE}},
@@ -215,11 +254,14 @@ static clv_status build(const op_case *c, clv_graph *graph, clv_node *param, int
     clv_status status = CLV_OK;
     clv_node input[CLV_MAX_INPUTS];
     int inputs = 0;
+    const int written = clv_op_writes_input(c->op, &c->attr) ? clv_op_inputs(c->op, &c->attr) - 1 : -1;
     for (; inputs < CLV_MAX_INPUTS && c->in[inputs].rank > 0; inputs++) {
         char name[CLV_NAME_SIZE];
         const clv_shape *shape = &c->in[inputs];
         snprintf(name, sizeof name, "input%d", inputs);
-        if (shape->batched) {
+        if (inputs == written) {
+            CLV_TRY(clv_graph_add(graph, CLV_OP_RESULT, name, NULL, 0, &(clv_attr){0}, shape, &input[inputs], err));
+        } else if (shape->batched) {
             CLV_TRY(clv_graph_add(graph, CLV_OP_INPUT, name, NULL, 0, &(clv_attr){0}, shape, &input[inputs], err));
         } else {
             CLV_TRY(clv_graph_param(graph, name, shape->rank, shape->dim, &input[inputs], err));

@@ -118,3 +118,9 @@ const char *test_device(void)
     const char *device = getenv("CLAVE_TEST_DEVICE");
     return device && *device ? device : "auto";
 }
+
+void take_filter(void)
+{
+    const char *wanted = getenv("CLAVE_TEST_ONLY");
+    if (wanted) cmocka_set_test_filter(wanted);
+}

@@ -26,6 +26,8 @@ void write_small_mnist(const char *folder, uint32_t train, uint32_t test);
 bool have_opencl(void);
 /* The device tests run on: CLAVE_TEST_DEVICE or "auto". */
 const char *test_device(void);
+/* CLAVE_TEST_ONLY: the tests whose names match it (? and * as in a shell) run alone. */
+void take_filter(void);
 
 /* Asserts CLV_OK and shows the message otherwise. */
 #define assert_ok(call)                                                                                                \

@@ -149,7 +149,7 @@ static void bytes_are_a_function_of_the_contents(void **state)
     assert_int_equal(size[0], size[1]);
     assert_memory_equal(bytes[0], bytes[1], size[0]);
     assert_int_equal((bytes[0][0] | bytes[0][1] << 8) % 8, 0); /* data begins at a multiple of 8 */
-    assert_memory_equal(bytes[0] + 8, "{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"18446744073709551615\",",
+    assert_memory_equal(bytes[0] + 8, "{\"__metadata__\":{\"format\":\"clave-3\",\"seed\":\"18446744073709551615\",",
                         64);
     free(bytes[0]);
     free(bytes[1]);
@@ -282,10 +282,11 @@ static void broken_files_are_refused(void **state)
         {"{\"__metadata__\":[]," W "}", 8, "__metadata__"},
         {"{\"__metadata__\":{\"seed\":7}," W "}", 8, "no string"},
         {"{\"__metadata__\":{\"format\":\"clave-1\"}," W "}", 8, "'clave-1'"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\"}," W "}", 8, "nothing for 'seed'"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"18446744073709551616\"}," W "}", 8, "for 'seed'"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"data\":\"2\",\"step\":\"-1\"}," W "}", 8, "for 'step'"},
-        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\",\"data\":\"2\",\"step\":\"\"}," W "}", 8, "for 'step'"},
+        {"{\"__metadata__\":{\"format\":\"clave-2\",\"seed\":\"1\"}," W "}", 8, "another version wrote it; train the run again"},
+        {"{\"__metadata__\":{\"format\":\"clave-3\"}," W "}", 8, "nothing for 'seed'"},
+        {"{\"__metadata__\":{\"format\":\"clave-3\",\"seed\":\"18446744073709551616\"}," W "}", 8, "for 'seed'"},
+        {"{\"__metadata__\":{\"format\":\"clave-3\",\"seed\":\"1\",\"data\":\"2\",\"step\":\"-1\"}," W "}", 8, "for 'step'"},
+        {"{\"__metadata__\":{\"format\":\"clave-3\",\"seed\":\"1\",\"data\":\"2\",\"step\":\"\"}," W "}", 8, "for 'step'"},
         {"{\"w\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
          "w is F16 [2] instead of F32 [2] (clave reads F32 alone)"},
         {"{\"w\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}", 16,

@@ -16,8 +16,11 @@
 #include "base/philox.h"
 #include "base/text.h"
 #include "clave/config.h"
+#include "clave/device.h"
+#include "model/choices.h"
 #include "model/layers.h"
 #include "model/schema.h"
+#include "model/settings.h"
 
 /* fuzz_config.c */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -178,20 +181,20 @@ static const struct {
     {"[params]\na=1\na=1\n" LAYERS, "x.ini:3: 'a' was set before, in line 2", 1},
     {"[params]\n2a=1\n" LAYERS, "x.ini:2: '2a' is no name for a parameter", 1},
     /* Values. */
-    {"[train]\nepochs = 0\n" LAYERS, "x.ini:2: train.epochs = 0: must be integer from 1 to 1000000", 1},
+    {"[train]\nepochs = 0\n" LAYERS, "x.ini:2: train.epochs = 0: must be an integer from 1 to 1000000", 1},
     {"[train]\nepochs = 3.0\n" LAYERS, "x.ini:2: train.epochs = 3.0: must be", 1},
     {"[train]\nepochs = 99999999999999999999\n" LAYERS, "x.ini:2: train.epochs = 99999999999999999999: must be", 1},
-    {"[train]\nlr = 0\n" LAYERS, "x.ini:2: train.lr = 0: must be number above 0", 1},
-    {"[train]\nlr = 1e-60\n" LAYERS, "x.ini:2: train.lr = 1e-60: must be number above 0", 1},
+    {"[train]\nlr = 0\n" LAYERS, "x.ini:2: train.lr = 0: must be a number above 0", 1},
+    {"[train]\nlr = 1e-60\n" LAYERS, "x.ini:2: train.lr = 1e-60: must be a number above 0", 1},
     {"[train]\nlr = 1e39\n" LAYERS, "x.ini:2: train.lr = 1e39: must be", 1},
     {"[train]\nlr = nan\n" LAYERS, "x.ini:2: train.lr = nan: must be", 1},
     {"[train]\nlr = 1e-3x\n" LAYERS, "x.ini:2: train.lr = 1e-3x: must be", 1},
-    {"[train]\nbeta1 = 1\n" LAYERS, "x.ini:2: train.beta1 = 1: must be number of at least 0 and below 1", 1},
+    {"[train]\nbeta1 = 1\n" LAYERS, "x.ini:2: train.beta1 = 1: must be a number of at least 0 and below 1", 1},
     {"[train]\nbeta1 = 0.999999999999\n" LAYERS, "x.ini:2: train.beta1 = 0.999999999999: must be", 1},
     {"[train]\noptimizer = adm\n" LAYERS,
      "x.ini:2: train.optimizer = adm: must be one of adam, adamw, sgd; did you mean 'adam'?", 1},
     {"[plan]\nfuse = maybe\n" LAYERS, "x.ini:2: plan.fuse = maybe: must be true or false", 1},
-    {"[experiment]\nname = ../x\n" LAYERS, "x.ini:2: experiment.name = ../x: must be name", 1},
+    {"[experiment]\nname = ../x\n" LAYERS, "x.ini:2: experiment.name = ../x: must be a name", 1},
     {"[data]\npath =;x\n" LAYERS, "x.ini:2: data.path = ;x: no INI row can hold that", 1},
     /* Parameters. */
     {"[train]\nlr = $rate\n[params]\nrates = 1\n" LAYERS,
@@ -216,7 +219,7 @@ static const struct {
      "x.ini:2: a: conv needs channels=... (integer from 1 to 65536)", 1},
     {"[encoder]\na = reshape\n[decoder]\nb=flatten\n", "x.ini:2: a: reshape needs width=...", 3},
     {"[encoder]\na = linear units=2 units=3\n[decoder]\nb=flatten\n", "x.ini:2: a: 'units' is given twice", 1},
-    {"[encoder]\na = linear units=0\n[decoder]\nb=flatten\n", "x.ini:2: a: units = 0: must be integer from 1 to", 1},
+    {"[encoder]\na = linear units=0\n[decoder]\nb=flatten\n", "x.ini:2: a: units = 0: must be an integer from 1 to", 1},
     {"[encoder]\na = linear units=2 act=rleu\n[decoder]\nb=flatten\n",
      "x.ini:2: a: act = rleu: must be one of none, relu", 1},
     {"[encoder]\na = linear units = 2\n[decoder]\nb=flatten\n", "x.ini:2: a: 'units' is no argument: write name=value",
@@ -224,7 +227,7 @@ static const struct {
     {"[encoder]\na = linear units=$u\n[decoder]\nb=flatten\n", "x.ini:2: a: units: '$u' is not in [params]", 1},
     {"[encoder]\na-b = linear units=2\n[decoder]\nb=flatten\n", "x.ini:2: 'a-b' is no name for a layer", 0},
     {"[encoder]\na = dropout rate=1\n[decoder]\nb=flatten\n",
-     "x.ini:2: a: rate = 1: must be number of at least 0 and below 1", 1},
+     "x.ini:2: a: rate = 1: must be a number of at least 0 and below 1", 1},
     {"[decoder]\na = flatten\n[encoder]\na=flatten\n", "x.ini:2: layer 'a' has the name of one of [encoder] (x.ini:4)",
      1},
     /* What keys and layers ask of each other. */
@@ -282,7 +285,7 @@ static const struct {
     {"encoder.e2.units=1", "command line: [encoder] has no 'e2' to replace"},
     {"encoder.e2=flatten", "command line: [encoder] has no 'e2' to replace"},
     {"encoder.e1.unit=1", "command line: e1: linear has no argument 'unit'; did you mean 'units'?"},
-    {"encoder.e1.units=x", "command line: e1: units = x: must be integer"},
+    {"encoder.e1.units=x", "command line: e1: units = x: must be an integer"},
     {"encoder.e1=linaer units=2", "command line: e1: no layer type 'linaer'; did you mean 'linear'?"},
     {"data.path=a\nb", "command line: an override that no INI line could hold"},
     {"data.path=a ;b", "command line: an override that no INI line could hold"},
@@ -310,7 +313,7 @@ static void counts_problems_and_lines(void **state)
     const char *text = "[data]\npath = " HUNDRED_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES
         TEN_BYTES TEN_BYTES TEN_BYTES "0 ; " HUNDRED_BYTES "\n" LAYERS "[train]\nbatch = 0\nepochs = 0\nlr=0\n";
     assert_int_equal(clv_config_parse("x.ini", text, strlen(text), NULL, 0, &c, NULL, &err), CLV_ERR_CONFIG);
-    assert_string_equal(err.message, "x.ini:8: train.batch = 0: must be integer from 1 to 65536 (and 2 more errors)");
+    assert_string_equal(err.message, "x.ini:8: train.batch = 0: must be an integer from 1 to 65536 (and 2 more errors: clave check x.ini lists them)");
     assert_null(c);
     assert_int_equal(clv_config_parse("x.ini", NULL, 0, NULL, 0, &c, NULL, NULL), CLV_ERR_CONFIG);
 }
@@ -436,6 +439,36 @@ static void expect_load_refusal(const char *name, const char *expected)
     if (!strstr(err.message, expected)) fail_msg("'%s', not '%s'", err.message, expected);
 }
 
+/* What an included file sets for other experiments has no effect, no say, and a note; taking it back by its default is no
+ * error either. */
+static void passes_over_what_is_inherited(void **state)
+{
+    (void)state;
+    clv_config *c = NULL;
+    clv_error err = {0};
+    char note[CLV_NOTE_SIZE], *text;
+    write_file("rates.ini", "[transfer]\nfrom = runs/x\nreset = c\nrate = 0.5\n[loss]\nbeta = 3\n" LAYERS);
+    write_file("plain.ini", "include = rates.ini\n[transfer]\nfrom = none\nrate = 1\n");
+    write_file("own.ini", "include = rates.ini\n[transfer]\nfrom = none\nrate = 0.25\n");
+    expect_load_refusal("own.ini", "own.ini:4: transfer.rate has an effect only with a transfer.from other than none");
+    if (load("plain.ini", &c, &err) != CLV_OK) fail_msg("%s", err.message);
+    assert_string_equal(clv_config_string(c, "transfer.reset"), "none");
+    assert_true(clv_config_real(c, "loss.beta") == 1);
+    assert_true(clv_config_note(c, 0, note) && strstr(note, "rates.ini:3: transfer.reset has no effect here"));
+    assert_true(clv_config_note(c, 1, note) && strstr(note, "rates.ini:6: loss.beta") && strstr(note, "= vae"));
+    assert_false(clv_config_note(c, 2, note));
+    assert_int_equal(clv_config_print(c, &text, &err), CLV_OK);
+    assert_null(strstr(text, "\nbeta ="));
+    free(text);
+    assert_int_equal(clv_config_flatten(in_folder("plain.ini"), NULL, 0, NULL, 0, false, &text, &err), CLV_OK);
+    assert_null(strstr(text, "beta"));
+    assert_null(strstr(text, "reset"));
+    assert_non_null(strstr(text, "rate = 1\n")); /* the file's own */
+    free(text);
+    clv_config_destroy(c);
+    expect_load_refusal("rates.ini", "rates.ini:6: loss.beta has an effect only with experiment.task = vae");
+}
+
 static void refuses_includes(void **state)
 {
     (void)state;
@@ -512,9 +545,9 @@ static void tables_hold_together(void **state)
     for (int i = 0; i < CLV_KEYS; i++) {
         check_spec(&clv_key_table[i].value);
         assert_int_equal(clv_key_find_full(clv_key_table[i].full), i);
-        if (clv_key_table[i].when)
-            assert_int_equal(clv_key_table[clv_condition_split(clv_key_table[i].when).key].value.type,
-                             CLV_VALUE_CHOICE);
+        if (!clv_key_table[i].when) continue;
+        const clv_condition when = clv_condition_split(clv_key_table[i].when);
+        assert_true(clv_key_table[when.key].value.type == CLV_VALUE_CHOICE || *when.alternatives == '!');
     }
     for (int i = 0; i < CLV_DEFAULT_RULES; i++) {
         /* Defaults are filled in the table's order. */
@@ -800,9 +833,85 @@ static void survives_failed_allocations(void **state)
                          CLV_ERR_CONFIG);
 }
 
+/* A key whose choices code has as an enum: the word and the enumerator of each row of its list. */
+static void check_choice(const char *key, int place, const char *word)
+{
+    char override[80];
+    const char *overrides[] = {override};
+    const bool vae = !strcmp(word, "vae"), classify = !strcmp(word, "classify");
+    const char *text = vae ? VAE_LAYERS : classify ? LAYERS "[classifier]\nc1 = linear units=10\n" : LAYERS;
+    snprintf(override, sizeof override, "%s=%s", key, word);
+    clv_config *c = parse(text, overrides, 1);
+    assert_int_equal(clv_config_choice(c, key), place);
+    assert_string_equal(clv_config_string(c, key), word);
+    assert_string_equal(clv_key_table[clv_key_find_full(key)].value.choices[place], word);
+    clv_config_destroy(c);
+}
+
+static void gives_choices(void **state)
+{
+    (void)state;
+#define ROW(name, word) check_choice("experiment.task", CLV_TASK_##name, word);
+    CLV_TASK_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("train.schedule", CLV_SCHEDULE_##name, word);
+    CLV_SCHEDULE_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("search.method", CLV_METHOD_##name, word);
+    CLV_METHOD_LIST(ROW)
+#undef ROW
+#define ROW(name, word) check_choice("device.gemm", CLV_GEMM_##name, word);
+    CLV_GEMM_LIST(ROW)
+#undef ROW
+    clv_config *c = parse(LAYERS, NULL, 0);
+    assert_int_equal(clv_config_choice(c, "search.method"), CLV_METHOD_ASHA); /* a default */
+    clv_config_destroy(c);
+}
+
+static bool is_epochs(const clv_setting *setting, const void *context)
+{
+    (void)context;
+    return clv_setting_is(setting, "train.epochs") || clv_setting_is(setting, "device.");
+}
+
+/* Numbers by their value wherever they stand, all else by its text, however long. */
+static void compares_settings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool differ;
+    } cases[] = {
+        {"[train]\nlr = 1e-3\n", "[train]\nlr = 0.001\n", false},
+        {"[train]\nlr = 1e-3\n", "[train]\nlr = 0.0011\n", true},
+        {"[space]\ntrain.lr = 1e-3, 1e-2\n", "\n[space]\ntrain.lr = 0.001,0.01\n", false},
+        {"[space]\ntrain.lr = 1e-3, 1e-2\n", "[space]\ntrain.lr = 1e-3 1e-2\n", true},
+        {"[space]\ntrain.lr = log 1e-3..1e-2\n", "[space]\ntrain.lr = log 0.001..0.01\n", false},
+        {"[space]\ntrain.lr = log 1e-3..1e-2\n", "[space]\ntrain.lr = log 0.001..0.1\n", true},
+        {"[encoder]\nd = dropout rate=0.10\n", "[encoder]\nd = dropout rate=1e-1\n", false},
+        {"[encoder]\nd = dropout rate=0.10\n", "[encoder]\ne = dropout rate=0.10\n", true},
+        {"[data]\npath = run1e1\n", "[data]\npath = run10\n", true},
+        {"[train]\nlr = 1\n", "[loss]\nlr = 1\n", true},
+        {"[train]\nlr = 1\n", "[train]\nlr = 1\nbatch = 2\n", true},
+        {"[train]\nlr = 1 2\n", "[train]\nlr = 1\n", true},
+        {"[train]\nepochs = 3\nlr = 1\n[device]\nselect = gpu\n", "[train]\nepochs = 5\nlr = 1\n", false},
+        {"[train]\nepochs = 3\nlr = 1\n", "[train]\nlr = 2\n", true},
+        {"[x]\na = " HUNDRED_BYTES HUNDRED_BYTES HUNDRED_BYTES "1\n",
+         "[x]\na = " HUNDRED_BYTES HUNDRED_BYTES HUNDRED_BYTES "2\n", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clv_setting a, b;
+        if (clv_settings_differ(cases[i].a, cases[i].b, is_epochs, NULL, &a, &b) != cases[i].differ ||
+            clv_settings_differ(cases[i].b, cases[i].a, is_epochs, NULL, &a, &b) != cases[i].differ)
+            fail_msg("'%s' and '%s'", cases[i].a, cases[i].b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_choices),
+        cmocka_unit_test(compares_settings),
         cmocka_unit_test(gives_values),
         cmocka_unit_test(gives_layers),
         cmocka_unit_test(derives_defaults),
@@ -810,6 +919,7 @@ int main(void)
         cmocka_unit_test(refuses_overrides),
         cmocka_unit_test(counts_problems_and_lines),
         cmocka_unit_test(includes_files),
+        cmocka_unit_test(passes_over_what_is_inherited),
         cmocka_unit_test(refuses_includes),
         cmocka_unit_test(reads_shipped_experiments),
         cmocka_unit_test(tables_hold_together),

@@ -153,7 +153,7 @@ static void test_one_sample_is_the_elbo_of_that_sample(void **state)
     clv_session_close(s);
 
     clv_measures measures = {0};
-    assert_ok(clv_evaluate(vae_run, config, "test", NULL, &measures, err));
+    assert_ok(clv_evaluate(vae_run, config, &(clv_evaluate_options){0}, &measures, NULL, err));
     assert_close("bce", mean_loss, clv_measure_get(&measures, "bce"), 1e-6);
     assert_close("bound of evaluation's samples", bound, mean_ratio - clv_measure_get(&measures, "bce"), 1e-6);
     assert_true(mean_ratio < -1); /* the codes say something: the bound is not the cross-entropy */
@@ -165,13 +165,13 @@ static void measure_bounds(const char *backend, const int *samples, int counts, 
 {
     clv_config *config = config_of(vae_text, backend);
     clv_measures measures = {0};
-    assert_ok(clv_iwae(vae_run, config, "test", samples, counts, NULL, &measures, err));
-    assert_int_equal(measures.count, counts);
+    assert_ok(clv_evaluate(vae_run, config, &(clv_evaluate_options){NULL, samples, counts, NULL}, &measures, NULL, err));
+    assert_int_equal(measures.count, counts + 4); /* beside loss, bce, kl, elbo */
     for (int i = 0; i < counts; i++) {
-        char name[32] = "iwae";
-        if (i + 1 < counts) snprintf(name, sizeof name, "iwae_%d", samples[i]);
-        assert_string_equal(measures.of[i].name, name);
-        bound[i] = measures.of[i].value;
+        char name[32];
+        snprintf(name, sizeof name, "iwae_%d", samples[i]);
+        assert_string_equal(measures.of[4 + i].name, name);
+        bound[i] = measures.of[4 + i].value;
     }
     clv_config_destroy(config);
 }
@@ -206,11 +206,11 @@ static void test_bounds_that_cannot_be(void **state)
     clv_measures measures = {0};
     const int falling[] = {8, 8}, zero = 0, one = 1;
     clv_config *config = config_of(vae_text, NULL);
-    assert_refused(clv_iwae(vae_run, config, "test", falling, 2, NULL, &measures, err), CLV_ERR_CONFIG, "rising");
-    assert_refused(clv_iwae(vae_run, config, "test", &zero, 1, NULL, &measures, err), CLV_ERR_CONFIG, "from 1");
+    assert_refused(clv_evaluate(vae_run, config, &(clv_evaluate_options){NULL, falling, 2, NULL}, &measures, NULL, err), CLV_ERR_CONFIG, "rising");
+    assert_refused(clv_evaluate(vae_run, config, &(clv_evaluate_options){NULL, &zero, 1, NULL}, &measures, NULL, err), CLV_ERR_CONFIG, "from 1");
     clv_config_destroy(config);
     config = config_of(autoencoder_text, NULL);
-    assert_refused(clv_iwae(autoencoder_run, config, "test", &one, 1, NULL, &measures, err), CLV_ERR_CONFIG,
+    assert_refused(clv_evaluate(autoencoder_run, config, &(clv_evaluate_options){NULL, &one, 1, NULL}, &measures, NULL, err), CLV_ERR_CONFIG,
                    "need a likelihood");
     clv_config_destroy(config);
 }
@@ -231,7 +231,7 @@ static void test_scores_are_losses_by_image(void **state)
         const char *run = vae ? vae_run : autoencoder_run;
         clv_config *config = config_of(vae ? vae_text : autoencoder_text, NULL);
         clv_measures measures = {0};
-        assert_ok(clv_evaluate(run, config, "test", NULL, &measures, err));
+        assert_ok(clv_evaluate(run, config, &(clv_evaluate_options){0}, &measures, NULL, err));
         clv_score_result result = score(run, config, NULL, 0);
         assert_int_equal(result.count, TEST);
         assert_string_equal(result.measure, vae ? "negative_elbo" : "mse");
@@ -286,18 +286,18 @@ static void test_given_images_are_those_of_their_places(void **state)
     clv_images all = {0}, given = {0};
     const char *const data = clv_config_string(config, "data.path");
     assert_ok(clv_images_load(data, CLV_SPLIT_TRAIN, &all, err));
-    assert_ok(clv_given_read(config, "val", names, 2, &given, err));
+    assert_ok(clv_given_read(config, "val", names, 2, &given, NULL, err));
     assert_int_equal(given.count, 2);
     assert_memory_equal(given.pixel, all.pixel + (size_t)(TRAIN - 100 + 3) * PIXELS, PIXELS);
     assert_memory_equal(given.pixel + PIXELS, all.pixel + (size_t)(TRAIN - 100) * PIXELS, PIXELS);
     clv_images_free(&given);
-    assert_refused(clv_given_read(config, "val", (const char *const[]){"100"}, 1, &given, err), CLV_ERR_CONFIG,
+    assert_refused(clv_given_read(config, "val", (const char *const[]){"100"}, 1, &given, NULL, err), CLV_ERR_CONFIG,
                    "it has 100");
-    assert_refused(clv_given_read(config, "test", (const char *const[]){"99999999999999999999"}, 1, &given, err),
+    assert_refused(clv_given_read(config, "test", (const char *const[]){"99999999999999999999"}, 1, &given, NULL, err),
                    CLV_ERR_CONFIG, "it has 150");
-    assert_refused(clv_given_read(config, "test", (const char *const[]){"none.png"}, 1, &given, err), CLV_ERR_DATA,
+    assert_refused(clv_given_read(config, "test", (const char *const[]){"none.png"}, 1, &given, NULL, err), CLV_ERR_DATA,
                    "none.png");
-    assert_refused(clv_given_read(config, "tset", names, 1, &given, err), CLV_ERR_CONFIG, "no split");
+    assert_refused(clv_given_read(config, "tset", names, 1, &given, NULL, err), CLV_ERR_CONFIG, "no split");
     clv_train_parts parts;
     assert_ok(clv_train_split(config, TRAIN, &parts, err));
     assert_true(parts.train_count == TRAIN - 100 && parts.validation_count == 100);
@@ -387,7 +387,7 @@ static clv_status call(int what, clv_session *s, clv_error *err)
     clv_status status = CLV_OK;
     switch (what) {
     case GIVEN:
-        status = clv_given_read(s->config, "test", (const char *const[]){"1", "2"}, 2, &given, err);
+        status = clv_given_read(s->config, "test", (const char *const[]){"1", "2"}, 2, &given, NULL, err);
         clv_images_free(&given);
         return status;
     case CODES:

@@ -62,7 +62,7 @@ static void test_points(void **state)
     assert_ok(clv_latent_encode(s, &options, &code, err));
     options.of = "code ";
     assert_refused(clv_latent_encode(s, &options, &row, err), CLV_ERR_CONFIG,
-                   "there are: code, input, conv1, conv2, code");
+                   "there are: code, input, conv1, conv2");
     options.of = "conv2";
     assert_ok(clv_latent_encode(s, &options, &row, err));
     assert_int_equal(code.codes.count, TEST_IMAGES);

@@ -452,7 +452,7 @@ static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
     char name[40], print[33];
     uint8_t *bytes = NULL;
     call.lanes = LANES;
-    assert_ok(clv_launches_of(&be->info, &call, &list, err));
+    assert_ok(clv_launches_of(&be->info, &call, NULL, &list, err));
     assert_ok(clv_cl_program_key((clv_opencl *)be, &list.launch[0], &key, err));
     clv_hash_print(key, print);
     snprintf(name, sizeof name, "%s.bin", print);
@@ -759,6 +759,7 @@ int main(void)
     const char *seed = getenv("CLAVE_TEST_SEED");
     test_seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
     printf("# CLAVE_TEST_SEED=%llu\n", (unsigned long long)test_seed);
+    take_filter();
     private_cache();
     if (!have_opencl()) return 77;
     const struct CMUnitTest tests[] = {

@@ -563,7 +563,7 @@ static void panels_show_every_parameter(void **state)
     for (int i = 0; i < 5 * 40; i++) x[i] = fabs(point_x[i]) + 1e-3;
     for (int i = 0; i < 40; i++) y[i] = point_y[i];
     for (int panels = 1; panels <= 5; panels += 4) {
-        const clv_panels p = {"Trials", "loss", panels, 40, label, NULL, x, y, false};
+        const clv_panels p = {"Trials", "loss", panels, 40, label, NULL, x, y, false, NULL};
         image i = draw(write_panels, &p);
         const int found = pixels_of_colour(&i, clv_palette_line(0), 0.7);
         if (panels == 1) one = found;
@@ -572,11 +572,23 @@ static void panels_show_every_parameter(void **state)
         free(i.pixel);
     }
     for (int i = 0; i < 40; i++) y[i] = -1;
-    const clv_panels none = {"Trials", "loss", 1, 40, label, NULL, x, y, true};
+    const clv_panels none = {"Trials", "loss", 1, 40, label, NULL, x, y, true, NULL};
     image i = draw(write_panels, &none);
     assert_int_equal(pixels_of_colour(&i, clv_palette_line(0), 0.7), 0);
     assert_true(dark_in_the_middle(&i) > 100); /* says so */
     free(i.pixel);
+}
+
+/* Where the line of the least value (top 0) or of the greatest lies on the other one. */
+static int pixels_of_both(image *i, int top)
+{
+    const double opacity = 0.85;
+    const clv_colour over = clv_palette_ramp(top), under = clv_palette_ramp(!top);
+    const double white = (1 - opacity) * (1 - opacity), through = opacity * (1 - opacity);
+    const clv_colour both = {opacity * over.red + through * under.red + white,
+                             opacity * over.green + through * under.green + white,
+                             opacity * over.blue + through * under.blue + white};
+    return pixels_of_colour(i, both, 1);
 }
 
 /* Two lines over one another, the others elsewhere: the lower value's is seen, whichever comes first. */
@@ -584,27 +596,52 @@ static void the_lowest_line_lies_on_top(void **state)
 {
     (void)state;
     static const char *const name[] = {"a", "b"};
-    const double opacity = 0.85;
     double at[8][2];
-    for (int l = 0; l < 8; l++) at[l][0] = at[l][1] = l ? l : 1; /* too many places to list them */
+    for (int l = 0; l < 8; l++) at[l][0] = at[l][1] = l ? l : 1;
     for (int order = 0; order < 2; order++) {
         double value[8] = {order ? 7 : 0, order ? 0 : 7, 1, 2, 3, 4, 5, 6};
-        const clv_parallel p = {"Trials", "loss", 2, 8, name, NULL, &at[0][0], value};
+        const clv_parallel p = {"Trials", "loss", 2, 8, name, NULL, &at[0][0], value, NULL};
         image i = draw(write_parallel, &p);
-        for (int top = 0; top < 2; top++) {
-            const clv_colour over = clv_palette_ramp(top), under = clv_palette_ramp(!top);
-            const double white = (1 - opacity) * (1 - opacity), through = opacity * (1 - opacity);
-            const clv_colour both = {opacity * over.red + through * under.red + white,
-                                     opacity * over.green + through * under.green + white,
-                                     opacity * over.blue + through * under.blue + white};
-            const int found = pixels_of_colour(&i, both, 1);
-            if (top == 0)
-                assert_true(found > 500);
-            else
-                assert_int_equal(found, 0);
-        }
+        assert_true(pixels_of_both(&i, 0) > 500);
+        assert_int_equal(pixels_of_both(&i, 1), 0);
         free(i.pixel);
     }
+}
+
+/* Two lines in one place fan out where it is one of a list; a number of a range is where it is, however few there are.
+ */
+static void lines_fan_out_on_lists_alone(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"a", "b"};
+    static const bool listed[] = {true, true};
+    static const double at[3][2] = {{1, 1}, {1, 1}, {2, 2}}, value[3] = {0, 7, 3};
+    clv_parallel p = {"Trials", "loss", 2, 3, name, NULL, &at[0][0], value, NULL};
+    image i = draw(write_parallel, &p);
+    assert_true(pixels_of_both(&i, 0) > 500);
+    free(i.pixel);
+    p.listed = listed;
+    i = draw(write_parallel, &p);
+    assert_int_equal(pixels_of_both(&i, 0), 0);
+    free(i.pixel);
+}
+
+/* The same of points. */
+static void points_stand_aside_on_lists_alone(void **state)
+{
+    (void)state;
+    static const char *const label[] = {"a"};
+    static const bool listed[] = {true};
+    double x[40], y[40];
+    int found[2];
+    for (int n = 0; n < 40; n++) x[n] = n % 2, y[n] = 1 + n % 2;
+    for (int kind = 0; kind < 2; kind++) {
+        const clv_panels p = {"Trials", "loss", 1, 40, label, NULL, x, y, false, kind ? listed : NULL};
+        image i = draw(write_panels, &p);
+        found[kind] = pixels_of_colour(&i, clv_palette_line(0), 1); /* all on one another: no longer transparent */
+        free(i.pixel);
+    }
+    assert_true(found[0] > 50 && found[1] > 1.5 * found[0]);
 }
 
 static void empty_plots_say_so(void **state)
@@ -618,7 +655,8 @@ static void empty_plots_say_so(void **state)
     const clv_scatter scatter = {.title = "scatter", .x = nan, .y = nan, .count = 4, .equal = true},
                       nothing = {.title = "x"};
     const clv_panels panels = {.title = "panels", .panels = 0};
-    const clv_parallel parallel = {"parallel", "loss", 2, 2, name, NULL, nan, nan}, no_axes = {.title = "no axes"};
+    const clv_parallel parallel = {"parallel", "loss", 2, 2, name, NULL, nan, nan, NULL},
+                       no_axes = {.title = "no axes"};
     const clv_bars bars = {.title = "bars"};
     const struct {
         writer write;
@@ -660,10 +698,10 @@ static void hostile_plots_are_drawn(void **state)
     const clv_confusion confusion = {t, 30, long_names, wild_counts}, large = {t, 256, NULL, wild_counts},
                         one = {t, 1, long_names, wild_counts};
     const clv_bars bars = {t, t, 50, long_names, wild_values}, tall = {t, NULL, 800, long_names, wild_values};
-    const clv_panels panels = {t, t, 64, 50, long_names, all_log, wild_values, wild_values + 100, true},
-                     two = {t, t, 2, 50, long_names, NULL, wild_values, point_x, false};
-    const clv_parallel parallel = {t, t, 40, 50, long_names, all_log, wild_values, point_y},
-                       single = {t, t, 1, 50, long_names, NULL, wild_values, wild_values};
+    const clv_panels panels = {t, t, 64, 50, long_names, all_log, wild_values, wild_values + 100, true, all_log},
+                     two = {t, t, 2, 50, long_names, NULL, wild_values, point_x, false, NULL};
+    const clv_parallel parallel = {t, t, 40, 50, long_names, all_log, wild_values, point_y, all_log},
+                       single = {t, t, 1, 50, long_names, NULL, wild_values, wild_values, NULL};
     check_drawing(write_plot, &plot, "plot");
     check_drawing(write_plot, &log_plot, "log plot");
     check_drawing(write_scatter, &scatter, "scatter");
@@ -685,8 +723,8 @@ static void ordinary_plots_are_drawn(void **state)
     static const char *const name[] = {"params.conv1", "train.lr", "train.l2", "params.drop"};
     const clv_scatter scatter = scatter_of(10 * POINTS);
     const clv_bars bars = {"Importance", "share of the variance", 4, name, point_x};
-    const clv_panels panels = {"Trials", "loss", 4, 100, name, NULL, point_x, point_y, false};
-    const clv_parallel parallel = {"Trials", "loss", 4, 100, name, NULL, point_x, point_y};
+    const clv_panels panels = {"Trials", "loss", 4, 100, name, NULL, point_x, point_y, false, NULL};
+    const clv_parallel parallel = {"Trials", "loss", 4, 100, name, NULL, point_x, point_y, NULL};
     check_drawing(write_scatter, &scatter, "scatter");
     check_drawing(write_bars, &bars, "bars");
     check_drawing(write_panels, &panels, "panels");
@@ -761,6 +799,8 @@ int main(void)
         cmocka_unit_test(bars_are_as_long_as_their_values),
         cmocka_unit_test(panels_show_every_parameter),
         cmocka_unit_test(the_lowest_line_lies_on_top),
+        cmocka_unit_test(lines_fan_out_on_lists_alone),
+        cmocka_unit_test(points_stand_aside_on_lists_alone),
         cmocka_unit_test(empty_plots_say_so),
         cmocka_unit_test(ordinary_plots_are_drawn),
         cmocka_unit_test(hostile_plots_are_drawn),

@@ -31,6 +31,49 @@ says "check" "bad.ini:3"
 says "check" "bad.ini:5"
 refused 2 "did you mean 'lr'" "bad override" "$clave" train ini/smoke.ini train.lrr=1
 refused 2 "No such file" "missing file" "$clave" train "$folder/none.ini"
+refused 2 "(and 4 more errors: clave check $folder/bad.ini lists them)" "several errors" "$clave" train "$folder/bad.ini"
+refused 2 "must be a number above 0" "an article" "$clave" train ini/smoke.ini train.lr=0
+expect 2 "check --json of a bad file" "$clave" check "$folder/bad.ini" --json
+holds "check --json" 'len(o["errors"]) == 5 and "bad.ini:2" in o["errors"][0] and o["notes"] == []'
+expect 0 "check --json" "$clave" check ini/smoke.ini --json
+holds "check --json" 'o == {"file": "ini/smoke.ini", "errors": [], "notes": []}'
+expect 2 "check --json of layers that do not fit" "$clave" check ini/smoke.ini encoder.conv1.kernel=90 --json
+holds "check --json of layers" 'len(o["errors"]) == 1 and "conv1" in o["errors"][0]'
+
+# What an included file sets for other tasks is passed over, noted once, and not in resolved.ini; a row of one's own is refused.
+sed 's/^task = vae/task = autoencoder/; s/gaussian units/linear units/; s/^\[loss\]/[loss]\nbeta = 2/' ini/smoke.ini >"$folder/other.ini"
+grep -v beta "$folder/other.ini" >"$folder/base.ini" && printf '[transfer]\nreset = conv1\nrate = 0.5\n' >>"$folder/base.ini"
+printf 'include = base.ini\n[experiment]\nname = heir\n[data]\npath = %s\n' "$PWD/assets/mnist" >"$folder/heir.ini"
+refused 2 "loss.beta has an effect only with experiment.task = vae" "a row of one's own" "$clave" train "$folder/other.ini"
+refused 2 "transfer.rate has an effect only with a transfer.from other than none" "an override" "$clave" train ini/smoke.ini transfer.rate=0.5
+expect 0 "check of an heir" "$clave" check "$folder/heir.ini"
+says "check of an heir" "note: $folder/base.ini:"
+says "check of an heir" "transfer.reset has no effect here"
+expect 0 "check --json of an heir" "$clave" check "$folder/heir.ini" --json
+holds "check of an heir" 'len(o["notes"]) == 2 and o["errors"] == []'
+expect 0 "train an heir" "$clave" train "$folder/heir.ini" data.path="$data" data.validation=100 device.select="$select" train.epochs=1 --out "$folder/heir"
+[ "$(grep -c 'note: .*has no effect here' "$err")" -eq 2 ] || complain "train: the notes are not told once"
+expect 0 "eval of an heir" "$clave" eval "$folder/heir"
+[ -z "$(tail -c 1 "$folder/heir/results.json")" ] || complain "results.json does not end with a newline"
+(cd "$folder" && "$clave" train "$OLDPWD/ini/smoke.ini" data.path=nowhere device.select="$select" --out none >"$out" 2>"$err")
+grep -qF "no folder nowhere, looked for in $folder" "$err" || complain "a missing data folder: not where it was looked for"
+
+# Help says what an option means for the command.
+for words in "train:the run directory, made new" "train:last checkpoint of RUN" "search:the search's folder" "search:trials of SEARCH" \
+    "latent:RUN/latent/code" "latent:points, chosen by the seed" "manifold:side of the grid" "sample:report.samples" \
+    "reconstruct:report.reconstructions" "compare:draw a plot" "score:of a split alone"; do
+    expect 0 "help" "$clave" "${words%%:*}" --help
+    says "${words%%:*} --help" "${words#*:}"
+    [ "$(grep -c '^  --out ' "$out")" -eq 1 ] || complain "${words%%:*} --help: --out is not there once"
+done
+refused 2 "from 1 to 100" "a side too long" "$clave" manifold "$folder" --count 101
+expect 0 "explain --json" "$clave" explain train.batch --json
+holds "explain --json" '[k["name"] for k in o["keys"]] == ["train.batch"] and o["keys"][0]["default"] and o["layers"] == []'
+expect 0 "explain --json of all" "$clave" explain --json
+holds "explain --json" 'len(o["keys"]) > 60 and any(k.get("only_with") for k in o["keys"]) and len(o["layers"]) == 8'
+expect 0 "explain --json of a layer" "$clave" explain layer.conv.stride --json
+holds "explain --json" 'o["keys"] == [] and [a["name"] for a in o["layers"][0]["arguments"]] == ["stride"] and len(o["layers"]) == 1'
+refused 2 "did you mean" "explain --json of nothing" "$clave" explain train.bach --json
 expect 0 "explain" "$clave" explain train.batch
 says "explain" "train.batch"
 # shellcheck disable=SC2086 # $small is a list of words

@@ -40,14 +40,14 @@ expect 0 "latent --help" "$clave" latent --help
 says "latent --help" "usage: clave latent"
 expect 0 "latent" "$clave" latent "$run" --iterations 60
 for name in latent pca tsne; do
-    is_png "$run/latent/$name.png"
-    grep -q "</svg>" "$run/latent/$name.svg" || complain "$name.svg is not whole"
+    is_png "$run/latent/code/$name.png"
+    grep -q "</svg>" "$run/latent/code/$name.svg" || complain "$name.svg is not whole"
 done
 expect 0 "latent --method" "$clave" latent "$run" --method pca,tsne --iterations 20 --out "$folder/text"
 for text in "explained variance" "KL divergence" "k-NN accuracy" "trustworthiness" "gaps:"; do says "latent" "$text"; done
 [ "$(tail -n 1 "$out")" = "$folder/text" ] || complain "latent: the folder is not the last line"
 [ -e "$folder/text/latent.png" ] && complain "--method pca,tsne drew latent.png"
-check_files "$run/latent" 200 2 labelled
+check_files "$run/latent/code" 200 2 labelled
 
 # The same seed gives the same bytes; another one other points.
 for name in a b; do expect 0 "latent --count" "$clave" latent "$run" --count 50 --iterations 60 --out "$folder/$name"; done
@@ -90,8 +90,8 @@ sed 's/units=2 /units=1 /' ini/smoke.ini >"$folder/one.ini"
 # shellcheck disable=SC2086
 expect 0 "train code of 1" "$clave" train "$folder/one.ini" $small --out "$folder/one"
 expect 0 "latent of 1" "$clave" latent "$folder/one" --iterations 20
-is_png "$folder/one/latent/tsne.png"
-[ -e "$folder/one/latent/latent.png" ] && complain "drew a plane of one dimension"
+is_png "$folder/one/latent/code/tsne.png"
+[ -e "$folder/one/latent/code/latent.png" ] && complain "drew a plane of one dimension"
 refused 2 "there is no axis 1" "raw of 1" "$clave" latent "$folder/one" --method raw
 refused 2 "has one dimension" "pca of 1" "$clave" latent "$folder/one" --method pca
 
@@ -102,9 +102,27 @@ refused 2 "perplexity 30 must be from 1 to 6.333" "perplexity" "$clave" latent "
 refused 2 "at least 4 points" "3 points" "$clave" latent "$run" --count 3 --out "$folder/few"
 expect 0 "3 points raw" "$clave" latent "$run" --count 3 --method raw,pca --out "$folder/few"
 
+# A call leaves its own files alone beside nothing of another's; a refused one leaves those that are there.
+[ -e "$folder/few/tsne.png" ] && complain "3 points raw: tsne.png of 20 points stayed"
+[ -e "$folder/few/latent.png" ] || complain "3 points raw: there is no latent.png"
+cp -r "$folder/few" "$folder/before"
+for wrong in "--method raw,pca,tsne --perplexity 5000" "--axes 0,7" "--count 3" "--method raw,umap" "--of conv9" "--split tset"; do
+    # shellcheck disable=SC2086 # words
+    expect 2 "latent $wrong" "$clave" latent "$run" $wrong --out "$folder/few"
+    diff -r "$folder/before" "$folder/few" >"$out" || complain "latent $wrong: wrote or removed something"
+    # shellcheck disable=SC2086
+    expect 2 "latent $wrong" "$clave" latent "$run" $wrong --out "$folder/new"
+    [ -e "$folder/new" ] && complain "latent $wrong: made a folder"
+done
+expect 0 "latent --of conv1" "$clave" latent "$run" --of conv1 --method pca
+[ "$(tail -n 1 "$out")" = "$run/latent/conv1" ] || complain "latent --of conv1: not in a folder of its own"
+is_png "$run/latent/conv1/pca.png"
+is_png "$run/latent/code/tsne.png"
+
 # Usage.
 refused 2 "there is no method 'umap'" "method" "$clave" latent "$run" --method pca,umap
 refused 2 "no row 'conv9'" "row" "$clave" latent "$run" --of conv9
+grep -q 'there are: code, input, conv1, conv2$' "$err" || complain "row: not each name once"
 refused 2 "no split 'tset'" "split" "$clave" latent "$run" --split tset
 refused 2 "--axes takes two" "axes" "$clave" latent "$run" --axes 1
 refused 2 "--axes takes two" "same axes" "$clave" latent "$run" --axes 1,1

@@ -112,6 +112,16 @@ mkdir "$folder/from" && cp "$one/trials/0001/best.safetensors" "$folder/from/"
 (cd "$folder" && "$clave" search "$ini" data.path=mnist transfer.from=from/best.safetensors search.method=random search.trials=1 search.max_epochs=1 search.first=none space.params.width=16 --out moved) >"$out" 2>"$err" </dev/null
 for row in "path = $data" "from = $folder/from/best.safetensors"; do grep -qxF "$row" "$folder/moved/study.ini" || complain "study.ini has no '$row'"; done
 
+# A trial killed between its configuration and its first checkpoint begins anew.
+mkdir -p "$folder/begun/trials/0001" && echo "[train]" >"$folder/begun/trials/0001/resolved.ini"
+expect 0 "a trial that had only begun" "$clave" search "$ini" search.method=random search.trials=1 search.max_epochs=1 search.first=none --out "$folder/begun"
+[ "$(sql "$folder/begun" 'SELECT group_concat(state) FROM trial')" = done ] || complain "a trial that had only begun: is not done"
+grep -q '^epochs = 1$' "$folder/begun/trials/0001/resolved.ini" || complain "a trial that had only begun: has the old configuration"
+
+# The same numbers written otherwise are the same study; others are not.
+expect 0 "the same numbers" "$clave" search "$folder/begun" --resume search.first=none "space.train.lr=log 0.0001..0.1"
+expect 2 "other numbers" "$clave" search "$folder/begun" --resume "space.train.lr=log 0.0001..0.2"
+
 # Other methods.
 for method in grid random tpe; do
     expect 0 "$method" "$clave" search "$ini" search.method=$method search.trials=0 search.startup=2 space.train.lr=1e-3,1e-2 search.max_epochs=1 --out "$folder/$method"
@@ -179,6 +189,27 @@ grep -qF -- "--resume" "$err" || complain "interrupt: the message does not say h
 for child in $children; do kill -0 "$child" 2>/dev/null && complain "interrupt: worker $child lives on"; done
 expect 0 "resume after an interrupt" "$clave" search "$folder/cut" --resume
 cmp -s "$folder/cut/trials/0001/last.safetensors" "$folder/undisturbed/trials/0001/last.safetensors" || complain "interrupt: trial 1 has other weights"
+
+# No room: a limit on the size of files stands for a full disk. Nothing is half-written, one line says what to do, and then it goes on.
+# limited BLOCKS COMMAND...: no file grows beyond so many blocks of 512 bytes
+limited() {
+    # shellcheck disable=SC2016 # for the inner shell
+    sh -c 'ulimit -f "$1"; shift; exec "$@"' sh "$@"
+}
+few="search.method=random search.trials=2 search.max_epochs=2 search.first=none space.params.width=16"
+# shellcheck disable=SC2086 # a list of words
+refused 1 "begin again" "no room for a study" limited 8 "$clave" search "$ini" $few --out "$folder/room"
+refused 3 "could not begin" "a study that could not begin" "$clave" search "$folder/room" --resume
+# shellcheck disable=SC2086
+refused 1 "then go on by: clave search $folder/room --resume" "no room for a trial" limited 200 "$clave" search "$ini" $few --out "$folder/room"
+grep -qF "last.safetensors: File too large; allow larger files (ulimit -f)" "$err" || complain "no room for a trial: the message says $(cat "$err")"
+[ -z "$(find "$folder/room" -name '*.tmp*' -o -name '*-journal')" ] || complain "no room for a trial: something is left half-written"
+expect 0 "list where there was no room" "$clave" search "$folder/room" --list
+expect 0 "resume where there is room" "$clave" search "$folder/room" --resume
+[ "$(sql "$folder/room" 'SELECT count(*), sum(state = "done"), sum(epochs = 2) FROM trial')" = "2 2 2" ] || complain "no room: the trials are not done"
+refused 1 "ulimit -f" "no room for a run" limited 200 "$clave" train "$ini" params.width=16 train.epochs=1 --out "$folder/tight"
+[ -z "$(find "$folder/tight" -name '*.tmp*' -o -name '*.safetensors')" ] || complain "no room for a run: something is left half-written"
+expect 0 "the same with room" "$clave" train "$ini" params.width=16 train.epochs=1 --out "$folder/tight"
 
 # A study that is none any more.
 cp -r "$one" "$folder/damaged" && head -c 5000 /dev/urandom >"$folder/damaged/study.sqlite"

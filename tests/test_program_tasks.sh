@@ -27,6 +27,7 @@ exists "$run/figures/confusion.svg"
 grep -q '"confusion"' "$run/results.json" || complain "results.json has no confusion matrix"
 expect 0 "eval" "$clave" eval "$run"
 says "eval" "precision"
+[ "$(grep -c '^device: ' "$err")" -eq 1 ] || complain "eval of a classifier: opened the device more than once"
 expect 0 "eval --json" "$clave" eval "$run" --json
 holds "eval --json" "sum(sum(row) for row in o['confusion']) == 200 and len(o['classes']) == 10"
 holds "eval --json" "abs(o['measures']['accuracy'] - sum(o['confusion'][i][i] for i in range(10)) / 200) < 1e-9"

@@ -228,7 +228,10 @@ static void ticks_are_nice(void **state)
     check_axis(0.0347, 0.0651, false, 8, "0.035 0.040 0.045 0.050 0.055 0.060 0.065");
     check_axis(1, 50, true, 10, "5 10 15 20 25 30 35 40 45 50");
     check_axis(1, 3, true, 10, "1 2 3");
-    check_axis(1, 1, true, 10, "0 1 2");
+    check_axis(1, 1, true, 10, "1"); /* one epoch */
+    check_axis(1e-3, 1e-3, false, 10, "0.001");
+    check_axis(0.240331, 0.240354, false, 4, "0.24034 0.24035");
+    check_axis(1, 2, true, 10, "1 2");
     check_axis(-1, 1, false, 4,
                "\xe2\x88\x92"
                "1.0 \xe2\x88\x92"
@@ -397,10 +400,50 @@ static void legends_avoid_lines(void **state)
     clv_canvas_destroy(&canvas);
 }
 
+/* Rows with names are wider by them, captions that are broader than the images widen the cells, and a page that nobody can
+ * hold is refused. */
+static void galleries_hold_their_texts(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"original", "decoded"}, *const captions[] = {NULL, NULL, "0.01234", "17"};
+    float pixel[4 * 16] = {0};
+    char path[128];
+    clv_error err = {0};
+    clv_gallery g = {.title = "Two rows", .channels = 1, .height = 4, .width = 4, .count = 4, .columns = 2, .pixel = pixel};
+    int width[3], height[3];
+    g.scale = 40;
+    for (int i = 0; i < 3; i++) {
+        g.row_name = i > 0 ? names : NULL;
+        g.caption = i > 1 ? captions : NULL;
+        snprintf(path, sizeof path, "%s/gallery%d.png", folder, i);
+        assert_int_equal(clv_gallery_write(path, &g, &err), CLV_OK);
+        image drawn = read_png(path);
+        width[i] = drawn.width;
+        height[i] = drawn.height;
+        assert_true(has_clear_border(&drawn));
+        free(drawn.pixel);
+        remove(path);
+    }
+    assert_true(width[1] > width[0] && height[1] == height[0]);
+    assert_true(width[2] == width[1] && height[2] > height[1]); /* one row of captions, narrower than the images */
+    g.scale = 1;
+    g.columns = 4;
+    assert_int_equal(clv_gallery_write(path, &g, &err), CLV_OK);
+    image narrow = read_png(path);
+    assert_true(narrow.width >= 4 * 2 * 40); /* "0.01234" has more than 40 points, the images have 4 */
+    assert_true(has_clear_border(&narrow));
+    free(narrow.pixel);
+    remove(path);
+    g.scale = 10000;
+    assert_int_equal(clv_gallery_write(path, &g, &err), CLV_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "draw fewer images"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_come_back),
+        cmocka_unit_test(galleries_hold_their_texts),
         cmocka_unit_test(impossible_pictures_are_refused),
         cmocka_unit_test(same_picture_same_bytes),
         cmocka_unit_test(grids_place_their_images),

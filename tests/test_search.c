@@ -74,8 +74,8 @@ static void refuses_rows(void **state)
     expect_refusal("[space]\nparams.hh = 1, 2\n", "x.ini:11: with params.hh=1: [params] has no 'hh' to replace");
     expect_refusal("[space]\ntrain.batc = 1, 2\n", "did you mean 'batch'?");
     expect_refusal("[space]\nencoder.a.unit = 1, 2\n", "did you mean 'units'?");
-    expect_refusal("[space]\nparams.h = 8, 0\n", "x.ini:11: with params.h=0: x.ini:5: a: units = 0: must be integer");
-    expect_refusal("[space]\ntrain.lr = 1e-3, fast\n", "with train.lr=fast: train.lr = fast: must be number above 0");
+    expect_refusal("[space]\nparams.h = 8, 0\n", "x.ini:11: with params.h=0: x.ini:5: a: units = 0: must be an integer");
+    expect_refusal("[space]\ntrain.lr = 1e-3, fast\n", "with train.lr=fast: train.lr = fast: must be a number above 0");
     expect_refusal("[space]\ntrain.lr = -1..1\n", "with train.lr=-1");
     expect_refusal("[space]\ntrain.lr = 1e-2..1e-3\n", "the low end of a range is below its high end");
     expect_refusal("[space]\ntrain.l2 = log 0..1\n", "a logarithmic range lies above 0");
@@ -105,7 +105,7 @@ static void multiplies_parameters(void **state)
         assert_int_equal(clv_layer_int(layer, "units"), i ? 108 : 144);
         clv_config_destroy(config);
     }
-    expect_refusal("[train]\nlr = 2 * 3\n", "train.lr = 2 * 3: must be number");
+    expect_refusal("[train]\nlr = 2 * 3\n", "train.lr = 2 * 3: must be a number");
     const char *bad[][2] = {{"x = 3 * y\n", "x = 3 * y: a product takes whole numbers"},
                             {"x = 1.5 * 2\n", "takes whole numbers"},
                             {"x = 4294967296 * 4294967296\n", "the product is above"}};
@@ -839,6 +839,8 @@ static void refuses_studies(void **state)
     assert_refused(clv_search_reopen(folder, NULL, other, 1, err), CLV_ERR_CONFIG,
                    "began with [space] train.lr = log 1e-5..1, not with [space] train.lr = log 1e-4..1");
     assert_refused(clv_search_reopen(folder, NULL, longer, 1, err), CLV_ERR_CONFIG, "max_epochs");
+    static const char *const same[] = {"space.train.lr=log 0.00001..1.0"};
+    assert_ok(clv_search_reopen(folder, NULL, same, 1, err)); /* the same numbers */
     snprintf(ini, sizeof ini, "%s", test_path("study/study.ini"));
     assert_ok(clv_search_reopen(folder, ini, NULL, 0, err));
 

@@ -213,8 +213,7 @@ static void test_answers_add_up(void **state)
     clv_measures measures;
     uint32_t images = 0, right = 0;
     assert_ok(run("ini/transfer.ini", test_path("taught"), 0, (const char *const[]){"train.epochs=20", NULL}, err));
-    assert_ok(clv_evaluate(test_path("taught"), config, "test", NULL, &measures, err));
-    assert_ok(clv_evaluate_classes(test_path("taught"), config, "test", NULL, &figures, err));
+    assert_ok(clv_evaluate(test_path("taught"), config, &(clv_evaluate_options){0}, &measures, &figures, err));
     assert_int_equal(figures.classes, 10);
     for (int c = 0; c < 10; c++) {
         uint32_t row = 0;
@@ -315,7 +314,7 @@ static void test_last_weights_are_measured_where_the_run_says_so(void **state)
     clv_config *config = configure("ini/autoencoder.ini", more);
     clv_train_options options = {.out = test_path("last")};
     assert_ok(clv_train(config, &options, &result, err));
-    assert_ok(clv_evaluate(test_path("last"), config, "test", NULL, &later, err));
+    assert_ok(clv_evaluate(test_path("last"), config, &(clv_evaluate_options){0}, &later, NULL, err));
     assert_true(clv_measure_get(&result.test, "loss") == clv_measure_get(&later, "loss"));
     clv_config_destroy(config);
 }
@@ -340,7 +339,7 @@ static double measure_noise(const char *amount, const char *name)
     clv_measures measures;
     snprintf(noise, sizeof noise, "data.noise_amount=%s", amount);
     clv_config *config = configure("ini/denoise.ini", (const char *const[]){noise, NULL});
-    assert_ok(clv_evaluate(test_path("denoise"), config, "test", NULL, &measures, err));
+    assert_ok(clv_evaluate(test_path("denoise"), config, &(clv_evaluate_options){0}, &measures, NULL, err));
     clv_config_destroy(config);
     return clv_measure_get(&measures, name);
 }

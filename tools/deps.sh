@@ -7,7 +7,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-c-headers clinfo libclblast-dev libpng-dev zlib1g-dev
 libinih-dev libjansson-dev libcairo2-dev liblapacke-dev libsqlite3-dev fonts-dejavu-core libcmocka-dev"
-tests="clang libclang-rt-dev pocl-opencl-icd mesa-opencl-icd"
+tests="clang libclang-rt-dev pocl-opencl-icd mesa-opencl-icd oclgrind"
 # Compilers for GPUs that are not there (tests/portability); what apt does not offer is left out, and its targets are skipped.
 portability="clang-15 libclc-15 intel-opencl-icd libigc-dev"
 

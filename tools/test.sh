@@ -4,6 +4,7 @@
 #   clang      the same sources without warnings
 #   sanitize   address and undefined-behaviour sanitizers, every test
 #   rusticl    the OpenCL tests on a second implementation, where it is installed
+#   races      kernels with the launches of GPUs, watched by Oclgrind, where it is installed
 #   kernels    every kernel file read alone by an OpenCL C 1.2 compiler
 #   portability  every launch of a training step compiled for GPUs that are not there: no spills, enough multiply-adds
 # Ends with "N passed, N failed, N skipped"; a part that fails to build counts as failed. Build folders are kept below build/test
@@ -76,6 +77,34 @@ if [ -f $vendors/rusticl.icd ] && clinfo -l 2>/dev/null | grep -q llvmpipe && [ 
     run gcc --timeout-multiplier 4 test_ops test_golden test_opencl
 else
     echo "skipped: Rusticl with llvmpipe (mesa-opencl-icd) is not installed"
+    skipped=$((skipped + 1))
+fi
+
+# races NAME TEST PROGRAM SEED: no two work-items touch one place without a barrier between. Oclgrind exits 0 all the same: its log says.
+races() {
+    log="$dir/races-$1.log" out="$dir/races-$1.txt"
+    rm -f "$log"
+    env -u OCL_ICD_VENDORS CLAVE_TEST_SEED="$4" CLAVE_TEST_ONLY="$2" XDG_CACHE_HOME="$dir/races" \
+        oclgrind --data-races --log "$log" "$dir/gcc/tests/$3" >"$out" 2>&1
+    if [ -s "$log" ]; then
+        grep -E 'race|Kernel|^.At line' "$log" | head -n 4
+        fail "$2: a race of work-items, see $log"
+    elif ! grep -q "OK \] $2" "$out"; then
+        tail -n 5 "$out"
+        fail "$2 under Oclgrind"
+    else
+        passed=$((passed + 1))
+    fi
+}
+
+echo "== races"
+if command -v oclgrind >/dev/null && [ -f "$dir/gcc/build.ninja" ]; then
+    races pairs test_pairs_as_others test_ops 1
+    # The seed draws the device: a GPU of width 1, of width 4. (Oclgrind 21.10 cannot run the products of CPUs, which share nothing.)
+    races ops test_ops_as_others test_opencl 0
+    races vectors test_ops_as_others test_opencl 1
+else
+    echo "skipped: Oclgrind is not installed"
     skipped=$((skipped + 1))
 fi
 

@@ -5,7 +5,8 @@
  * `$name` or `${name}` in a value is replaced from [params], `$$` is a dollar, and a parameter may refer to those above
  * it; `include = other.ini` at the top, before any section, inherits that file's rows (paths are relative to the
  * including file; depth at most 16, no cycles), later rows win over included ones, but the same key twice in one file is
- * an error. [encoder], [decoder] and [classifier] hold layers, one row each, in order: `name = type key=value ...`; an including file
+ * an error. A key that has no effect beside the others is an error too, but passed over and noted where an included file sets
+ * it. [encoder], [decoder] and [classifier] hold layers, one row each, in order: `name = type key=value ...`; an including file
  * that has one of these sections replaces the whole section, and so with [space], whose rows say what a search varies:
  * `section.key = 1, 2, 4`, `section.key = log 1e-5..1e-2`, `section.key = int 16..128`. In [params] a product of whole numbers,
  * `flat = $conv3 * 9`, becomes its value. Lines are at most 198 bytes, comments not counted. */
@@ -45,6 +46,7 @@ void clv_config_destroy(clv_config *config);
  * mistake otherwise: assert). Strings live as long as the config. Two defaults follow other keys: loss.reconstruction is
  * bce for a vae, early_stopping.monitor is train.loss where data.validation is 0. */
 const char *clv_config_string(const clv_config *config, const char *key); /* strings, paths, choices */
+int clv_config_choice(const clv_config *config, const char *key); /* a choice's place in the order of `clave explain`, from 0 */
 int64_t clv_config_int(const clv_config *config, const char *key);
 double clv_config_real(const clv_config *config, const char *key);
 bool clv_config_bool(const clv_config *config, const char *key);
@@ -54,6 +56,11 @@ const char *clv_config_text(const clv_config *config, const char *key);
 bool clv_config_is_set(const clv_config *config, const char *key); /* by file or override */
 /* "ini/vae.ini:12", "command line" or "default". */
 const char *clv_config_where(const clv_config *config, const char *key);
+
+/* What a user should know of a configuration that is right: the rows of included files that have no effect here. False
+ * where there are no `number` + 1 of them. */
+#define CLV_NOTE_SIZE 512
+bool clv_config_note(const clv_config *config, int number, char text[CLV_NOTE_SIZE]);
 
 /* A layer row, its arguments checked and with defaults filled in. */
 typedef struct clv_layer {

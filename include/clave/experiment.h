@@ -66,19 +66,6 @@ clv_status clv_train(const clv_config *config, const clv_train_options *options,
 clv_status clv_run_config(const char *run, const char *const *overrides, int override_count, clv_config **config,
                           clv_error *err);
 
-/* Measures a run's weights, as it ended, on a split: "test", "val" or "train". What takes a run takes the weights that its
- * early_stopping.restore_best says: the best epoch's, or the last one's. */
-clv_status clv_evaluate(const char *run, const clv_config *config, const char *split, struct clv_log *log,
-                        clv_measures *measures, clv_error *err);
-
-/* The importance-weighted bound on log p(x) of a vae with cross-entropy (Burda et al. 2016, equation 8), in nats an image,
- * for each of samples[counts] (rising): the last as measure "iwae", the others as "iwae_K", added to what measures hold.
- * One sample gives the evidence lower bound, more give a tighter one. CLV_ERR_CONFIG for a run that is no such vae. */
-#define CLV_MAX_BOUNDS  6
-#define CLV_MAX_SAMPLES 10000
-clv_status clv_iwae(const char *run, const clv_config *config, const char *split, const int *samples, int counts,
-                    struct clv_log *log, clv_measures *measures, clv_error *err);
-
 /* A classifier's answers on a split. Start as {0}; free with clv_class_figures_free. */
 typedef struct clv_class_figures {
     int classes;
@@ -91,9 +78,23 @@ typedef struct clv_class_figures {
 } clv_class_figures;
 void clv_class_figures_free(clv_class_figures *figures);
 
-/* Measures a classifier's weights on a split, class by class; nothing (classes 0) for other tasks. */
-clv_status clv_evaluate_classes(const char *run, const clv_config *config, const char *split, struct clv_log *log,
-                                clv_class_figures *figures, clv_error *err);
+/* What to measure of a run's weights, as it ended, on a split. What takes a run takes the weights that its
+ * early_stopping.restore_best says: the best epoch's, or the last one's. */
+#define CLV_MAX_BOUNDS  6
+#define CLV_MAX_SAMPLES 10000
+typedef struct clv_evaluate_options {
+    const char *split;  /* "test" (NULL), "val" or "train" */
+    const int *samples; /* [bounds] rising: a vae's importance-weighted bounds, see below */
+    int bounds;         /* 0 .. CLV_MAX_BOUNDS */
+    struct clv_log *log;
+} clv_evaluate_options;
+
+/* The split's losses and what else the task has. With samples, for each K of them as measure "iwae_K", the
+ * importance-weighted bound on log p(x) of a vae with cross-entropy (Burda et al. 2016, equation 8), in nats an image: one
+ * sample gives the evidence lower bound, more give a tighter one. CLV_ERR_CONFIG for a run that is no such vae. classes
+ * (may be NULL) gets a classifier's answers, nothing (classes 0) of other tasks. */
+clv_status clv_evaluate(const char *run, const clv_config *config, const clv_evaluate_options *options,
+                        clv_measures *measures, clv_class_figures *classes, clv_error *err);
 
 /* What a classifier says of images given as PNG files or by their index in the split "test". */
 typedef struct clv_answers {
@@ -105,7 +106,8 @@ void clv_answers_free(clv_answers *answers);
 clv_status clv_classify(const char *run, const clv_config *config, const char *const *image, int images,
                         struct clv_log *log, clv_answers *answers, clv_error *err);
 
-/* Pictures of a run, written to `path` (NULL: its figures folder). path_out gets where. */
+/* Pictures of a run, written to `path` (NULL: RUN/pictures, under a name that says the settings; what training drew in
+ * RUN/figures stays as it is). path_out gets where. */
 typedef struct clv_picture_options {
     const char *path;
     uint64_t seed;
@@ -142,6 +144,7 @@ clv_status clv_sample(const char *run, const clv_config *config, const clv_sampl
  * index into the picture's split, or a PNG file. */
 #define CLV_MAX_STEPS 100
 typedef enum clv_way { CLV_WAY_BOTH, CLV_WAY_LINEAR, CLV_WAY_SPHERICAL } clv_way;
+extern const char *const clv_way_names[]; /* [clv_way]: "both", "linear", "spherical" */
 typedef struct clv_interpolate_options {
     clv_picture_options picture; /* count: steps, the two codes included, 2 .. CLV_MAX_STEPS; 0: 10 */
     const char *from, *to;
@@ -176,7 +179,7 @@ clv_status clv_compare(const char *const *run, int runs, const clv_compare_optio
 /* How unlike the training images each image is: its reconstruction error, mse or bce as the run's loss has it, of a vae
  * with bce its negative evidence lower bound. Higher is more anomalous. */
 typedef struct clv_score_options {
-    clv_picture_options picture; /* split: NULL is "test"; path: NULL draws a split's extremes to RUN/figures/anomalies.png, and
+    clv_picture_options picture; /* split: NULL is "test"; path: NULL draws a split's extremes to RUN/pictures, and
                                     named images not at all; count: most anomalous and least anomalous drawn, 0: 10 */
     const char *const *names; /* indices into the split, or PNG files; none: the whole split */
     int name_count;
@@ -242,6 +245,22 @@ typedef struct clv_roofline {
 typedef struct clv_roofline_family clv_roofline_family;
 typedef struct clv_roofline_class clv_roofline_class;
 clv_status clv_roofline_of(const clv_config *config, clv_roofline *roofline, clv_error *err);
+
+/* Faster kernels for an experiment's products on its device, kept for all runs to come: `clave tune`. */
+typedef struct clv_tune_options {
+    double seconds; /* of tuning, at most */
+    struct clv_log *log;
+    const volatile int *stop;                            /* set: no further candidate; may be NULL */
+    void (*tell)(void *context, const clv_tuned *tuned); /* after each kind of call, those that take longest first */
+    void *context;
+} clv_tune_options;
+typedef struct clv_tune_result {
+    char device[512];
+    double seconds;                       /* of tuning */
+    double step_ms_before, step_ms_after; /* of a training step, timed in turns */
+    bool kept;                            /* the step is faster: what was found counts; else all is as before */
+} clv_tune_result;
+clv_status clv_tune(const clv_config *config, const clv_tune_options *options, clv_tune_result *result, clv_error *err);
 
 /* What a training step will be: `clave summary`. */
 typedef struct clv_summary_result {

@@ -69,13 +69,17 @@ typedef struct clv_shape {
 typedef struct clv_attr {
     int kernel, stride, pad; /* conv, deconv, conv_weight: square kernels, the same stride and pad on both axes */
     int out_pad;             /* deconv: rows and columns added at the bottom and right, 0 <= out_pad < stride */
-    clv_act act;             /* act, act_grad; products: the activation fused behind the bias */
+    clv_act act;             /* act, act_grad, mse_head; products: the activation fused behind the bias */
     float slope;             /* leaky_relu: for x < 0; 0.01 where the model does not say */
     bool has_bias;           /* products, fused: the input after the required ones is a bias [channels of the result] */
+    bool has_addend;         /* conv, deconv, fused: the next input has the result's shape and is added before act */
     clv_act grad_act;        /* products, fused: the last input u has the result's shape, u = act(.); the result is
                                 multiplied by act'(u). CLV_ACT_NONE: no such input */
-    float rate;              /* dropout: probability of 0, in [0, 1) */
-    float alpha;             /* scale, mean_grad; affinity: the perplexity */
+    float rate;              /* dropout: probability of 0, in [0, 1). act_grad and grad_act of relu, fused: of a dropout
+                                behind the activation; u is its output then, and the result is u > 0 ? . / (1 - rate) : 0 */
+    int sum_of;              /* conv_weight, fused: input sum_of - 1 is summed over y, x, n as well, a bias gradient, into
+                                the last input, a RESULT [channels]. 0: no such input */
+    float alpha;             /* scale, mean_grad, mse_head, bce_head; affinity: the perplexity */
     uint32_t stream;         /* dropout, noise, sample, sample_grad: Philox stream, the same in an op and its gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
     int slot;                /* record: column of the trace */
@@ -124,9 +128,14 @@ void clv_graph_mark_output(clv_graph *graph, clv_node node);
  * A parameter that the loss does not depend on is CLV_ERR_CONFIG, by name. */
 clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *param, int params, clv_node *gradient, clv_error *err);
 
-/* Fusion (bias and activation into products, an activation's gradient into the product before it): rewrites the graph in
- * place; results that outputs and parameters have are the same up to rounding. Idempotent. */
+/* Fusion (bias and activation into products, an activation's gradient into the product before it, a loss with its
+ * gradient, a bias's gradient with its weight's; src/graph/fuse.c): rewrites the graph in place; results that outputs and parameters have are the same up to rounding. Idempotent. */
 clv_status clv_graph_fuse(clv_graph *graph, clv_error *err);
+
+/* Inputs that a node of this op and these attributes has: the required ones and those of its fused form. */
+int clv_op_inputs(clv_op op, const clv_attr *attr);
+/* Whether its last input is a RESULT, which it writes. */
+bool clv_op_writes_input(clv_op op, const clv_attr *attr);
 
 /* Real multiply-adds of one image through a node, taps on the zero border not counted; 0 for all but products. */
 uint64_t clv_node_multiply_adds(const clv_graph *graph, clv_node node);

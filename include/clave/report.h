@@ -60,14 +60,15 @@ typedef struct clv_scatter {
 } clv_scatter;
 clv_status clv_scatter_write(const char *path, const clv_scatter *scatter, clv_error *err);
 
-/* Images with a line of text under each, row by row. */
+/* Images with a line of text under each, row by row, and the name of each row at its left. */
 typedef struct clv_gallery {
     const char *title;
     int channels, height, width; /* of an image */
     int count, columns;          /* columns >= 1 */
     const float *pixel;          /* [image][c][y][x], 0 .. 1 */
-    const char *const *caption;  /* [count] */
+    const char *const *caption;  /* [count]; NULL: none under that image */
     int scale;                   /* >= 1: points a pixel */
+    const char *const *row_name; /* [rows]; NULL: none */
 } clv_gallery;
 clv_status clv_gallery_write(const char *path, const clv_gallery *gallery, clv_error *err);
 
@@ -99,11 +100,12 @@ typedef struct clv_panels {
     const double *x;            /* [panel][point] */
     const double *y;            /* [point] */
     bool log_y;
+    const bool *listed; /* [panels] a list's values: few have a number each, and their points stand a little aside; NULL: none */
 } clv_panels;
 clv_status clv_panels_write(const char *path, const clv_panels *panels, clv_error *err);
 
 /* Parallel coordinates: one line a trial across the axes, coloured by its value, the lowest values darkest and on top, with a colour bar
- * at the right. Lines fan out a little on axes of few values, so that none hides the others. A line without a value is left out, one
+ * at the right. Lines fan out a little on axes of few listed values, so that none hides the others. A line without a value is left out, one
  * without a place on an axis has a gap there. */
 typedef struct clv_parallel {
     const char *title, *value_label;
@@ -112,6 +114,7 @@ typedef struct clv_parallel {
     const bool *log_axis;         /* [axes]; NULL: none */
     const double *at;             /* [line][axis] */
     const double *value;          /* [line] */
+    const bool *listed;           /* [axes] a list's values, not those of a range; NULL: none */
 } clv_parallel;
 clv_status clv_parallel_write(const char *path, const clv_parallel *parallel, clv_error *err);
 

@@ -35,7 +35,7 @@ typedef struct tsne {
 
 double clv_tsne_most_perplexity(int points) { return (points - 1) / 3.0; }
 
-static clv_status check(const clv_points *points, const clv_tsne_options *o, clv_error *err)
+clv_status clv_tsne_check(const clv_points *points, const clv_tsne_options *o, clv_error *err)
 {
     clv_status status = CLV_OK;
     const double most = clv_tsne_most_perplexity(points->count);
@@ -210,7 +210,7 @@ done:
 clv_status clv_tsne(clv_backend *be, const clv_points *points, const clv_tsne_options *options, float *map, double *kl,
                     clv_error *err)
 {
-    clv_status status = check(points, options, err);
+    clv_status status = clv_tsne_check(points, options, err);
     if (status != CLV_OK) return status;
     tsne t = {.be = be, .points = points, .options = options};
     t.width = (points->count + WIDTH - 1) / WIDTH * WIDTH;

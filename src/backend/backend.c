@@ -150,13 +150,6 @@ done:
     return status;
 }
 
-static int inputs_of(const clv_call *call)
-{
-    const bool product = clv_op_table[call->op].family == CLV_FAMILY_PRODUCT;
-    return clv_op_table[call->op].inputs + (product && call->attr.has_bias) +
-           (product && call->attr.grad_act != CLV_ACT_NONE);
-}
-
 /* Ops without a result among the operands: they write the trace or the parameters. */
 static bool has_result(clv_op op) { return op != CLV_OP_RECORD && clv_op_table[op].family != CLV_FAMILY_OPTIM; }
 
@@ -173,8 +166,9 @@ static clv_status check_call(const clv_backend *be, const clv_plan *plan, const 
     CLV_REQUIRE((int)call->op >= 0 && call->op < CLV_OP_COUNT, CLV_ERR_INTERNAL, "'%s': there is no operation %d",
                 call->name, (int)call->op);
     const char *op = clv_op_table[call->op].name;
-    CLV_REQUIRE(call->inputs == inputs_of(call), CLV_ERR_INTERNAL, "'%s' (%s): %d inputs instead of %d", call->name, op,
-                call->inputs, inputs_of(call));
+    const int inputs = clv_op_inputs(call->op, &call->attr);
+    CLV_REQUIRE(call->inputs == inputs, CLV_ERR_INTERNAL, "'%s' (%s): %d inputs instead of %d", call->name, op,
+                call->inputs, inputs);
     CLV_REQUIRE(call->lanes == plan->lanes, CLV_ERR_INTERNAL, "'%s' (%s): %d lanes in a plan of %d", call->name, op,
                 call->lanes, plan->lanes);
     for (int i = 0; i < call->inputs; i++) CLV_TRY(check_operand(be, plan, call, &call->in[i], "input", err));
@@ -322,6 +316,25 @@ clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err)
 {
     *gflops = 0;
     return be->ops->peak ? be->ops->peak(be, gflops, err) : CLV_OK;
+}
+
+clv_status clv_backend_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning,
+                            clv_error *err)
+{
+    return be->ops->tune ? be->ops->tune(be, plan, plans, tuning, err) : CLV_OK;
+}
+
+clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err)
+{
+    clv_status status = be->ops->kernels ? be->ops->kernels(be, plan, text, err) : CLV_OK;
+    if (status == CLV_OK && text->failed)
+        status = clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the list of kernels");
+    return status;
+}
+
+clv_status clv_backend_restore(clv_backend *be, const char *kernels, clv_error *err)
+{
+    return be->ops->restore ? be->ops->restore(be, kernels, err) : CLV_OK;
 }
 
 const char *clv_backend_notices(const clv_backend *be) { return be->ops->notices ? be->ops->notices(be) : ""; }

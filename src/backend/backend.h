@@ -3,6 +3,7 @@
 #ifndef CLAVE_BACKEND_H
 #define CLAVE_BACKEND_H
 
+#include "base/text.h"
 #include "clave/device.h"
 #include "graph/plan.h"
 
@@ -25,6 +26,17 @@ typedef struct clv_bindings {
     clv_device_dataset dataset[CLV_MAX_DATASETS];
 } clv_bindings;
 
+/* What the tuner may spend, and whom it tells. */
+typedef struct clv_tuning {
+    double seconds;             /* at most; a candidate that runs is waited for */
+    int candidates;             /* of a kind of call, at most; 0: 60 */
+    bool first_runs;            /* only calls that were never tuned on this device */
+    bool unmeasured;            /* only where the device's class has no measured defaults */
+    const volatile int *stop;   /* set: no further candidate; may be NULL */
+    void (*tell)(void *context, const clv_tuned *tuned); /* after each kind of call; may be NULL */
+    void *context;
+} clv_tuning;
+
 /* Every function of the table may assume valid arguments: the wrapper below checked them. Buffers of
  * floating-point numbers have element_size bytes an element (double: 8) but are read and written as float. */
 typedef struct clv_backend_ops {
@@ -41,6 +53,9 @@ typedef struct clv_backend_ops {
     uint64_t (*program_bytes)(const clv_program *program);      /* device memory it holds beside its bindings: scratch, step values */
     clv_status (*program_trace)(clv_backend *be, clv_program *program, const clv_step *step, FILE *out, clv_error *err); /* may be NULL */
     clv_status (*peak)(clv_backend *be, double *gflops, clv_error *err);                                                 /* may be NULL */
+    clv_status (*tune)(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning, clv_error *err); /* may be NULL */
+    clv_status (*kernels)(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);                           /* may be NULL */
+    clv_status (*restore)(clv_backend *be, const char *kernels, clv_error *err);                                            /* may be NULL */
     const char *(*notices)(const clv_backend *be);                                                                       /* may be NULL */
 } clv_backend_ops;
 
@@ -76,6 +91,15 @@ clv_status clv_program_trace(clv_backend *be, clv_program *program, const clv_st
 /* The arithmetic peak, measured now: GFLOP/s of independent fused multiply-adds on all compute units (2 FLOPs each); 0 where the backend
  * cannot say. */
 clv_status clv_backend_peak(clv_backend *be, double *gflops, clv_error *err);
+
+/* Looks for faster kernels for each kind of call of the plans, those that take longest first: candidates are held against the
+ * reference, then timed in turns with the one in force. Programs made from then on have what won, in this process and in later
+ * ones. Nothing where the backend has no choice. */
+clv_status clv_backend_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning, clv_error *err);
+/* Appends the choices in force for the plan's calls, a line each: options.kernels of a run that is to go on with them. */
+clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);
+/* Takes back what the tuner found since clv_backend_kernels wrote this, for later processes too. */
+clv_status clv_backend_restore(clv_backend *be, const char *kernels, clv_error *err);
 
 /* What the user should know ("fc: CLBlast fails its self-test ..."), a line each; "" where there is nothing. */
 const char *clv_backend_notices(const clv_backend *be);

@@ -6,25 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/trial.h"
 #include "base/memory.h"
 #include "base/try.h"
 
 enum { SELFTEST_SEED = 20220117 };
-
-static clv_status run_both(clv_backend *be, clv_backend *reference, const clv_trial *trial, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    float *wanted = clv_alloc(trial->results, sizeof *wanted, err), *got = clv_alloc(trial->results, sizeof *got, err);
-    CLV_REQUIRE(wanted && got, CLV_ERR_INTERNAL, "out of memory for the self-test of '%s'", trial->call.name);
-    CLV_TRY(clv_trial_run(reference, trial, wanted, err));
-    CLV_TRY(clv_trial_run(be, trial, got, err));
-    CLV_TRY(clv_trial_compare(trial, wanted, got, err));
-done:
-    free(wanted);
-    free(got);
-    return status;
-}
 
 /* The work of pairs grows with the square of the points, and the reference would take minutes over thousands. Fewer
  * points, the same rest behind whole vectors and tiles, run the same code. */
@@ -43,23 +28,47 @@ static clv_call stand_in(const clv_call *call, int *batch)
     return small;
 }
 
-clv_status clv_selftest_call(clv_backend *be, const clv_call *call, int batch, clv_error *err)
+clv_status clv_selftest_open(const clv_call *call, int batch, clv_selftest *test, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_backend *reference = NULL;
-    clv_trial trial = {0};
-    if (!clv_trial_applies(call->op)) return CLV_OK;
     CLV_TRY(clv_cpu_backend_create(clv_op_table[call->op].family != CLV_FAMILY_PRODUCT, &reference, err));
     const clv_call tested = stand_in(call, &batch);
-    CLV_TRY(clv_trial_create(&tested, batch, CLV_TRIAL_EXACT, SELFTEST_SEED, &trial, err));
-    status = run_both(be, reference, &trial, err);
+    CLV_TRY(clv_trial_create(&tested, batch, CLV_TRIAL_EXACT, SELFTEST_SEED, &test->trial, err));
+    test->wanted = clv_alloc(test->trial.results, sizeof *test->wanted, err);
+    test->got = clv_alloc(test->trial.results, sizeof *test->got, err);
+    CLV_REQUIRE(test->wanted && test->got, CLV_ERR_INTERNAL, "out of memory for the self-test of '%s'", call->name);
+    CLV_TRY(clv_trial_run(reference, &test->trial, test->wanted, err));
+done:
+    clv_backend_destroy(reference);
+    return status;
+}
+
+clv_status clv_selftest_run(clv_backend *be, const clv_selftest *test, clv_error *err)
+{
+    clv_status status = clv_trial_run(be, &test->trial, test->got, err);
+    if (status == CLV_OK) status = clv_trial_compare(&test->trial, test->wanted, test->got, err);
     if (status == CLV_ERR_DEVICE)
         clv_fail_in(err, status,
                     "%s fails its self-test (choose another device by device.select, or update its driver)",
                     be->info.name);
-done:
-    clv_trial_destroy(&trial);
-    clv_backend_destroy(reference);
+    return status;
+}
+
+void clv_selftest_close(clv_selftest *test)
+{
+    clv_trial_destroy(&test->trial);
+    free(test->wanted);
+    free(test->got);
+}
+
+clv_status clv_selftest_call(clv_backend *be, const clv_call *call, int batch, clv_error *err)
+{
+    clv_selftest test = {0};
+    if (!clv_trial_applies(call->op)) return CLV_OK;
+    clv_status status = clv_selftest_open(call, batch, &test, err);
+    if (status == CLV_OK) status = clv_selftest_run(be, &test, err);
+    clv_selftest_close(&test);
     return status;
 }
 
@@ -73,9 +82,10 @@ static bool is_repeat(const clv_call *a, const clv_call *b)
     x.dataset = y.dataset;
     const bool same_attr = x.kernel == y.kernel && x.stride == y.stride && x.pad == y.pad && x.act == y.act &&
                            x.slope == y.slope && x.has_bias == y.has_bias && x.grad_act == y.grad_act &&
-                           x.rate == y.rate && x.alpha == y.alpha && x.beta1 == y.beta1 && x.beta2 == y.beta2 &&
-                           x.eps == y.eps && x.l2 == y.l2 && x.weight_decay == y.weight_decay &&
-                           x.momentum == y.momentum && x.rated == y.rated;
+                           x.rate == y.rate && x.sum_of == y.sum_of && x.has_addend == y.has_addend &&
+                           x.alpha == y.alpha && x.beta1 == y.beta1 && x.beta2 == y.beta2 && x.eps == y.eps &&
+                           x.l2 == y.l2 && x.weight_decay == y.weight_decay && x.momentum == y.momentum &&
+                           x.rated == y.rated;
     if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained)
         return false;
     for (int i = 0; i < a->inputs; i++)

@@ -67,7 +67,7 @@ static float padding_of(const clv_call *call, int input)
     case CLV_OP_BIAS_GRAD:
         return 0;
     case CLV_OP_CONV_WEIGHT:
-        return input == 1 ? 0 : 3;
+        return input == 1 || input + 1 == call->attr.sum_of ? 0 : 3;
     case CLV_OP_XENT:
         return input == 1 ? 0 : 3;
     case CLV_OP_XENT_GRAD:
@@ -91,6 +91,13 @@ static void spread(const stage *s, const clv_operand *operand, const float *valu
         for (size_t n = 0; n < lanes; n++) to[f * lanes + n] = n < batch ? values[f * batch + n] : padding;
 }
 
+static void fill_result(const stage *s, const clv_operand *result)
+{
+    float *to = s->before[result->space] + result->offset;
+    const size_t elements = clv_operand_elements(result, s->call.lanes);
+    for (size_t j = 0; j < elements; j++) to[j] = NAN;
+}
+
 static clv_status fill_spaces(stage *s, clv_error *err)
 {
     for (int i = 0; i < CLV_SPACE_COUNT; i++) {
@@ -101,12 +108,12 @@ static clv_status fill_spaces(stage *s, clv_error *err)
         if (!s->before[i] || !s->after[i]) return CLV_ERR_INTERNAL;
         for (size_t j = 0; j < elements; j++) s->before[i][j] = guard_value;
     }
-    for (int i = 0; i < s->call.inputs; i++) spread(s, &s->call.in[i], s->trial->in[i], padding_of(&s->call, i));
-    if (has_result(&s->call)) {
-        float *to = s->before[s->call.out.space] + s->call.out.offset;
-        const size_t elements = clv_operand_elements(&s->call.out, s->call.lanes);
-        for (size_t j = 0; j < elements; j++) to[j] = NAN;
-    }
+    for (int i = 0; i < s->call.inputs; i++)
+        if (clv_call_writes(&s->call, i))
+            fill_result(s, &s->call.in[i]);
+        else
+            spread(s, &s->call.in[i], s->trial->in[i], padding_of(&s->call, i));
+    if (has_result(&s->call)) fill_result(s, &s->call.out);
     if (is_optimiser(s->call.op))
         for (int i = 0; i < CLV_TRIAL_STATES; i++)
             memcpy(s->before[CLV_SPACE_PARAM + i], s->trial->state[i], s->call.trained * sizeof(float));
@@ -181,6 +188,19 @@ static void writable(const stage *s, int space, size_t *first, size_t *end)
     }
 }
 
+static bool lies_in(const stage *s, const clv_operand *operand, int space, size_t i)
+{
+    return (int)operand->space == space && i >= operand->offset &&
+           i - operand->offset < clv_operand_elements(operand, s->call.lanes);
+}
+
+/* Whether it is of the second result that the call has. */
+static bool is_written(const stage *s, int space, size_t i)
+{
+    const int last = s->call.inputs - 1;
+    return last >= 0 && clv_call_writes(&s->call, last) && lies_in(s, &s->call.in[last], space, i);
+}
+
 static bool same(float a, float b) { return a == b || (isnan(a) && isnan(b)); }
 
 static clv_status check_guards(const stage *s, clv_error *err)
@@ -190,7 +210,7 @@ static clv_status check_guards(const stage *s, clv_error *err)
         writable(s, space, &first, &end);
         for (size_t i = 0; i < s->plan.elements[space]; i++) {
             const float before = s->before[space][i], after = s->after[space][i];
-            if ((i >= first && i < end) || same(before, after)) continue;
+            if ((i >= first && i < end) || same(before, after) || is_written(s, space, i)) continue;
             char text[256];
             clv_trial_describe(s->trial, text, sizeof text);
             return clv_fail(err, CLV_ERR_DEVICE,
@@ -207,7 +227,8 @@ static clv_status check_guards(const stage *s, clv_error *err)
 static clv_status check_padding(const stage *s, clv_error *err)
 {
     const clv_operand *out = &s->call.out;
-    if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA && s->call.op != CLV_OP_MEAN_GRAD) return CLV_OK;
+    const bool head = s->call.op == CLV_OP_MSE_HEAD || s->call.op == CLV_OP_BCE_HEAD;
+    if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA && s->call.op != CLV_OP_MEAN_GRAD && !head) return CLV_OK;
     const float *values = s->after[out->space] + out->offset;
     const size_t elements = clv_operand_elements(out, s->call.lanes);
     for (size_t i = 0; i < elements; i++) {
@@ -221,10 +242,21 @@ static clv_status check_padding(const stage *s, clv_error *err)
     return CLV_OK;
 }
 
+/* A tensor without its padding; returns its elements. */
+static size_t collect_tensor(const stage *s, const clv_operand *operand, float *results)
+{
+    const float *from = s->after[operand->space] + operand->offset;
+    const bool batched = operand->shape.batched;
+    const size_t features = (size_t)clv_shape_elements(&operand->shape), rows = batched ? features : 1,
+                 row = batched ? (size_t)s->trial->batch : features, stride = (size_t)s->call.lanes;
+    for (size_t f = 0; f < rows; f++) memcpy(results + f * row, from + f * stride, row * sizeof *results);
+    return rows * row;
+}
+
 static void collect(const stage *s, float *results)
 {
-    const clv_operand *out = &s->call.out;
-    const size_t batch = (size_t)s->trial->batch, lanes = (size_t)s->call.lanes, trained = s->call.trained;
+    const size_t trained = s->call.trained;
+    const int last = s->call.inputs - 1;
     if (s->call.op == CLV_OP_RECORD) {
         *results = s->after[CLV_SPACE_TRACE][traced(s)];
     } else if (is_optimiser(s->call.op)) {
@@ -233,10 +265,8 @@ static void collect(const stage *s, float *results)
         if (clv_op_has_moment2(s->call.op))
             memcpy(results + 2 * trained, s->after[CLV_SPACE_MOMENT2], trained * sizeof *results);
     } else {
-        const float *from = s->after[out->space] + out->offset;
-        const size_t row = out->shape.batched ? batch : s->trial->results, stride = out->shape.batched ? lanes : 0;
-        for (size_t f = 0; f * row < s->trial->results; f++)
-            memcpy(results + f * row, from + f * stride, row * sizeof *results);
+        const size_t taken = collect_tensor(s, &s->call.out, results);
+        if (last >= 0 && clv_call_writes(&s->call, last)) collect_tensor(s, &s->call.in[last], results + taken);
     }
 }
 

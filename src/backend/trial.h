@@ -23,8 +23,8 @@ typedef struct clv_trial {
     uint8_t *images, *labels;  /* gather, label */
     uint32_t *order;
     size_t image_count, places;
-    size_t results; /* floats of the result: [feature][image]; record: 1; adam, sgd: parameters and moments, one after
-                       another */
+    size_t results; /* floats of the result: [feature][image], a second result behind it; record: 1; adam, sgd: parameters
+                       and moments, one after another */
 } clv_trial;
 
 /* Values for a call, a function of `seed` alone; all but the last quarter of the batch are images of the step. For ops
@@ -32,6 +32,9 @@ typedef struct clv_trial {
 clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values values, uint64_t seed, clv_trial *trial,
                             clv_error *err);
 void clv_trial_destroy(clv_trial *trial);
+
+/* Of trial->results, those before the second result of a call that has one. */
+size_t clv_trial_first_results(const clv_trial *trial);
 
 /* False for sources and views, which have no kernel. */
 bool clv_trial_applies(clv_op op);

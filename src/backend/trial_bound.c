@@ -38,13 +38,13 @@ static double act_ulps(clv_act act)
 }
 
 /* Sums of integers are exact: what is left is the activation (the reference's too: it is in float here, 2 ulps) and the
- * product with act'(u), u a multiple of 1/8: 0.5 for each. */
+ * product with act'(u), u a multiple of 1/8: 0.5 for each; the division by what a dropout kept, 2.5 and 0.5. */
 static double bound_product(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
     const bool bends = a->act == CLV_ACT_SIGMOID || a->act == CLV_ACT_TANH;
     const bool scaled = a->grad_act != CLV_ACT_NONE && a->grad_act != CLV_ACT_RELU;
-    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0)) * fabs(r->reference);
+    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0) + (a->rate > 0 ? 3 : 0)) * fabs(r->reference);
 }
 
 static double bound_exact(const result *r) { return 0 * r->reference; }
@@ -55,8 +55,14 @@ static double bound_gather(const result *r)
 } /* a division, or a product with 1 / 255 */
 static double bound_act(const result *r) { return act_ulps(r->t->call.attr.act) * fabs(r->reference); }
 
-/* dy act'(u): 1 - u u cancels, so that its error counts against 1; three roundings. Relu only chooses. */
-static double bound_act_grad(const result *r) { return r->t->call.attr.act == CLV_ACT_RELU ? 0 : 3 * fabs(here(r, 0)); }
+/* dy act'(u): 1 - u u cancels, so that its error counts against 1; three roundings. Relu only chooses, and divides
+ * where a dropout is fused with it. */
+static double bound_act_grad(const result *r)
+{
+    const clv_attr *a = &r->t->call.attr;
+    if (a->act == CLV_ACT_RELU) return a->rate > 0 ? 3 * fabs(r->reference) : 0;
+    return 3 * fabs(here(r, 0));
+}
 
 static double bound_dropout(const result *r)
 {
@@ -130,6 +136,21 @@ static double bound_bce_grad(const result *r)
 {
     return 9 * weight(r) * (1 + fabs(here(r, 2)));
 } /* sigmoid 7, two roundings */
+
+/* v[n] of the gradients in a head: alpha / count, which a division has rounded; 0 in padding. */
+static double head_weight(const result *r)
+{
+    return r->n < r->t->step.count ? fabs((double)r->t->call.attr.alpha) / r->t->step.count : 0;
+}
+
+/* mse_grad's 6 and the division's 3; act'(y) as in act_grad, where 1 - y y cancels. */
+static double bound_mse_head(const result *r)
+{
+    const double dy = 2 * head_weight(r) * fabs(here(r, 0) - here(r, 1)) / (double)features_of(r->t, 0);
+    return 9 * fabs(r->reference) + (r->t->call.attr.act == CLV_ACT_NONE ? 0 : 3 * dy);
+}
+
+static double bound_bce_head(const result *r) { return 12 * head_weight(r) * (1 + fabs(here(r, 1))); }
 
 static double largest_logit(const result *r, int i)
 {
@@ -308,6 +329,8 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_MSE_GRAD] = bound_mse_grad,
     [CLV_OP_BCE] = bound_bce,
     [CLV_OP_BCE_GRAD] = bound_bce_grad,
+    [CLV_OP_MSE_HEAD] = bound_mse_head,
+    [CLV_OP_BCE_HEAD] = bound_bce_head,
     [CLV_OP_XENT] = bound_xent,
     [CLV_OP_XENT_GRAD] = bound_xent_grad,
     [CLV_OP_CORRECT] = bound_exact,
@@ -324,10 +347,21 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_TSNE_STEP] = bound_tsne_step,
 };
 
+/* The second results of the ops that have one. */
+static double (*const bounds_beside[CLV_OP_COUNT])(const result *) = {
+    [CLV_OP_CONV_WEIGHT] = bound_exact, /* sums of integers */
+    [CLV_OP_MSE_HEAD] = bound_mse,
+    [CLV_OP_BCE_HEAD] = bound_bce,
+};
+
 double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)
 {
-    const bool batched = trial->call.out.space != CLV_SPACE_NONE && trial->call.out.shape.batched;
-    const size_t batch = (size_t)trial->batch;
+    const clv_call *call = &trial->call;
+    const size_t batch = (size_t)trial->batch, first = clv_trial_first_results(trial);
+    const bool beside = i >= first;
+    const clv_operand *of = beside ? &call->in[call->inputs - 1] : &call->out;
+    const bool batched = of->space != CLV_SPACE_NONE && of->shape.batched;
+    if (beside) i -= first;
     const result r = {trial, reference, batched ? i / batch : i, batched ? i % batch : 0};
-    return bounds[trial->call.op](&r) * 0x1p-23;
+    return (beside ? bounds_beside : bounds)[call->op](&r) * 0x1p-23;
 }

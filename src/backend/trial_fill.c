@@ -15,7 +15,7 @@ typedef enum fill {
     FACTOR,   /* exact trials: integers, few enough that a sum of products stays exact; else -1 .. 1 */
     GRADIENT, /* as FACTOR, and 0 for lanes that are no images of the step: mean_grad made it so */
     TERM,     /* as FACTOR, of a plain sum */
-    ADDEND,   /* a bias: exact trials: integers; else -1 .. 1 */
+    ADDEND,   /* a bias, a tensor to add: exact trials: integers; else -1 .. 1 */
     WEIGHT,   /* of an image: -1 .. 1, and 0 for lanes that are no images of the step */
     UNIT,     /* 0 .. 1: pixels */
     ACTIVE,   /* results of the call's activation, multiples of 1/8 in exact trials */
@@ -47,6 +47,8 @@ static const fill fills[CLV_OP_COUNT][CLV_MAX_INPUTS] = {
     [CLV_OP_MSE_GRAD] = {WEIGHT, ANY, UNIT},
     [CLV_OP_BCE] = {ANY, UNIT},
     [CLV_OP_BCE_GRAD] = {WEIGHT, ANY, UNIT},
+    [CLV_OP_MSE_HEAD] = {ANY, UNIT},
+    [CLV_OP_BCE_HEAD] = {ANY, UNIT},
     [CLV_OP_XENT] = {ANY, CLASS},
     [CLV_OP_XENT_GRAD] = {WEIGHT, ANY, CLASS},
     [CLV_OP_CORRECT] = {FEW, CLASS},
@@ -81,8 +83,10 @@ static double terms_of(const clv_trial *t)
     case CLV_OP_CONV:
     case CLV_OP_DECONV:
         return (call->in[1].shape.rank == 2 ? (double)features_of(in) : in->dim[0] * taps) + 1;
-    case CLV_OP_CONV_WEIGHT:
-        return (double)call->in[1].shape.dim[1] * call->in[1].shape.dim[2] * t->batch;
+    case CLV_OP_CONV_WEIGHT: {
+        const clv_shape *longest = &call->in[call->attr.sum_of == 1 ? 0 : 1].shape;
+        return (double)longest->dim[1] * longest->dim[2] * t->batch;
+    }
     case CLV_OP_BIAS_GRAD:
         return (double)in->dim[1] * in->dim[2] * t->batch;
     default:
@@ -150,7 +154,7 @@ static float value(source *s, const clv_trial *t, fill kind, const integers *z, 
         return (float)clv_random_below(&s->random,
                                        (uint32_t)features_of(&t->call.in[t->call.op == CLV_OP_XENT_GRAD].shape));
     case ACTIVE:
-        return active(s, t->call.op == CLV_OP_ACT_GRAD ? a->act : a->grad_act, exact);
+        return active(s, a->grad_act != CLV_ACT_NONE ? a->grad_act : a->act, exact);
     case UNIT:
         return clv_random_uniform(&s->random);
     case FEW:
@@ -171,8 +175,10 @@ static float value(source *s, const clv_trial *t, fill kind, const integers *z, 
 
 static fill fill_of(const clv_call *call, int input)
 {
+    if (call->op == CLV_OP_CONV_WEIGHT && input + 1 == call->attr.sum_of) return GRADIENT;
+    if (call->op == CLV_OP_MSE_HEAD && input == 0 && call->attr.act != CLV_ACT_NONE) return ACTIVE;
     if (input < clv_op_table[call->op].inputs) return fills[call->op][input];
-    return input == 2 && call->attr.has_bias ? ADDEND : ACTIVE;
+    return input < 2 + call->attr.has_bias + call->attr.has_addend ? ADDEND : ACTIVE;
 }
 
 static clv_status fill_input(clv_trial *t, int input, source *s, clv_error *err)
@@ -226,6 +232,12 @@ done:
     return status;
 }
 
+static size_t results_beside(const clv_trial *t)
+{
+    const int last = t->call.inputs - 1;
+    return last >= 0 && clv_call_writes(&t->call, last) ? values_of(t, &t->call.in[last].shape) : 0;
+}
+
 static size_t results_of(const clv_trial *t)
 {
     switch (t->call.op) {
@@ -237,9 +249,11 @@ static size_t results_of(const clv_trial *t)
     case CLV_OP_SGD:
         return 2 * t->call.trained;
     default:
-        return values_of(t, &t->call.out.shape);
+        return values_of(t, &t->call.out.shape) + results_beside(t);
     }
 }
+
+size_t clv_trial_first_results(const clv_trial *trial) { return trial->results - results_beside(trial); }
 
 clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values values, uint64_t seed, clv_trial *trial,
                             clv_error *err)
@@ -259,7 +273,8 @@ clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values va
                         .ramp = 0.375f,
                         .noise = 0.3f};
     t.results = results_of(&t);
-    for (int i = 0; i < call->inputs; i++) CLV_TRY(fill_input(&t, i, &s, err));
+    for (int i = 0; i < call->inputs; i++)
+        if (!clv_call_writes(call, i)) CLV_TRY(fill_input(&t, i, &s, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) CLV_TRY(fill_state(&t, &s, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_DATA) CLV_TRY(fill_dataset(&t, &s, err));
     *trial = t;

@@ -62,19 +62,36 @@ done:
     return status;
 }
 
+/* What to do about a place that cannot be written to; "" where the reason says it. */
+static const char *write_remedy(int error)
+{
+    static const struct {
+        int error;
+        const char *remedy;
+    } table[] = {{ENOSPC, "; make room there"},
+                 {EDQUOT, "; make room there"},
+                 {EFBIG, "; allow larger files (ulimit -f)"},
+                 {EACCES, "; give yourself the right to write there, or name another place"},
+                 {EROFS, "; name another place"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].error == error) return table[i].remedy;
+    return "";
+}
+
 static clv_status write_all(int fd, const char *path, const uint8_t *bytes, size_t size, clv_error *err)
 {
     clv_status status = CLV_OK;
     while (size > 0) {
         const ssize_t put = write(fd, bytes, size < SSIZE_MAX ? size : SSIZE_MAX);
         if (put < 0 && errno == EINTR) continue;
-        CLV_REQUIRE(put > 0, CLV_ERR_INTERNAL, "cannot write %s: %s", path,
-                    put < 0 ? strerror(errno) : "nothing is taken");
+        CLV_REQUIRE(put > 0, CLV_ERR_INTERNAL, "cannot write %s: %s%s", path,
+                    put < 0 ? strerror(errno) : "nothing is taken", put < 0 ? write_remedy(errno) : "");
         bytes += put;
         size -= (size_t)put;
     }
     while (fsync(fd) != 0)
-        CLV_REQUIRE(errno == EINTR || errno == EINVAL, CLV_ERR_INTERNAL, "cannot write %s: %s", path, strerror(errno));
+        CLV_REQUIRE(errno == EINTR || errno == EINVAL, CLV_ERR_INTERNAL, "cannot write %s: %s%s", path, strerror(errno),
+                    write_remedy(errno));
 done:
     return status;
 }
@@ -90,8 +107,8 @@ static clv_status sync_folder_of(const char *path, clv_error *err)
     if (slash) folder[slash == path ? 1 : slash - path] = '\0';
     fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && fsync(fd) != 0)
-        CLV_REQUIRE(errno != EIO && errno != ENOSPC && errno != EDQUOT, CLV_ERR_INTERNAL, "cannot write %s: %s", path,
-                    strerror(errno));
+        CLV_REQUIRE(errno != EIO && errno != ENOSPC && errno != EDQUOT, CLV_ERR_INTERNAL, "cannot write %s: %s%s", path,
+                    strerror(errno), write_remedy(errno));
 done:
     if (fd >= 0) close(fd);
     free(folder);
@@ -105,10 +122,10 @@ static clv_status write_temporary(const char *temporary, const char *path, const
     clv_status status = CLV_OK;
     unlink(temporary); /* left by a process of our number that was killed */
     const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    CLV_REQUIRE(fd >= 0, CLV_ERR_INTERNAL, "cannot write %s: %s", path, strerror(errno));
+    CLV_REQUIRE(fd >= 0, CLV_ERR_INTERNAL, "cannot write %s: %s%s", path, strerror(errno), write_remedy(errno));
     status = write_all(fd, path, bytes, size, err);
     if (close(fd) != 0 && errno != EINTR && status == CLV_OK)
-        status = clv_fail(err, CLV_ERR_INTERNAL, "cannot write %s: %s", path, strerror(errno));
+        status = clv_fail(err, CLV_ERR_INTERNAL, "cannot write %s: %s%s", path, strerror(errno), write_remedy(errno));
 done:
     return status;
 }
@@ -123,7 +140,8 @@ clv_status clv_file_write(const char *path, const void *bytes, size_t size, clv_
     clv_text_append(&temporary, "%s.tmp-%ld", path, (long)getpid());
     CLV_REQUIRE(!temporary.failed, CLV_ERR_INTERNAL, "out of memory while writing %s", path);
     CLV_TRY(write_temporary(temporary.text, path, bytes, size, err));
-    CLV_REQUIRE(rename(temporary.text, path) == 0, CLV_ERR_INTERNAL, "cannot write %s: %s", path, strerror(errno));
+    CLV_REQUIRE(rename(temporary.text, path) == 0, CLV_ERR_INTERNAL, "cannot write %s: %s%s", path, strerror(errno),
+                write_remedy(errno));
     status = sync_folder_of(path, err);
 done:
     if (status != CLV_OK && temporary.text && !temporary.failed) unlink(temporary.text);
@@ -150,8 +168,8 @@ static clv_status make_folders(const char *path, mode_t mode, clv_error *err)
         if (mkdir(part, mode) != 0) {
             const int error =
                 errno; /* EEXIST, and on some systems another where the folder is there but cannot be made */
-            CLV_REQUIRE(is_folder(part), CLV_ERR_INTERNAL, "cannot make the folder %s: %s", path,
-                        error == EEXIST ? "a file of that name is in the way" : strerror(error));
+            CLV_REQUIRE(is_folder(part), CLV_ERR_INTERNAL, "cannot make the folder %s: %s%s", path,
+                        error == EEXIST ? "a file of that name is in the way" : strerror(error), write_remedy(error));
         }
         *end = kept;
         if (!kept) break;

@@ -13,64 +13,91 @@ typedef struct option {
     double low, high; /* numbers: inclusive */
     size_t offset;    /* in cli_args */
     const char *help;
+    const char *of; /* the commands that it means this for, separated by blanks; NULL: all that take it */
 } option;
 
 #define AT(field) offsetof(cli_args, field)
 static const option options[] = {
-    {"out", "PATH", OPTION_TEXT, 0, 0, AT(out), "where to write: the run directory (train) or the picture"},
-    {"resume", NULL, OPTION_FLAG, 0, 0, AT(resume), "go on from the run directory's last checkpoint"},
-    {"json", NULL, OPTION_FLAG, 0, 0, AT(json), "print one JSON object on standard output"},
-    {"split", "NAME", OPTION_TEXT, 0, 0, AT(split), "train, val or test (default: test)"},
+    {"out", "DIR", OPTION_TEXT, 0, 0, AT(out), "the run directory, made new (default: runs/NAME-DATE-TIME)", "train"},
+    {"out", "DIR", OPTION_TEXT, 0, 0, AT(out), "the search's folder, made new (default: runs/NAME-DATE-TIME)",
+     "search"},
+    {"out", "DIR", OPTION_TEXT, 0, 0, AT(out),
+     "folder of the files, in place of those of an earlier call (default: RUN/latent/code, or what --of names)",
+     "latent"},
+    {"out", "FILE", OPTION_TEXT, 0, 0, AT(out), "draw a plot, .png or .svg (default: none)", "compare"},
+    {"out", "FILE", OPTION_TEXT, 0, 0, AT(out),
+     "the picture, .png or .svg (default: in RUN/pictures, of a split alone)", "score"},
+    {"out", "FILE", OPTION_TEXT, 0, 0, AT(out),
+     "the picture, .png or .svg (default: in RUN/pictures, named by the settings)", "reconstruct interpolate"},
+    {"out", "FILE.png", OPTION_TEXT, 0, 0, AT(out), "the picture (default: in RUN/pictures, named by the settings)",
+     "sample manifold"},
+    {"resume", NULL, OPTION_FLAG, 0, 0, AT(resume), "go on from the last checkpoint of RUN, or of --out", "train"},
+    {"resume", NULL, OPTION_FLAG, 0, 0, AT(resume), "go on with the trials of SEARCH, or of --out", "search"},
+    {"json", NULL, OPTION_FLAG, 0, 0, AT(json), "print one JSON object on standard output", NULL},
+    {"split", "NAME", OPTION_TEXT, 0, 0, AT(split), "train, val or test (default: test)", NULL},
     {"from", "NAME", OPTION_TEXT, 0, 0, AT(from),
-     "prior, or fitted to the training codes: normal, mixture (default: a vae's prior, else normal)"},
-    {"components", "K", OPTION_INT, 1, 256, AT(components), "normals of the mixture (default: as the BIC chooses)"},
-    {"steps", "N", OPTION_INT, 2, 100, AT(steps), "images on the way, the two ends included (default: 10)"},
-    {"path", "NAME", OPTION_TEXT, 0, 0, AT(path), "linear, spherical or both (default: both)"},
-    {"top", "N", OPTION_INT, 1, 100000, AT(top),
-     "rows printed, and images drawn of either end, up to 16 (default: 10)"},
-    {"csv", "FILE", OPTION_TEXT, 0, 0, AT(csv), "write the whole table there"},
-    {"iwae", "K[,K...]", OPTION_TEXT, 0, 0, AT(iwae),
-     "a vae's importance-weighted bound of K samples an image, say 64"},
+     "prior, or fitted to the training codes: normal, mixture (default: a vae's prior, else normal)", NULL},
+    {"components", "K", OPTION_INT, 1, 256, AT(components), "normals of the mixture (default: as the BIC chooses)",
+     NULL},
+    {"steps", "N", OPTION_INT, 2, 100, AT(steps), "images on the way, the two ends included (default: 10)", NULL},
+    {"path", "NAME", OPTION_TEXT, 0, 0, AT(path), "linear, spherical or both (default: both)", NULL},
+    {"top", "N", OPTION_INT, 1, 100000, AT(top), "rows printed, and images drawn of either end, up to 16 (default: 10)",
+     NULL},
+    {"csv", "FILE", OPTION_TEXT, 0, 0, AT(csv), "write the whole table there", NULL},
+    {"iwae", "K[,K...]", OPTION_TEXT, 0, 0, AT(iwae), "a vae's importance-weighted bound of K samples an image, say 64",
+     NULL},
     {"x", "NAME", OPTION_TEXT, 0, 0, AT(x),
-     "quantity to the right: a key, or a path into results.json (train.images; default: the run's number)"},
-    {"y", "NAME", OPTION_TEXT, 0, 0, AT(y), "quantity upwards (default: test.loss)"},
-    {"by", "NAME", OPTION_TEXT, 0, 0, AT(by), "runs that agree in it make a line (default: experiment.name)"},
-    {"log-x", NULL, OPTION_FLAG, 0, 0, AT(log_x), "a logarithmic axis to the right"},
-    {"log-y", NULL, OPTION_FLAG, 0, 0, AT(log_y), "a logarithmic axis upwards"},
-    {"seed", "N", OPTION_INT, 0, 9007199254740992.0, AT(seed), "of the random choice (default: the run's)"},
-    {"count", "N", OPTION_INT, 1, 10000, AT(count), "how many images; manifold: the grid's side"},
-    {"scale", "N", OPTION_INT, 1, 16, AT(scale), "pixels drawn for a pixel"},
-    {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)"},
-    {"of", "WHAT", OPTION_TEXT, 0, 0, AT(of), "code (default), input, or a row of the encoder"},
-    {"axes", "A,B", OPTION_TEXT, 0, 0, AT(axes), "the two coordinates drawn raw (default: 0,1)"},
-    {"method", "LIST", OPTION_TEXT, 0, 0, AT(method), "of raw,pca,tsne (default: all that apply)"},
-    {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)"},
-    {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)"},
-    {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch"},
-    {"roofline", NULL, OPTION_FLAG, 0, 0, AT(roofline), "on paper instead: classes of devices by their data sheets"},
-    {"list", NULL, OPTION_FLAG, 0, 0, AT(list), "print a search's ranked table"},
-    {"best", NULL, OPTION_FLAG, 0, 0, AT(best), "print the best trial's configuration, for clave train"},
-    {"worker", NULL, OPTION_FLAG, 0, 0, AT(worker), "train a search's trials until none is left, and print nothing"},
-    {"markdown", NULL, OPTION_FLAG, 0, 0, AT(markdown), "the whole reference as Markdown"},
+     "quantity to the right: a key, or a path into results.json (train.images; default: the run's number)", NULL},
+    {"y", "NAME", OPTION_TEXT, 0, 0, AT(y), "quantity upwards (default: test.loss)", NULL},
+    {"by", "NAME", OPTION_TEXT, 0, 0, AT(by), "runs that agree in it make a line (default: experiment.name)", NULL},
+    {"log-x", NULL, OPTION_FLAG, 0, 0, AT(log_x), "a logarithmic axis to the right", NULL},
+    {"log-y", NULL, OPTION_FLAG, 0, 0, AT(log_y), "a logarithmic axis upwards", NULL},
+    {"seed", "N", OPTION_INT, 0, 9007199254740992.0, AT(seed), "of the random choice (default: the run's)", NULL},
+    {"count", "N", OPTION_INT, 1, 10000, AT(count), "images drawn (default: report.reconstructions)", "reconstruct"},
+    {"count", "N", OPTION_INT, 1, 10000, AT(count), "images drawn (default: report.samples)", "sample"},
+    {"count", "N", OPTION_INT, 1, 100, AT(count), "images along a side of the grid (default: report.manifold)",
+     "manifold"},
+    {"count", "N", OPTION_INT, 1, 10000, AT(count), "points, chosen by the seed (default: all, up to 10000)", "latent"},
+    {"scale", "N", OPTION_INT, 1, 16, AT(scale), "how large a pixel is drawn (default: report.scale)", NULL},
+    {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to measure (default: 5)", "bench"},
+    {"seconds", "S", OPTION_REAL, 0, 3600, AT(seconds), "how long to tune at most (default: 60)", "tune"},
+    {"of", "WHAT", OPTION_TEXT, 0, 0, AT(of), "code (default), input, or a row of the encoder", NULL},
+    {"axes", "A,B", OPTION_TEXT, 0, 0, AT(axes), "the two coordinates drawn raw (default: 0,1)", NULL},
+    {"method", "LIST", OPTION_TEXT, 0, 0, AT(method), "of raw,pca,tsne (default: all that apply)", NULL},
+    {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)", NULL},
+    {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)", NULL},
+    {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch", NULL},
+    {"roofline", NULL, OPTION_FLAG, 0, 0, AT(roofline), "on paper instead: classes of devices by their data sheets",
+     "bench"},
+    {"list", NULL, OPTION_FLAG, 0, 0, AT(list), "print a search's ranked table", NULL},
+    {"best", NULL, OPTION_FLAG, 0, 0, AT(best), "print the best trial's configuration, for clave train", NULL},
+    {"worker", NULL, OPTION_FLAG, 0, 0, AT(worker), "train a search's trials until none is left, and print nothing",
+     NULL},
+    {"markdown", NULL, OPTION_FLAG, 0, 0, AT(markdown), "the whole reference as Markdown", NULL},
 };
 #define OPTIONS ((int)(sizeof options / sizeof *options))
 
-static bool takes(const cli_command *command, const char *name)
+static bool has_word(const char *list, const char *word)
 {
-    size_t length = strlen(name);
-    for (const char *at = command->options; *at; at += strspn(at, " ")) {
-        size_t word = strcspn(at, " ");
-        if (word == length && !strncmp(at, name, length)) return true;
-        at += word;
+    const size_t length = strlen(word);
+    for (const char *at = list; *at; at += strspn(at, " ")) {
+        const size_t here = strcspn(at, " ");
+        if (here == length && !strncmp(at, word, length)) return true;
+        at += here;
     }
     return false;
+}
+
+/* Whether this row is the command's: it takes the option, and the row says what it means there. */
+static bool takes(const cli_command *command, const option *o)
+{
+    return has_word(command->options, o->name) && (!o->of || has_word(o->of, command->name));
 }
 
 static const option *find_option(const cli_command *command, const char *name, size_t length)
 {
     for (int i = 0; i < OPTIONS; i++)
-        if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length) &&
-            takes(command, options[i].name))
+        if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length) && takes(command, &options[i]))
             return &options[i];
     return NULL;
 }
@@ -81,7 +108,7 @@ static clv_status refuse_option(const cli_command *command, const char *text, cl
     char word[64];
     int count = 0;
     for (int i = 0; i < OPTIONS; i++)
-        if (takes(command, options[i].name)) names[count++] = options[i].name;
+        if (takes(command, &options[i])) names[count++] = options[i].name;
     const char *bare = text + 1 + (text[1] == '-');
     snprintf(word, sizeof word, "%.*s", (int)strcspn(bare, "="), bare);
     const char *nearest = clv_nearest(word, names, count);
@@ -198,7 +225,7 @@ void cli_command_usage(const cli_command *command, FILE *out)
             *command->options ? " [options]" : "", command->help);
     if (*command->options) fprintf(out, "\noptions:\n");
     for (int i = 0; i < OPTIONS; i++) {
-        if (!takes(command, options[i].name)) continue;
+        if (!takes(command, &options[i])) continue;
         char usage[64];
         snprintf(usage, sizeof usage, "--%s%s%s", options[i].name, options[i].value ? " " : "",
                  options[i].value ? options[i].value : "");

@@ -80,7 +80,7 @@ clv_status cli_bench(const cli_args *args, clv_error *err)
         status = roofline(args, config, err);
         goto done;
     }
-    CLV_TRY(clv_bench(config, args->seconds, args->trace ? stderr : NULL, args->log, &r, err));
+    CLV_TRY(clv_bench(config, args->seconds < 0 ? 5 : args->seconds, args->trace ? stderr : NULL, args->log, &r, err));
     if (args->json)
         CLV_TRY(cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:I, s:f}", "device", r.device,
                                          "images_per_second", r.images_per_second, "gflops", r.gflops, "peak_gflops",

@@ -31,7 +31,7 @@ typedef struct cli_args {
     const char *program;       /* as it was called */
     int64_t seed;         /* -1: not given */
     int64_t count, scale; /* 0: not given */
-    double seconds;
+    double seconds;       /* -1: not given */
     clv_log *log;
 } cli_args;
 
@@ -86,6 +86,7 @@ clv_status cli_classify(const cli_args *args, clv_error *err);
 clv_status cli_compare(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
+clv_status cli_tune(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);
 clv_status cli_explain(const cli_args *args, clv_error *err);
 clv_status cli_search(const cli_args *args, clv_error *err);

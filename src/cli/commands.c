@@ -24,11 +24,13 @@ const cli_command cli_commands[] = {
      "try the values of [space]; prints a ranked table, and the search's folder last"},
     {"summary", cli_summary, CLI_TARGET, "FILE.ini", true, "json",
      "layers, shapes, parameters, arithmetic, memory, launches a step"},
-    {"check", cli_check, CLI_TARGET, "FILE.ini", true, "", "list every error of an INI file"},
-    {"explain", cli_explain, CLI_OPTIONAL_TARGET, "[SECTION|SECTION.KEY|layer.TYPE]", false, "markdown",
+    {"check", cli_check, CLI_TARGET, "FILE.ini", true, "json", "list every error of an INI file"},
+    {"explain", cli_explain, CLI_OPTIONAL_TARGET, "[SECTION|SECTION.KEY|layer.TYPE]", false, "markdown json",
      "say what a key means, its range and default"},
     {"devices", cli_devices, CLI_NO_TARGET, "", false, "json", "list the OpenCL devices"},
     {"bench", cli_bench, CLI_TARGET, "FILE.ini", true, "seconds trace roofline json",
      "measure training steps beside the device's FMA peak"},
+    {"tune", cli_tune, CLI_TARGET, "FILE.ini", true, "seconds json",
+     "look for faster kernels for an experiment on this device, for all runs to come"},
 };
 const int cli_command_count = sizeof cli_commands / sizeof *cli_commands;

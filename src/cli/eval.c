@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/measures.h"
 
-/* "1,8,64" to numbers; that they rise and how far they go, clv_iwae knows. */
+/* "1,8,64" to numbers; that they rise and how far they go, clv_evaluate knows. */
 static clv_status parse_samples(const char *text, int samples[CLV_MAX_BOUNDS], int *counts, clv_error *err)
 {
     const char *at = text;
@@ -55,9 +55,8 @@ clv_status cli_eval(const cli_args *args, clv_error *err)
     const char *split = args->split ? args->split : "test";
     if (args->iwae) CLV_TRY(parse_samples(args->iwae, samples, &counts, err));
     CLV_TRY(clv_run_config(args->target, args->overrides, args->override_count, &config, err));
-    CLV_TRY(clv_evaluate(args->target, config, split, args->log, &measures, err));
-    if (counts) CLV_TRY(clv_iwae(args->target, config, split, samples, counts, args->log, &measures, err));
-    CLV_TRY(clv_evaluate_classes(args->target, config, split, args->log, &classes, err));
+    const clv_evaluate_options options = {split, samples, counts, args->log};
+    CLV_TRY(clv_evaluate(args->target, config, &options, &measures, &classes, err));
     if (args->json) {
         CLV_TRY(cli_print_json(to_json(args->target, split, &measures, &classes), err));
     } else {

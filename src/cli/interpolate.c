@@ -9,9 +9,8 @@
 
 static clv_status parse_way(const char *text, clv_way *way, clv_error *err)
 {
-    static const char *const names[] = {"both", "linear", "spherical"};
     int i = 0;
-    while (text && i <= CLV_WAY_SPHERICAL && strcmp(text, names[i]) != 0) i++;
+    while (text && i <= CLV_WAY_SPHERICAL && strcmp(text, clv_way_names[i]) != 0) i++;
     if (i > CLV_WAY_SPHERICAL)
         return clv_fail(err, CLV_ERR_CONFIG, "--path takes linear, spherical or both, not '%s'", text);
     *way = (clv_way)i;

@@ -65,7 +65,7 @@ static bool wants_help(int argc, char **argv)
 static int run_command(const cli_command *command, const char *program, int argc, char **argv)
 {
     clv_error err = {0};
-    cli_args args = {.program = program, .seed = -1, .seconds = 5, .log = clv_log_create(stderr)};
+    cli_args args = {.program = program, .seed = -1, .seconds = -1, .log = clv_log_create(stderr)};
     clv_status status = cli_parse(command, argc, argv, &args, &err);
     if (status == CLV_OK) status = command->run(&args, &err);
     if (status == CLV_OK && (fflush(stdout) != 0 || ferror(stdout)))
@@ -77,6 +77,7 @@ static int run_command(const cli_command *command, const char *program, int argc
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file past the limit on sizes is a write that fails, not the end */
     if (argc < 2) {
         cli_usage(stderr);
         return CLV_ERR_CONFIG;

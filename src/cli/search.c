@@ -153,7 +153,7 @@ static clv_status test_best(const char *folder, const clv_ranking *ranking, clv_
     snprintf(name, sizeof name, "trials/%04d", ranking->trial[0].number);
     CLV_TRY(clv_path_join(run, sizeof run, folder, name, err));
     CLV_TRY(clv_run_config(run, NULL, 0, &config, err));
-    CLV_TRY(clv_evaluate(run, config, "test", log, measures, err));
+    CLV_TRY(clv_evaluate(run, config, &(clv_evaluate_options){.log = log}, measures, NULL, err));
 done:
     clv_config_destroy(config);
     return status;

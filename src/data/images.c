@@ -1,9 +1,11 @@
 /* Data sets: IDX files or folders of PNG images, whichever a folder holds. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/try.h"
@@ -30,8 +32,11 @@ static clv_status check_folder(const char *path, clv_error *err)
     clv_status status = CLV_OK;
     struct stat info;
     const bool there = stat(path, &info) == 0;
+    char from[512] = "";
+    if (*path != '/' && !getcwd(from, sizeof from)) snprintf(from, sizeof from, "the folder where clave was started");
     CLV_REQUIRE(there || (errno != ENOENT && errno != ENOTDIR), CLV_ERR_DATA,
-                "no folder %s: set data.path to the folder of the images", path);
+                "no folder %s%s%s: set data.path to the folder of the images", path, *from ? ", looked for in " : "",
+                from);
     CLV_REQUIRE(there, CLV_ERR_DATA, "cannot look at %s: %s", path, strerror(errno));
     CLV_REQUIRE(S_ISDIR(info.st_mode), CLV_ERR_DATA, "%s is no folder: set data.path to the folder of the images",
                 path);

@@ -7,11 +7,13 @@
 #define MAX_BLOCKS    200
 #define BLOCK_SECONDS 0.25
 
-/* Seconds of `steps` full training steps, the optimiser's step number going on from *step. */
-static clv_status time_steps(clv_session *s, uint32_t steps, uint32_t *step, double *seconds, clv_error *err)
+clv_status clv_time_steps(clv_session *s, uint32_t steps, uint32_t *step, double *seconds, clv_error *err)
 {
     clv_phase *phase = &s->phase[0];
     uint32_t batch = (uint32_t)phase->plan->batch, fit = s->train_count / batch;
+    if (fit == 0)
+        return clv_fail(err, CLV_ERR_CONFIG, "%s: a batch of %d is more than the %u training images",
+                        clv_config_where(s->config, "train.batch"), phase->plan->batch, s->train_count);
     clv_pass pass = {.seed = 1, .count = (steps < fit ? steps : fit) * batch};
     double start = clv_seconds();
     for (uint32_t done = 0; done < steps; done += pass.batches, *step += pass.batches) {
@@ -31,14 +33,14 @@ static clv_status measure(clv_session *s, double seconds, clv_bench_result *resu
     uint32_t steps = 1, step = 1;
     clv_status status = CLV_OK;
     for (;;) { /* warm-up finds the block's length */
-        CLV_TRY(time_steps(s, steps, &step, &took, err));
+        CLV_TRY(clv_time_steps(s, steps, &step, &took, err));
         if (took > BLOCK_SECONDS) break;
         steps = took > 0 ? (uint32_t)(steps * 1.3 * BLOCK_SECONDS / took) + 1 : steps * 2;
     }
     int blocks = 0;
     while (blocks < MAX_BLOCKS && (spent < seconds || blocks < 3)) {
         CLV_TRY(clv_backend_peak(s->be, &peak[blocks], err));
-        CLV_TRY(time_steps(s, steps, &step, &took, err));
+        CLV_TRY(clv_time_steps(s, steps, &step, &took, err));
         block[blocks++] = took / steps;
         spent += took;
     }
@@ -64,10 +66,7 @@ clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
     CLV_TRY(clv_session_load(s, NULL, err));
     const clv_phase *phase = &s->phase[0];
-    CLV_REQUIRE(s->train_count >= (uint32_t)phase->plan->batch, CLV_ERR_CONFIG,
-                "%s: a batch of %d is more than the %u training images", clv_config_where(config, "train.batch"),
-                phase->plan->batch, s->train_count);
-    CLV_TRY(time_steps(s, 1, &step, &took, err));
+    CLV_TRY(clv_time_steps(s, 1, &step, &took, err));
     result->first_step_seconds = clv_seconds() - start;
     result->batch = phase->plan->batch;
     result->launches = clv_program_launches(s->be, phase->program);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/try.h"
 #include "clave/report.h"
@@ -105,21 +106,6 @@ done:
     return status;
 }
 
-clv_status clv_evaluate_classes(const char *run, const clv_config *config, const char *split, clv_log *log,
-                                clv_class_figures *figures, clv_error *err)
-{
-    clv_session *s = NULL;
-    clv_status status = CLV_OK;
-    clv_phase_request request = {CLV_MODE_CLASSIFY, 0};
-    if (strcmp(clv_config_string(config, "experiment.task"), "classify")) return CLV_OK;
-    CLV_TRY(clv_split_dataset(split, &request.dataset, err));
-    CLV_TRY(clv_session_open_run(run, config, log, &request, 1, &s, err));
-    CLV_TRY(clv_count_answers(s, split, figures, NULL, err));
-done:
-    clv_session_close(s);
-    return status;
-}
-
 /* NaN has no place in JSON. */
 static json_t *share_json(double share) { return isnan(share) ? json_null() : json_real(share); }
 
@@ -141,20 +127,22 @@ json_t *clv_class_figures_json(const clv_class_figures *f)
 
 /* ---- pictures ---- */
 
+static clv_status write_confusion(const char *path, const void *confusion, clv_error *err)
+{
+    return clv_confusion_write(path, confusion, err);
+}
+
 static clv_status draw_confusion(const char *run, const char *split, const clv_class_figures *f, clv_error *err)
 {
-    static const char *const names[] = {"confusion.png", "confusion.svg"};
-    char path[CLV_PATH_SIZE], title[64];
+    char folder[CLV_PATH_SIZE], title[64];
     clv_status status = CLV_OK;
     const char **name = clv_alloc((size_t)f->classes, sizeof *name, err);
     if (!name) return CLV_ERR_INTERNAL;
     for (int c = 0; c < f->classes; c++) name[c] = f->of[c].name;
     snprintf(title, sizeof title, "Answers on the %s images", split);
     clv_confusion confusion = {title, f->classes, name, f->confusion};
-    for (int i = 0; i < 2; i++) {
-        CLV_TRY(clv_figure_path(run, NULL, names[i], path, err));
-        CLV_TRY(clv_confusion_write(path, &confusion, err));
-    }
+    CLV_TRY(clv_path_join(folder, sizeof folder, run, CLV_FIGURES_FOLDER, err));
+    CLV_TRY(clv_draw_both(folder, "confusion", write_confusion, &confusion, err));
 done:
     free(name);
     return status;
@@ -209,15 +197,15 @@ static clv_status draw_mistakes(const clv_images *images, uint32_t first, const 
         snprintf(text[i], sizeof text[i], "%s as %s, %.2f", name[0], name[1], found[i].probability);
         caption[i] = text[i];
     }
-    clv_gallery gallery = {"The most confident mistakes: class as answer, probability",
-                           images->channels,
-                           images->height,
-                           images->width,
-                           wanted,
-                           MISTAKE_COLUMNS,
-                           pixel,
-                           caption,
-                           scale};
+    const clv_gallery gallery = {.title = "The most confident mistakes: class as answer, probability",
+                                 .channels = images->channels,
+                                 .height = images->height,
+                                 .width = images->width,
+                                 .count = wanted,
+                                 .columns = MISTAKE_COLUMNS,
+                                 .pixel = pixel,
+                                 .caption = caption,
+                                 .scale = scale};
     CLV_TRY(clv_gallery_write(path, &gallery, err));
 done:
     free(text);
@@ -246,7 +234,7 @@ clv_status clv_draw_answers(clv_session *s, const char *run, const char *split, 
     CLV_TRY(draw_confusion(run, split, figures, err));
     uint32_t wrong = find_mistakes(logits, s->images[dataset].label + first, places, classes, scratch, found);
     if (wrong < (uint32_t)mistakes) mistakes = (int)wrong;
-    CLV_TRY(clv_figure_path(run, NULL, "mistakes.png", path, err));
+    CLV_TRY(clv_figure_path(run, "mistakes.png", path, err));
     CLV_TRY(draw_mistakes(&s->images[dataset], first, found, mistakes, 2 * scale, path, err));
 done:
     free(logits);
@@ -290,7 +278,7 @@ clv_status clv_classify(const char *run, const clv_config *config, const char *c
     clv_phase_request request = {CLV_MODE_CLASSIFY, CLV_DATASET_TEST};
     CLV_REQUIRE(!strcmp(clv_config_string(config, "experiment.task"), "classify"), CLV_ERR_CONFIG,
                 "%s: is no classifier: train one by experiment.task = classify", run);
-    CLV_TRY(clv_given_read(config, "test", image, images, &given, err));
+    CLV_TRY(clv_given_read(config, "test", image, images, &given, NULL, err));
     CLV_TRY(clv_given_open(run, config, log, &request, 1, &given, &s, err));
     CLV_TRY(answer(s, answers, err));
 done:

@@ -10,7 +10,7 @@ size_t clv_image_elements(const clv_session *s)
 }
 
 /* Noise, where a task has it, is a function of the place, whatever was asked for before. */
-static clv_status run_batch(clv_session *s, clv_phase *phase, uint32_t first, uint32_t count, clv_error *err)
+static clv_status run_batch(clv_session *s, const clv_phase *phase, uint32_t first, uint32_t count, clv_error *err)
 {
     uint64_t seed = (uint64_t)clv_config_int(s->config, "experiment.seed");
     clv_step step = {.seed = {(uint32_t)seed, (uint32_t)(seed >> 32)},
@@ -50,19 +50,35 @@ done:
     return status;
 }
 
-clv_status clv_encode(clv_session *s, int dataset, uint32_t first, uint32_t count, float *codes, clv_error *err)
+/* One output of those places, [place][width]. */
+static clv_status read_places(clv_session *s, const clv_phase *phase, clv_node node, uint32_t first, uint32_t count,
+                              size_t width, float *values, clv_error *err)
 {
-    clv_phase *phase;
     clv_status status = CLV_OK;
-    CLV_TRY(find_phase(s, CLV_MODE_ENCODE, dataset, &phase, err));
-    size_t latent = (size_t)clv_model_latent(s->model);
     for (uint32_t done = 0, n; done < count; done += n) {
         n = batch_of(phase, done, count);
         CLV_TRY(run_batch(s, phase, first + done, n, err));
-        CLV_TRY(clv_session_read_batch(s, phase, phase->graph.code, codes + done * latent, (int)n, err));
+        CLV_TRY(clv_session_read_batch(s, phase, node, values + done * width, (int)n, err));
     }
 done:
     return status;
+}
+
+clv_status clv_encode(clv_session *s, int dataset, uint32_t first, uint32_t count, float *codes, clv_error *err)
+{
+    clv_phase *phase;
+    clv_status status = find_phase(s, CLV_MODE_ENCODE, dataset, &phase, err);
+    if (status != CLV_OK) return status;
+    return read_places(s, phase, phase->graph.code, first, count, (size_t)clv_model_latent(s->model), codes, err);
+}
+
+clv_status clv_classify_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *logits,
+                               clv_error *err)
+{
+    clv_phase *phase;
+    clv_status status = find_phase(s, CLV_MODE_CLASSIFY, dataset, &phase, err);
+    if (status != CLV_OK) return status;
+    return read_places(s, phase, phase->graph.output, first, count, (size_t)clv_model_classes(s->model), logits, err);
 }
 
 clv_status clv_reconstruct_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *originals,
@@ -79,22 +95,6 @@ clv_status clv_reconstruct_places(clv_session *s, int dataset, uint32_t first, u
         if (noisy && phase->graph.noisy != CLV_NODE_NONE)
             CLV_TRY(clv_session_read_batch(s, phase, phase->graph.noisy, noisy + done * pixels, (int)n, err));
         CLV_TRY(clv_session_read_batch(s, phase, phase->graph.output, reconstructions + done * pixels, (int)n, err));
-    }
-done:
-    return status;
-}
-
-clv_status clv_classify_places(clv_session *s, int dataset, uint32_t first, uint32_t count, float *logits,
-                               clv_error *err)
-{
-    clv_phase *phase;
-    clv_status status = CLV_OK;
-    CLV_TRY(find_phase(s, CLV_MODE_CLASSIFY, dataset, &phase, err));
-    size_t classes = (size_t)clv_model_classes(s->model);
-    for (uint32_t done = 0, n; done < count; done += n) {
-        n = batch_of(phase, done, count);
-        CLV_TRY(run_batch(s, phase, first + done, n, err));
-        CLV_TRY(clv_session_read_batch(s, phase, phase->graph.output, logits + done * classes, (int)n, err));
     }
 done:
     return status;

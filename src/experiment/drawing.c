@@ -2,7 +2,10 @@
  * images. */
 #include "experiment/drawing.h"
 
+#include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/try.h"
@@ -24,16 +27,40 @@ clv_status clv_session_open_run(const char *run, const clv_config *config, clv_l
     return status;
 }
 
-clv_status clv_figure_path(const char *run, const char *path, const char *name, char out[CLV_PATH_SIZE], clv_error *err)
+static clv_status path_in(const char *run, const char *subfolder, const char *name, char out[CLV_PATH_SIZE],
+                          clv_error *err)
 {
     char folder[CLV_PATH_SIZE];
     clv_status status = CLV_OK;
-    if (path) return clv_path_join(out, CLV_PATH_SIZE, "", path, err);
-    CLV_TRY(clv_path_join(folder, sizeof folder, run, CLV_FIGURES_FOLDER, err));
+    CLV_TRY(clv_path_join(folder, sizeof folder, run, subfolder, err));
     CLV_TRY(clv_make_folders(folder, err));
     CLV_TRY(clv_path_join(out, CLV_PATH_SIZE, folder, name, err));
 done:
     return status;
+}
+
+clv_status clv_figure_path(const char *run, const char *name, char out[CLV_PATH_SIZE], clv_error *err)
+{
+    return path_in(run, CLV_FIGURES_FOLDER, name, out, err);
+}
+
+clv_status clv_picture_path(const char *run, const char *path, char out[CLV_PATH_SIZE], clv_error *err,
+                            const char *format, ...)
+{
+    char name[200];
+    va_list list;
+    if (path) return clv_path_join(out, CLV_PATH_SIZE, "", path, err);
+    va_start(list, format);
+    vsnprintf(name, sizeof name, format, list);
+    va_end(list);
+    for (char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("-._", *c)) *c = '_';
+    return path_in(run, CLV_PICTURES_FOLDER, name, out, err);
+}
+
+clv_status clv_write_plot(const char *path, const void *plot, clv_error *err)
+{
+    return clv_plot_write(path, plot, err);
 }
 
 clv_status clv_draw_both(const char *folder, const char *name, clv_plot_writer write, const void *plot, clv_error *err)
@@ -57,6 +84,22 @@ clv_status clv_draw_grid(const clv_session *s, const char *path, int rows, int c
     const clv_images *images = s->images[0].count ? &s->images[0] : &s->images[1];
     clv_grid grid = {images->channels, images->height, images->width, rows, columns, count, pixel, scale, GRID_GAP};
     return clv_png_write_grid(path, &grid, err);
+}
+
+clv_status clv_draw_worded(const clv_session *s, const char *path, const clv_worded_grid *grid, clv_error *err)
+{
+    const clv_images *images = s->images[0].count ? &s->images[0] : &s->images[1];
+    const clv_gallery gallery = {.title = grid->title,
+                                 .channels = images->channels,
+                                 .height = images->height,
+                                 .width = images->width,
+                                 .count = grid->rows * grid->columns,
+                                 .columns = grid->columns,
+                                 .pixel = grid->pixel,
+                                 .caption = grid->caption,
+                                 .scale = grid->scale,
+                                 .row_name = grid->row_name};
+    return clv_gallery_write(path, &gallery, err);
 }
 
 int clv_picture_choice(int option, const clv_config *config, const char *key)

@@ -34,7 +34,7 @@ static bool is_denoiser(const pen *p) { return clv_model_task(p->session->model)
 
 static clv_status path_of(const pen *p, const char *name, char path[CLV_PATH_SIZE], clv_error *err)
 {
-    return clv_figure_path(p->run, NULL, name, path, err);
+    return clv_figure_path(p->run, name, path, err);
 }
 
 /* ---- a pair of functions for each row ---- */
@@ -123,9 +123,8 @@ static clv_status measure_noise(const pen *p, double level, double *noisy, doubl
 
 static clv_status draw_noise(const pen *p, clv_error *err)
 {
-    static const char *const names[] = {"noise.png", "noise.svg"};
     double level[NOISE_LEVELS], noisy[NOISE_LEVELS], restored[NOISE_LEVELS];
-    char path[CLV_PATH_SIZE];
+    char folder[CLV_PATH_SIZE];
     clv_status status = CLV_OK;
     for (int i = 0; i < NOISE_LEVELS; i++) {
         level[i] = 0.1 * i;
@@ -139,10 +138,8 @@ static clv_status draw_noise(const pen *p, clv_error *err)
                            .series = series,
                            .series_count = 2,
                            .markers = true};
-    for (int i = 0; i < 2; i++) {
-        CLV_TRY(path_of(p, names[i], path, err));
-        CLV_TRY(clv_plot_write(path, &plot, err));
-    }
+    CLV_TRY(path_of(p, "", folder, err));
+    CLV_TRY(clv_draw_both(folder, "noise", clv_write_plot, &plot, err));
 done:
     return status;
 }

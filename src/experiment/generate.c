@@ -2,7 +2,9 @@
  * so a distribution is fitted to them. */
 #include "experiment/generate.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,7 +126,13 @@ clv_status clv_sample(const char *run, const clv_config *config, const clv_sampl
     int count;
     CLV_TRY(clv_picture_count(picture, config, "report.samples", &count, err));
     CLV_TRY(clv_session_open_run(run, config, picture->log, request, prior ? 1 : 2, &s, err));
-    CLV_TRY(clv_figure_path(run, picture->path, "samples.png", made.path, err));
+    const clv_from from = prior                               ? CLV_FROM_PRIOR
+                          : options->from == CLV_FROM_MIXTURE ? CLV_FROM_MIXTURE
+                                                              : CLV_FROM_NORMAL;
+    char components[16] = "";
+    if (options->components) snprintf(components, sizeof components, "%d", options->components);
+    CLV_TRY(clv_picture_path(run, picture->path, made.path, err, "samples-%s%s-%d-seed%" PRIu64 ".png",
+                             clv_from_names[from], components, count, picture->seed));
     CLV_TRY(clv_draw_samples(s, options->from, options->components, picture->seed, count,
                              clv_picture_choice(picture->scale, config, "report.scale"), made.path, &made, err));
     *result = made;

@@ -3,6 +3,7 @@
 #include "experiment/given.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,17 @@
 #include "experiment/run_folder.h"
 
 bool clv_given_is_index(const char *name) { return *name && name[strspn(name, "0123456789")] == '\0'; }
+
+void clv_given_short_name(const char *name, char out[CLV_SHORT_NAME])
+{
+    enum { MOST = 20 };
+    const char *slash = strrchr(name, '/'), *base = slash && slash[1] ? slash + 1 : name, *dot = strrchr(base, '.');
+    size_t length = dot && dot > base ? (size_t)(dot - base) : strlen(base);
+    const bool cut = length > MOST;
+    if (cut) length = MOST - 3;
+    while (cut && length && ((unsigned char)base[length] & 0xC0) == 0x80) length--; /* no half of a character */
+    snprintf(out, CLV_SHORT_NAME, "%.*s%s", (int)length, base, cut ? "..." : "");
+}
 
 /* The split's first place in its data set, and its number of places. */
 static clv_status find_split(const clv_config *config, const char *split, const clv_images *data, uint32_t *first,
@@ -32,7 +44,7 @@ done:
 }
 
 static clv_status take_index(const clv_config *config, const char *split, const char *name, const clv_images *data,
-                             uint8_t *pixel, clv_error *err)
+                             uint8_t *pixel, int *label, clv_error *err)
 {
     uint32_t first, count;
     int64_t index;
@@ -41,7 +53,9 @@ static clv_status take_index(const clv_config *config, const char *split, const 
     CLV_TRY(find_split(config, split, data, &first, &count, err));
     CLV_REQUIRE(clv_parse_int(name, &index) && index < count, CLV_ERR_CONFIG,
                 "there is no image %s in the split '%s': it has %u, counted from 0", name, split, count);
-    memcpy(pixel, data->pixel + ((size_t)first + (size_t)index) * pixels, pixels);
+    const size_t place = (size_t)first + (size_t)index;
+    memcpy(pixel, data->pixel + place * pixels, pixels);
+    if (data->label) *label = data->label[place];
 done:
     return status;
 }
@@ -57,7 +71,7 @@ static clv_status take_file(const char *name, const clv_images *data, clv_fit fi
 }
 
 clv_status clv_given_read(const clv_config *config, const char *split, const char *const *name, int names,
-                          clv_images *images, clv_error *err)
+                          clv_images *images, int *label, clv_error *err)
 {
     clv_images data = {0}, made = {0};
     float *value = NULL; /* [c][y][x] */
@@ -73,10 +87,12 @@ clv_status clv_given_read(const clv_config *config, const char *split, const cha
     CLV_REQUIRE(made.pixel && value, CLV_ERR_INTERNAL, "out of memory for %d images", names);
     for (int i = 0; i < names; i++) {
         uint8_t *pixel = made.pixel + (size_t)i * pixels;
+        int shown = -1;
         if (clv_given_is_index(name[i]))
-            CLV_TRY(take_index(config, split, name[i], &data, pixel, err));
+            CLV_TRY(take_index(config, split, name[i], &data, pixel, &shown, err));
         else
             CLV_TRY(take_file(name[i], &data, fit, value, pixel, err));
+        if (label) label[i] = shown;
     }
     made.count = (uint32_t)names;
     made.classes = data.classes; /* the names alone: what these images show is not known */

@@ -12,7 +12,7 @@
 #define CLV_TRUST_NEIGHBOURS 5  /* of trustworthiness */
 
 typedef struct clv_latent_options {
-    const char *out;     /* folder; NULL: RUN/latent */
+    const char *out;     /* folder; NULL: RUN/latent/code, or of what they are in place of "code" */
     const char *split;   /* NULL: "test" */
     const char *of;      /* "code" (NULL), "input" or a row of the encoder */
     const char *methods; /* "raw,pca,tsne": some of them; NULL: all that apply */
@@ -38,7 +38,8 @@ typedef struct clv_latent_result {
     double gap_ratio;             /* see clv_gaps */
 } clv_latent_result;
 
-/* What `clave latent` does: latent.csv, latent.npy and figures into a folder. */
+/* What `clave latent` does: latent.csv, latent.npy and figures into a folder, in place of those of an earlier call. All
+ * options are checked before the first file is written. */
 clv_status clv_latent(const char *run, const clv_config *config, const clv_latent_options *options,
                       clv_latent_result *result, clv_error *err);
 
@@ -64,6 +65,24 @@ typedef struct clv_latent_points {
 clv_status clv_latent_encode(clv_session *session, const clv_latent_options *options, clv_latent_points *points,
                              clv_error *err);
 void clv_latent_free(clv_latent_points *points);
+
+/* What is under way: everything a method needs. */
+typedef struct clv_latent_work {
+    clv_session *s;
+    const clv_latent_options *o;
+    const char *folder;
+    clv_latent_points points;
+    clv_latent_result *result;
+} clv_latent_work;
+
+bool clv_latent_of_codes(const clv_latent_work *work);
+
+/* The methods asked for (latent_methods.c): that the list names such; that the points bear them; planes and maps; pictures of
+ * what has been laid out. */
+clv_status clv_latent_check_methods(const char *list, clv_error *err);
+clv_status clv_latent_check(const clv_latent_work *work, clv_error *err);
+clv_status clv_latent_lay_out(clv_latent_work *work, clv_error *err);
+clv_status clv_latent_draw_all(const clv_latent_work *work, clv_error *err);
 
 clv_status clv_latent_draw(const char *folder, const char *name, const clv_latent_points *points, const float *at,
                            int stride, const int axis[2], const char *const label[2], const char *title,

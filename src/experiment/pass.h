@@ -28,6 +28,9 @@ typedef struct clv_pass {
 /* CLV_ERR_DIVERGED names the step where a loss is not finite. */
 clv_status clv_pass_run(clv_session *session, clv_phase *phase, clv_pass *pass, clv_error *err);
 
+/* Seconds of `steps` full steps of the session's first phase, which trains; the optimiser's step number goes on from *step. */
+clv_status clv_time_steps(clv_session *session, uint32_t steps, uint32_t *step, double *seconds, clv_error *err);
+
 uint32_t clv_pass_batches(const clv_phase *phase, uint32_t count); /* that `count` images make */
 
 /* Sums to means by image, with what follows from them: elbo of bce and kl, psnr of mse. */

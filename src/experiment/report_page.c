@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/try.h"
 #include "clave/report.h"
+#include "experiment/drawing.h"
 #include "experiment/figures.h"
 #include "experiment/pictures.h"
 #include "experiment/run_folder.h"
@@ -48,9 +49,9 @@ static const char *loss_unit(const clv_metric_table *table)
 static clv_status draw_curve(const char *run, const clv_metric_table *table, const clv_figure_name *curve,
                              double *points, uint32_t epochs, clv_error *err)
 {
-    static const char *const splits[] = {"train", "val"}, *const endings[] = {"png", "svg"};
+    static const char *const splits[] = {"train", "val"};
     const char *metric = curve->stem, *unit = curve->unit ? curve->unit : loss_unit(table);
-    char path[CLV_PATH_SIZE], name[64];
+    char folder[CLV_PATH_SIZE];
     clv_series series[2];
     int count = 0;
     for (uint32_t e = 0; e < epochs; e++) points[e] = e + 1;
@@ -63,11 +64,8 @@ static clv_status draw_curve(const char *run, const clv_metric_table *table, con
     clv_plot plot = {
         .title = curve->heading, .x_label = "epoch", .y_label = unit, .series = series, .series_count = count};
     clv_status status = CLV_OK;
-    for (int i = 0; i < 2; i++) {
-        snprintf(name, sizeof name, "%s/%s.%s", CLV_FIGURES_FOLDER, metric, endings[i]);
-        CLV_TRY(clv_path_join(path, sizeof path, run, name, err));
-        CLV_TRY(clv_plot_write(path, &plot, err));
-    }
+    CLV_TRY(clv_path_join(folder, sizeof folder, run, CLV_FIGURES_FOLDER, err));
+    CLV_TRY(clv_draw_both(folder, metric, clv_write_plot, &plot, err));
 done:
     return status;
 }

@@ -137,12 +137,15 @@ clv_status clv_results_write(const clv_run_folder *folder, const clv_config *con
 {
     json_t *root = results_json(config, device, result);
     if (root && classes->classes) json_object_update_new(root, clv_class_figures_json(classes));
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    clv_status status =
-        text ? clv_run_folder_write(folder, CLV_RESULTS_FILE, text, err)
-             : clv_fail(err, CLV_ERR_INTERNAL, "%s cannot be made: out of memory, or a name that is not UTF-8",
-                        CLV_RESULTS_FILE);
-    free(text);
+    char *dump = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    clv_text text = {0};
+    if (dump) clv_text_append(&text, "%s\n", dump);
+    clv_status status = dump && !text.failed ? clv_run_folder_write(folder, CLV_RESULTS_FILE, text.text, err)
+                                             : clv_fail(err, CLV_ERR_INTERNAL,
+                                                        "%s cannot be made: out of memory, or a name that is not UTF-8",
+                                                        CLV_RESULTS_FILE);
+    clv_text_free(&text);
+    free(dump);
     json_decref(root);
     return status;
 }

@@ -100,7 +100,7 @@ static clv_status add_call(const clv_paper *paper, const device_class *class, co
                            clv_roofline_class *row, clv_error *err)
 {
     clv_launch_list list;
-    clv_status status = clv_launches_of(&class->info, call, &list, err);
+    clv_status status = clv_launches_of(&class->info, call, NULL, &list, err);
     if (status != CLV_OK) return status;
     const double scratch = 2.0 * sizeof(float) * (double)list.scratch; /* written, and read */
     const double arithmetic = flops_of(paper, call) / class->gflops * 1e-6;

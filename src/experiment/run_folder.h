@@ -7,11 +7,13 @@
 #define CLV_RESOLVED_FILE  "resolved.ini"
 #define CLV_BEST_FILE      "best.safetensors"
 #define CLV_LAST_FILE      "last.safetensors"
+#define CLV_KERNELS_FILE   "kernels.txt" /* the choices that its kernels were made by; a resumed run keeps them */
 #define CLV_METRICS_FILE   "metrics.csv"
 #define CLV_RESULTS_FILE   "results.json"
 #define CLV_LOG_FILE       "log.txt"
 #define CLV_LOCK_FILE      ".lock" /* stays behind: unlinking it would let two processes hold two files of one name */
 #define CLV_FIGURES_FOLDER "figures"
+#define CLV_PICTURES_FOLDER "pictures" /* drawn by commands, beside the run's own figures */
 #define CLV_REPORT_FILE    "report.html"
 
 /* A run directory held by this process: another that wants it is refused until clv_run_folder_close. */

@@ -2,19 +2,10 @@
 #include "experiment/schedule.h"
 
 #include <math.h>
-#include <string.h>
-
-static const char *const names[] = {[CLV_SCHEDULE_CONSTANT] = "constant",
-                                    [CLV_SCHEDULE_COSINE] = "cosine",
-                                    [CLV_SCHEDULE_ONE_CYCLE] = "one_cycle",
-                                    [CLV_SCHEDULE_PLATEAU] = "plateau"};
 
 static clv_schedule_kind kind_of(const clv_config *config)
 {
-    const char *name = clv_config_string(config, "train.schedule");
-    int kind = CLV_SCHEDULE_PLATEAU;
-    while (kind > CLV_SCHEDULE_CONSTANT && strcmp(name, names[kind]) != 0) kind--;
-    return (clv_schedule_kind)kind;
+    return (clv_schedule_kind)clv_config_choice(config, "train.schedule");
 }
 
 clv_schedule clv_schedule_of(const clv_config *config, uint32_t batches)

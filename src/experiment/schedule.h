@@ -15,13 +15,7 @@
 #include <stdint.h>
 
 #include "clave/config.h"
-
-typedef enum clv_schedule_kind {
-    CLV_SCHEDULE_CONSTANT,
-    CLV_SCHEDULE_COSINE,
-    CLV_SCHEDULE_ONE_CYCLE,
-    CLV_SCHEDULE_PLATEAU
-} clv_schedule_kind;
+#include "model/choices.h"
 
 typedef struct clv_schedule {
     clv_schedule_kind kind;

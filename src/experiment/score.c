@@ -1,5 +1,7 @@
 /* Anomaly scores: each image's own losses, ranked, and where they stand among those of the test images. */
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +14,8 @@
 #include "experiment/weigh.h"
 
 #define MOST_COLUMNS 16
-#define ELBO_SAMPLES 8 /* of a code, over which the bound's reconstruction error is a mean */
+#define DRAWN        10 /* of either end, where nobody says */
+#define ELBO_SAMPLES 8  /* of a code, over which the bound's reconstruction error is a mean */
 
 /* What a session must do to score: a vae's bound takes samples of the code. */
 static int score_phases(const clv_config *config, int dataset, clv_phase_request request[CLV_MAX_PHASES])
@@ -158,10 +161,16 @@ typedef struct layout {
 
 static layout lay_out(const clv_score_options *options, uint32_t count)
 {
-    const uint32_t wanted = options->picture.count ? (uint32_t)options->picture.count : 10;
+    const uint32_t wanted = options->picture.count ? (uint32_t)options->picture.count : DRAWN;
     layout l = {wanted < MOST_COLUMNS ? wanted : MOST_COLUMNS, options->name_count || count < 2 ? 1 : 2};
     if (l.columns > count / (uint32_t)l.bands) l.columns = count / (uint32_t)l.bands;
     return l;
+}
+
+/* The row of the image drawn at that column of a band. */
+static const clv_score_row *row_at(const clv_score_result *result, uint32_t band, uint32_t column)
+{
+    return &result->row[band == 0 ? column : result->count - 1 - column];
 }
 
 /* The order that brings the places of the drawn rows to the front. */
@@ -169,8 +178,7 @@ static void order_drawn(const clv_score_result *result, layout l, uint32_t first
 {
     for (uint32_t i = 0; i < all; i++) order[i] = i;
     for (uint32_t i = 0; i < l.columns * (uint32_t)l.bands; i++) {
-        const uint32_t rank = i < l.columns ? i : result->count - 1 - (i - l.columns);
-        const uint32_t place = first + result->row[rank].image;
+        const uint32_t place = first + row_at(result, i / l.columns, i % l.columns)->image;
         uint32_t from = i;
         while (order[from] != place) from++;
         order[from] = order[i];
@@ -178,36 +186,73 @@ static void order_drawn(const clv_score_result *result, layout l, uint32_t first
     }
 }
 
+/* Under each image what it is called, under its reconstruction the score. */
+typedef struct words {
+    char text[4 * MOST_COLUMNS][CLV_SHORT_NAME];
+    const char *caption[4 * MOST_COLUMNS];
+    const char *const *row_name;
+    char title[96];
+} words;
+
+static void put_words(const clv_score_options *options, const char *split, const clv_score_result *result, layout l,
+                      words *w)
+{
+    static const char *const extremes[] = {"most", "decoded", "least", "decoded"}, *const named[] = {"image",
+                                                                                                     "decoded"};
+    w->row_name = options->name_count ? named : extremes;
+    for (uint32_t i = 0; i < 2 * (uint32_t)l.bands * l.columns; i++) {
+        const clv_score_row *row = row_at(result, i / (2 * l.columns), i % l.columns);
+        char *text = w->text[i];
+        if (i / l.columns % 2)
+            snprintf(text, sizeof w->text[i], "%.4g", row->score);
+        else if (options->name_count)
+            clv_given_short_name(options->names[row->image], text);
+        else
+            snprintf(text, sizeof w->text[i], "%" PRIu32, row->image);
+        w->caption[i] = text;
+    }
+    if (options->name_count)
+        snprintf(w->title, sizeof w->title, "Images by their anomaly (%s)", result->measure);
+    else
+        snprintf(w->title, sizeof w->title, "The most and the least anomalous %s images (%s)", split, result->measure);
+}
+
 /* Each band is originals over reconstructions. */
-static clv_status draw_bands(clv_session *s, int dataset, uint32_t first, layout l, int scale,
+static clv_status draw_bands(clv_session *s, int dataset, uint32_t first, layout l, int scale, words *w,
                              const clv_score_result *result, clv_error *err)
 {
     const size_t band = 2 * l.columns * clv_image_elements(s);
     const uint32_t all = s->images[dataset].count;
-    const int rows = 2 * l.bands, columns = (int)l.columns;
     clv_status status = CLV_OK;
     uint32_t *order = clv_alloc(all, sizeof *order, err);
-    float *grid = clv_alloc((size_t)l.bands * band, sizeof *grid, err);
-    CLV_REQUIRE(order && grid, CLV_ERR_INTERNAL, "out of memory for a picture of %d images", rows * columns);
+    float *pixel = clv_alloc((size_t)l.bands * band, sizeof *pixel, err);
+    CLV_REQUIRE(order && pixel, CLV_ERR_INTERNAL, "out of memory for a picture of %u images", l.columns);
     order_drawn(result, l, first, all, order);
     s->noise = 0; /* a denoiser is shown what was scored: the images as they are */
     CLV_TRY(clv_session_order(s, dataset, order, err));
     for (int i = 0; i < l.bands; i++) {
-        float *originals = grid + (size_t)i * band;
+        float *originals = pixel + (size_t)i * band;
         CLV_TRY(clv_reconstruct_places(s, dataset, (uint32_t)i * l.columns, l.columns, originals, NULL,
                                        originals + band / 2, err));
     }
-    CLV_TRY(clv_draw_grid(s, result->path, rows, columns, rows * columns, grid, scale, err));
+    const clv_worded_grid grid = {.title = w->title,
+                                  .rows = 2 * l.bands,
+                                  .columns = (int)l.columns,
+                                  .row_name = w->row_name,
+                                  .caption = w->caption,
+                                  .pixel = pixel,
+                                  .scale = scale};
+    CLV_TRY(clv_draw_worded(s, result->path, &grid, err));
 done:
     free(order);
-    free(grid);
+    free(pixel);
     return status;
 }
 
 /* ---- all of it ---- */
 
 static clv_status open_subject(const char *run, const clv_config *config, const clv_score_options *options,
-                               const char *split, int *dataset, clv_session **s, clv_error *err)
+                               const char *split, int *dataset, int *label, clv_session **s, clv_error *err)
 {
     clv_phase_request request[CLV_MAX_PHASES];
     clv_images images = {0};
@@ -216,7 +261,7 @@ static clv_status open_subject(const char *run, const clv_config *config, const 
     if (options->name_count) {
         *dataset = CLV_DATASET_TEST;
         const int requests = score_phases(config, *dataset, request);
-        CLV_TRY(clv_given_read(config, split, options->names, options->name_count, &images, err));
+        CLV_TRY(clv_given_read(config, split, options->names, options->name_count, &images, label, err));
         CLV_TRY(clv_given_open(run, config, options->picture.log, request, requests, &images, s, err));
     } else {
         const int requests = score_phases(config, *dataset, request);
@@ -227,7 +272,7 @@ done:
     return status;
 }
 
-static clv_status score_subject(clv_session *s, const char *split, int dataset, uint32_t *first,
+static clv_status score_subject(clv_session *s, const char *split, int dataset, const int *named, uint32_t *first,
                                 clv_score_result *result, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -238,7 +283,7 @@ static clv_status score_subject(clv_session *s, const char *split, int dataset, 
     const uint8_t *label = s->images[dataset].label;
     for (uint32_t i = 0; i < result->count; i++) {
         result->row[i].image = i;
-        result->row[i].label = label ? label[*first + i] : -1;
+        result->row[i].label = named ? named[i] : label ? label[*first + i] : -1;
     }
     result->classes = s->images[dataset].classes; /* the session has no use for the names */
     result->class_name = s->images[dataset].class_name;
@@ -261,20 +306,29 @@ clv_status clv_score(const char *run, const clv_config *config, const clv_score_
     clv_score_row *test = NULL;
     clv_status status = CLV_OK;
     uint32_t tests = 0, first;
-    int dataset;
-    CLV_TRY(open_subject(run, config, options, split, &dataset, &s, err));
-    CLV_TRY(score_subject(s, options->name_count ? "test" : split, dataset, &first, &made, err));
+    int dataset, *label = NULL; /* of named images */
+    if (options->name_count) {
+        label = clv_alloc((size_t)options->name_count, sizeof *label, err);
+        CLV_REQUIRE(label, CLV_ERR_INTERNAL, "out of memory for the labels of %d images", options->name_count);
+    }
+    CLV_TRY(open_subject(run, config, options, split, &dataset, label, &s, err));
+    CLV_TRY(score_subject(s, label ? "test" : split, dataset, label, &first, &made, err));
     if (options->name_count || strcmp(split, "test") != 0) CLV_TRY(score_test_images(run, config, &test, &tests, err));
     rank(&made, test, tests);
     if (!options->name_count || picture->path) {
-        CLV_TRY(clv_figure_path(run, picture->path, "anomalies.png", made.path, err));
-        CLV_TRY(draw_bands(s, dataset, first, lay_out(options, made.count),
-                           clv_picture_choice(picture->scale, config, "report.scale"), &made, err));
+        CLV_TRY(clv_picture_path(run, picture->path, made.path, err, "anomalies-%s-%d.png", split,
+                                 picture->count ? picture->count : DRAWN));
+        const layout l = lay_out(options, made.count);
+        words w;
+        put_words(options, split, &made, l, &w);
+        CLV_TRY(draw_bands(s, dataset, first, l, clv_picture_choice(picture->scale, config, "report.scale"), &w, &made,
+                           err));
     }
     *result = made;
     made = (clv_score_result){0};
 done:
     clv_score_free(&made);
+    free(label);
     free(test);
     clv_session_close(s);
     return status;

@@ -14,16 +14,23 @@
 #include "experiment/run_folder.h"
 #include "model/checkpoint.h"
 
+#define FIRST_TUNING_SECONDS 5
+
+static clv_tune_choice tune_choice(const clv_config *config)
+{
+    const char *tune = clv_config_string(config, "device.tune");
+    return !strcmp(tune, "off") ? CLV_TUNE_OFF : !strcmp(tune, "always") ? CLV_TUNE_ALWAYS : CLV_TUNE_AUTO;
+}
+
 static clv_status open_device(clv_session *s, clv_error *err)
 {
-    const char *gemm = clv_config_string(s->config, "device.gemm");
     clv_device_options options = {
         .backend = clv_config_string(s->config, "device.backend"),
         .select = clv_config_string(s->config, "device.select"),
-        .gemm = !strcmp(gemm, "own")       ? CLV_GEMM_OWN
-                : !strcmp(gemm, "clblast") ? CLV_GEMM_CLBLAST
-                                           : CLV_GEMM_AUTO,
+        .gemm = (clv_gemm_choice)clv_config_choice(s->config, "device.gemm"),
         .selftest = clv_config_bool(s->config, "device.selftest"),
+        .tune = tune_choice(s->config),
+        .kernels = s->kernels,
     };
     clv_status status = clv_backend_create(&options, &s->be, err);
     if (status != CLV_OK) return status;
@@ -36,20 +43,11 @@ static clv_status open_device(clv_session *s, clv_error *err)
 /* The last `validation` images of the file are held out; the first of what is left are trained on. */
 static clv_status split_train(clv_session *s, clv_error *err)
 {
-    uint32_t count = s->images[CLV_DATASET_TRAIN].count;
-    int64_t validation = clv_config_int(s->config, "data.validation");
-    if (validation >= (int64_t)count)
-        return clv_fail(err, CLV_ERR_CONFIG,
-                        "%s: data.validation = %lld holds out all of the %u training images; hold out fewer",
-                        clv_config_where(s->config, "data.validation"), (long long)validation, count);
-    s->validation_count = (uint32_t)validation;
-    s->train_count = count - s->validation_count;
-    int64_t wanted = clv_config_int(s->config, "data.train_count");
-    if (wanted > (int64_t)s->train_count)
-        return clv_fail(err, CLV_ERR_CONFIG, "%s: data.train_count = %lld: there are %u training images, %u held out",
-                        clv_config_where(s->config, "data.train_count"), (long long)wanted, s->train_count,
-                        s->validation_count);
-    if (wanted > 0) s->train_count = (uint32_t)wanted;
+    clv_train_parts parts;
+    clv_status status = clv_train_split(s->config, s->images[CLV_DATASET_TRAIN].count, &parts, err);
+    if (status != CLV_OK) return status;
+    s->train_count = parts.train_count;
+    s->validation_count = parts.validation_count;
     return CLV_OK;
 }
 
@@ -159,6 +157,31 @@ static clv_status create_spaces(clv_session *s, clv_error *err)
     return CLV_OK;
 }
 
+static void count_gain(void *context, const clv_tuned *tuned)
+{
+    double *saved = context;
+    *saved += (tuned->before - tuned->after) * tuned->calls;
+}
+
+/* Before a first training on a device whose defaults are not measured, or on any where device.tune = always. */
+static clv_status tune_first_run(clv_session *s, clv_error *err)
+{
+    const clv_plan *plan[CLV_MAX_PHASES];
+    double saved = 0, start = clv_seconds();
+    const clv_tuning tuning = {.seconds = FIRST_TUNING_SECONDS,
+                               .first_runs = true,
+                               .unmeasured = tune_choice(s->config) == CLV_TUNE_AUTO,
+                               .tell = count_gain,
+                               .context = &saved};
+    for (int i = 0; i < s->phases; i++) plan[i] = s->phase[i].plan;
+    if (s->phase[0].mode != CLV_MODE_TRAIN || tune_choice(s->config) == CLV_TUNE_OFF) return CLV_OK;
+    clv_status status = clv_backend_tune(s->be, plan, s->phases, &tuning, err);
+    if (status == CLV_OK && saved > 0)
+        clv_log_line(s->log, "tuned for this device in %.1f s: a step takes %.2f ms less", clv_seconds() - start,
+                     saved * 1e-3);
+    return status;
+}
+
 static clv_status build(clv_session *s, const clv_phase_request *request, int requests, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -173,6 +196,7 @@ static clv_status build(clv_session *s, const clv_phase_request *request, int re
         if (s->images[i].count) CLV_TRY(upload_images(s, i, err));
     CLV_TRY(create_spaces(s, err));
     CLV_TRY(write_rates(s, err));
+    CLV_TRY(tune_first_run(s, err));
     for (int i = 0; i < s->phases; i++)
         CLV_TRY(clv_program_create(s->be, s->phase[i].plan, &s->bindings, &s->phase[i].program, err));
 done:
@@ -195,18 +219,20 @@ void clv_session_log_notices(const clv_session *s)
 
 /* `given`, where there is one, moves into the session. */
 static clv_status open_with(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
-                            clv_images *given, clv_session **session, clv_error *err)
+                            clv_images *given, const char *kernels, clv_session **session, clv_error *err)
 {
     clv_session *s = clv_alloc(1, sizeof *s, err);
     if (!s) return CLV_ERR_INTERNAL;
     s->config = config;
     s->log = log;
+    s->kernels = kernels;
     s->noise = clv_config_real(config, "data.noise_amount");
     if (given) {
         s->images[CLV_DATASET_TEST] = *given;
         *given = (clv_images){0};
     }
     clv_status status = build(s, request, requests, err);
+    s->kernels = NULL; /* the backend has a copy */
     if (status == CLV_OK) clv_session_log_notices(s);
     if (status == CLV_OK)
         *session = s;
@@ -218,14 +244,20 @@ static clv_status open_with(const clv_config *config, clv_log *log, const clv_ph
 clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_phase_request *request, int requests,
                             clv_session **session, clv_error *err)
 {
-    return open_with(config, log, request, requests, NULL, session, err);
+    return open_with(config, log, request, requests, NULL, NULL, session, err);
+}
+
+clv_status clv_session_open_resumed(const clv_config *config, clv_log *log, const clv_phase_request *request,
+                                    int requests, const char *kernels, clv_session **session, clv_error *err)
+{
+    return open_with(config, log, request, requests, NULL, kernels, session, err);
 }
 
 clv_status clv_session_open_given(const clv_config *config, clv_log *log, const clv_phase_request *request,
                                   int requests, clv_images *given, clv_session **session, clv_error *err)
 {
     if (given->count == 0) return clv_fail(err, CLV_ERR_DATA, "no images are given: there is nothing to look at");
-    return open_with(config, log, request, requests, given, session, err);
+    return open_with(config, log, request, requests, given, NULL, session, err);
 }
 
 void clv_session_close(clv_session *s)
@@ -248,6 +280,14 @@ void clv_session_close(clv_session *s)
     clv_model_destroy(s->model);
     if (s->be) clv_backend_destroy(s->be);
     free(s);
+}
+
+clv_status clv_session_kernels(clv_session *s, clv_text *text, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    for (int i = 0; i < s->phases && status == CLV_OK; i++)
+        status = clv_backend_kernels(s->be, s->phase[i].plan, text, err);
+    return status;
 }
 
 clv_phase *clv_session_phase(clv_session *s, clv_mode mode, int dataset)

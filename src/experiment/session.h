@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "clave/config.h"
 #include "clave/data.h"
 #include "model/model.h"
@@ -25,6 +26,7 @@ typedef struct clv_phase {
 
 typedef struct clv_session {
     const clv_config *config; /* the caller's */
+    const char *kernels;      /* the caller's: those of the run that goes on; NULL: none goes on */
     clv_log *log;             /* the caller's; may be NULL */
     clv_backend *be;
     clv_images images[CLV_MAX_DATASETS]; /* count 0: not loaded */
@@ -51,7 +53,13 @@ clv_status clv_session_open(const clv_config *config, clv_log *log, const clv_ph
  * right. */
 clv_status clv_session_open_given(const clv_config *config, clv_log *log, const clv_phase_request *request,
                                   int requests, clv_images *given, clv_session **session, clv_error *err);
+/* The same by the kernels that a run recorded, whatever was found to be faster since: what clv_session_kernels wrote. */
+clv_status clv_session_open_resumed(const clv_config *config, clv_log *log, const clv_phase_request *request,
+                                    int requests, const char *kernels, clv_session **session, clv_error *err);
 void clv_session_close(clv_session *session);
+
+/* The choices in force for the products of all phases, for a run to go on with. */
+clv_status clv_session_kernels(clv_session *session, clv_text *text, clv_error *err);
 
 /* Logs what the backend has to tell ("CLBlast fails its self-test ..."); opening a session does so once. */
 void clv_session_log_notices(const clv_session *session);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -345,6 +346,22 @@ done:
     return status;
 }
 
+/* The kernels that the run began with; a folder without a list of them began with the defaults. The caller frees them.
+ */
+static clv_status recorded_kernels(const trainer *t, char **kernels, clv_error *err)
+{
+    char path[CLV_PATH_SIZE];
+    uint8_t *bytes = NULL;
+    size_t size;
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_path_join(path, sizeof path, t->options->out, CLV_KERNELS_FILE, err));
+    if (access(path, F_OK) == 0) CLV_TRY(clv_file_read(path, 1 << 20, CLV_ERR_DATA, &bytes, &size, err));
+    *kernels = bytes ? (char *)bytes : clv_strdup("", err);
+    if (!*kernels) status = CLV_ERR_INTERNAL;
+done:
+    return status;
+}
+
 static clv_status open_session(trainer *t, clv_error *err)
 {
     clv_phase_request request[] = {{CLV_MODE_TRAIN, CLV_DATASET_TRAIN},
@@ -353,8 +370,12 @@ static clv_status open_session(trainer *t, clv_error *err)
                                    {CLV_MODE_CLASSIFY, CLV_DATASET_TEST}};
     int requests = clv_config_int(t->config, "data.validation") > 0 ? 3 : 2;
     if (!strcmp(clv_config_string(t->config, "experiment.task"), "classify")) request[requests++] = request[3];
-    clv_status status = clv_session_open(t->config, t->options->log, request, requests, &t->session, err);
+    char *kernels = NULL;
+    clv_status status = t->options->resume ? recorded_kernels(t, &kernels, err) : CLV_OK;
+    if (status == CLV_OK)
+        status = clv_session_open_resumed(t->config, t->options->log, request, requests, kernels, &t->session, err);
     if (status == CLV_OK) clv_session_device(t->session, t->result->device, sizeof t->result->device);
+    free(kernels);
     return status;
 }
 
@@ -362,7 +383,7 @@ static clv_status open_session(trainer *t, clv_error *err)
 static clv_status open_folder(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
-    char path[CLV_PATH_SIZE];
+    char path[CLV_PATH_SIZE], note[CLV_NOTE_SIZE];
     if (t->options->resume) {
         CLV_TRY(clv_run_folder_open(t->options->out, &t->folder, err));
         CLV_TRY(clv_run_folder_check_same(&t->folder, t->config, err));
@@ -375,6 +396,7 @@ static clv_status open_folder(trainer *t, clv_error *err)
     if (t->options->log) CLV_TRY(clv_log_open(t->options->log, path, err));
     clv_log_line(t->options->log, "%s %s on %s", t->options->resume ? "resuming" : "training", t->folder.path,
                  t->result->device);
+    for (int i = 0; clv_config_note(t->config, i, note); i++) clv_log_line(t->options->log, "note: %s", note);
     clv_session_log_notices(t->session); /* once more: now log.txt is open */
     if (t->told.length && !t->told.failed) clv_log_line(t->options->log, "%s", t->told.text);
 done:
@@ -386,11 +408,16 @@ done:
 static clv_status write_start(trainer *t, clv_error *err)
 {
     clv_status status = CLV_OK;
+    clv_text kernels = {0};
     char *text = NULL;
     CLV_TRY(clv_config_print(t->config, &text, err));
     CLV_TRY(clv_run_folder_write(&t->folder, CLV_RESOLVED_FILE, text, err));
-    if (!t->options->resume) CLV_TRY(save(t, CLV_LAST_FILE, true, err));
+    if (t->options->resume) goto done;
+    CLV_TRY(clv_session_kernels(t->session, &kernels, err));
+    if (kernels.length) CLV_TRY(clv_run_folder_write(&t->folder, CLV_KERNELS_FILE, kernels.text, err));
+    CLV_TRY(save(t, CLV_LAST_FILE, true, err));
 done:
+    clv_text_free(&kernels);
     free(text);
     return status;
 }

@@ -151,43 +151,35 @@ done:
     return status;
 }
 
-/* The bound of the most samples is "iwae", the others say how many. */
-static void add_bounds(const clv_weighing *w, clv_measures *measures)
+clv_status clv_bounds_check(const int *samples, int bounds, clv_error *err)
 {
-    for (int b = 0; b < w->bounds && measures->count < CLV_MAX_FIGURES; b++) {
-        clv_measure *m = &measures->of[measures->count++];
-        if (b + 1 == w->bounds)
-            snprintf(m->name, sizeof m->name, "iwae");
-        else
-            snprintf(m->name, sizeof m->name, "iwae_%d", w->samples[b]);
-        m->value = w->bound[b];
-    }
+    if (bounds > CLV_MAX_BOUNDS)
+        return clv_fail(err, CLV_ERR_CONFIG, "%d numbers of samples: ask for up to %d", bounds, CLV_MAX_BOUNDS);
+    for (int i = 0; i < bounds; i++)
+        if (samples[i] <= (i ? samples[i - 1] : 0) || samples[i] > CLV_MAX_SAMPLES)
+            return clv_fail(err, CLV_ERR_CONFIG, "numbers of samples are whole, rising, from 1 to %d, not %d",
+                            CLV_MAX_SAMPLES, samples[i]);
+    return CLV_OK;
 }
 
-clv_status clv_iwae(const char *run, const clv_config *config, const char *split, const int *samples, int counts,
-                    clv_log *log, clv_measures *measures, clv_error *err)
+clv_status clv_measure_bounds(clv_session *s, const char *split, const int *samples, int bounds, clv_measures *measures,
+                              clv_error *err)
 {
-    clv_session *s = NULL;
     clv_status status = CLV_OK;
     double bound[CLV_MAX_BOUNDS];
-    clv_weighing w = {.seed = (uint64_t)clv_config_int(config, "experiment.seed"),
+    clv_weighing w = {.seed = (uint64_t)clv_config_int(s->config, "experiment.seed"),
                       .samples = samples,
-                      .bounds = counts,
+                      .bounds = bounds,
                       .label = "iwae",
                       .bound = bound};
-    CLV_REQUIRE(counts >= 1 && counts <= CLV_MAX_BOUNDS, CLV_ERR_CONFIG, "%d numbers of samples: ask for 1 to %d",
-                counts, CLV_MAX_BOUNDS);
-    for (int i = 0; i < counts; i++)
-        CLV_REQUIRE(samples[i] > (i ? samples[i - 1] : 0) && samples[i] <= CLV_MAX_SAMPLES, CLV_ERR_CONFIG,
-                    "numbers of samples are whole, rising, from 1 to %d, not %d", CLV_MAX_SAMPLES, samples[i]);
     CLV_TRY(clv_split_dataset(split, &w.dataset, err));
-    const clv_phase_request request[] = {{CLV_MODE_ENCODE, w.dataset}, {CLV_MODE_WEIGH, w.dataset}};
-    CLV_TRY(clv_session_open(config, log, request, 2, &s, err));
-    CLV_TRY(clv_session_load(s, run, err));
     CLV_TRY(clv_session_split(s, split, &w.first, &w.count, err));
     CLV_TRY(clv_weigh(s, &w, err));
-    add_bounds(&w, measures);
+    for (int b = 0; b < bounds && measures->count < CLV_MAX_FIGURES; b++) {
+        clv_measure *m = &measures->of[measures->count++];
+        snprintf(m->name, sizeof m->name, "iwae_%d", samples[b]);
+        m->value = bound[b];
+    }
 done:
-    clv_session_close(s);
     return status;
 }

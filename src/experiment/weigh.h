@@ -3,6 +3,7 @@
 #ifndef CLAVE_EXPERIMENT_WEIGH_H
 #define CLAVE_EXPERIMENT_WEIGH_H
 
+#include "clave/experiment.h"
 #include "experiment/session.h"
 
 typedef struct clv_weighing {
@@ -20,5 +21,12 @@ typedef struct clv_weighing {
 
 /* Needs phases ENCODE and WEIGH on the data set; reads images in the order that the session has. */
 clv_status clv_weigh(clv_session *session, const clv_weighing *weighing, clv_error *err);
+
+/* CLV_ERR_CONFIG where these are no numbers of samples of clv_evaluate. */
+clv_status clv_bounds_check(const int *samples, int bounds, clv_error *err);
+
+/* The bound of each of samples[bounds] on a split, added to the measures as "iwae_K". */
+clv_status clv_measure_bounds(clv_session *session, const char *split, const int *samples, int bounds,
+                              clv_measures *measures, clv_error *err);
 
 #endif

@@ -2,6 +2,11 @@
  * activation's gradient. Nodes are rewritten in place, so that indices keep their meaning: the last node of a chain
  * takes over the product, the ones before it are marked as fused away.
  *
+ * So does the mask of a dropout that stands behind a relu: see fuse_dropout_grad.
+ *
+ * A loss and its gradient are one pass, a bias's gradient is summed by the launch of its weight's: the fused node has
+ * two results then, the second in the memory of the node that computed it before, a RESULT now.
+ *
  * Done after gradients were appended. A value that anything else reads, or that is an output, is never fused away. */
 #include <string.h>
 
@@ -47,9 +52,22 @@ static void fuse_bias(clv_graph *graph, clv_node at)
     const clv_node from = bias->input[0];
     const clv_node_info *product = clv_info(graph, from);
     const clv_attr *a = &product->attr;
-    const bool plain = !a->has_bias && a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE;
+    const bool plain = !a->has_bias && !a->has_addend && a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE;
     if (!is_product(product) || !plain || uses(graph, from) != 1) return;
     take_over(graph, at, from, bias->input[1])->has_bias = true;
+}
+
+/* Two gradients that meet: add of a product and another tensor, which the product's launch adds. */
+static void fuse_add(clv_graph *graph, clv_node at)
+{
+    const clv_node *pair = clv_info(graph, at)->input;
+    for (int k = 1; k >= 0; k--) {
+        const clv_node from = pair[k], other = pair[1 - k];
+        if (from == other || !is_product(clv_info(graph, from)) || clv_info(graph, from)->inputs != 2) continue;
+        if (clv_info(graph, from)->attr.act != CLV_ACT_NONE || uses(graph, from) != 1) continue;
+        take_over(graph, at, from, other)->has_addend = true;
+        return;
+    }
 }
 
 /* product, with its bias or without -> act. The gradient of act needs its output alone, so that nothing else reads the
@@ -84,6 +102,7 @@ static void fuse_act_grad_behind_reshape(clv_graph *graph, clv_node product, clv
     clv_attr *fused = take_over(graph, view, product, product);
     fused->grad_act = act.act;
     fused->slope = act.slope;
+    fused->rate = act.rate;
     second->shape = first->shape;
 
     graph->entry[product]->fused_away = false;
@@ -97,21 +116,86 @@ static void fuse_act_grad_behind_reshape(clv_graph *graph, clv_node product, clv
     set_inputs(last, 1, &view);
 }
 
+/* The dropout that made the mask of `mask`, a dropout's gradient: the one of the same stream, of what `u` shows. */
+static clv_node dropout_of(const clv_graph *graph, clv_node mask, clv_node u)
+{
+    const clv_node_info *gradient = clv_info(graph, mask);
+    for (clv_node i = u + 1; i < mask; i++) {
+        const clv_node_info *info = clv_info(graph, i);
+        if (info->op == CLV_OP_DROPOUT && !graph->entry[i]->fused_away && info->attr.stream == gradient->attr.stream &&
+            info->attr.rate == gradient->attr.rate && clv_shape_equal(&info->shape, &gradient->shape) &&
+            seen_through(graph, info->input[0]) == u)
+            return i;
+    }
+    return CLV_NODE_NONE;
+}
+
+/* relu -> dropout, back: dropout -> act_grad, with a reshape between or without. The dropout's output is above 0 where
+ * it kept what relu let through: its sign holds both masks, and no random number is drawn again. Returns the node that
+ * is the act_grad now. */
+static clv_node fuse_dropout_grad(clv_graph *graph, clv_node at)
+{
+    clv_node_info *act_grad = clv_info(graph, at);
+    const clv_node d = act_grad->input[0];
+    const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
+    const clv_node mask = behind_reshape ? clv_info(graph, d)->input[0] : d;
+    if (act_grad->attr.act != CLV_ACT_RELU || act_grad->attr.rate > 0 || clv_info(graph, mask)->op != CLV_OP_DROPOUT)
+        return at;
+    if (uses(graph, mask) != 1 || uses(graph, d) != 1) return at;
+    const clv_node dropped = dropout_of(graph, mask, seen_through(graph, act_grad->input[1]));
+    if (dropped == CLV_NODE_NONE) return at;
+
+    const clv_node to = behind_reshape ? d : at, input[] = {clv_info(graph, mask)->input[0], dropped};
+    clv_node_info *fused = clv_info(graph, to);
+    fused->op = CLV_OP_ACT_GRAD;
+    fused->attr = act_grad->attr;
+    fused->attr.rate = clv_info(graph, mask)->attr.rate;
+    fused->shape = clv_info(graph, mask)->shape;
+    set_inputs(fused, 2, input);
+    graph->entry[mask]->fused_away = true;
+    if (behind_reshape) {
+        act_grad->op = CLV_OP_RESHAPE;
+        act_grad->attr = (clv_attr){0};
+        set_inputs(act_grad, 1, &d);
+    }
+    return to;
+}
+
+/* mse_head of y = act(.) -> act_grad with the same y */
+static bool fuse_head_act_grad(clv_graph *graph, clv_node at)
+{
+    clv_node_info *act_grad = clv_info(graph, at);
+    const clv_node from = act_grad->input[0];
+    const clv_node_info *head = clv_info(graph, from);
+    const bool plain = head->op == CLV_OP_MSE_HEAD && head->attr.act == CLV_ACT_NONE;
+    if (!plain || head->input[0] != act_grad->input[1] || act_grad->attr.rate > 0 || uses(graph, from) != 1)
+        return false;
+    const clv_attr act = act_grad->attr;
+    clv_attr *fused = take_over(graph, at, from, CLV_NODE_NONE);
+    fused->act = act.act;
+    fused->slope = act.slope;
+    return true;
+}
+
 /* product -> act_grad with u, the output of the activation */
 static void fuse_act_grad(clv_graph *graph, clv_node at)
 {
+    if (fuse_head_act_grad(graph, at)) return;
+    at = fuse_dropout_grad(graph, at);
     const clv_attr act = clv_info(graph, at)->attr;
     const clv_node d = clv_info(graph, at)->input[0], u = clv_info(graph, at)->input[1];
     const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
     const clv_node from = behind_reshape ? clv_info(graph, d)->input[0] : d;
     const clv_node_info *product = clv_info(graph, from);
-    if (!is_product(product) || product->inputs != 2 || product->attr.act != CLV_ACT_NONE) return;
+    if (!is_product(product) || product->attr.has_bias) return;
+    if (product->attr.act != CLV_ACT_NONE || product->attr.grad_act != CLV_ACT_NONE) return;
     if (uses(graph, from) != 1 || uses(graph, d) != 1) return;
 
     if (!behind_reshape) {
         clv_attr *fused = take_over(graph, at, from, u);
         fused->grad_act = act.act;
         fused->slope = act.slope;
+        fused->rate = act.rate;
     } else if (seen_through(graph, u) < from) {
         fuse_act_grad_behind_reshape(graph, from, d, at);
     }
@@ -140,9 +224,67 @@ static void fuse_scale(clv_graph *graph, clv_node at)
     scale->inputs = 0;
 }
 
+/* Node `node` becomes a tensor that a later node writes. */
+static void make_result(clv_graph *graph, clv_node node)
+{
+    clv_node_info *info = clv_info(graph, node);
+    info->op = CLV_OP_RESULT;
+    info->attr = (clv_attr){0};
+    set_inputs(info, 0, NULL);
+}
+
+/* The live node of this op between `first` and `end` that reads just these, or CLV_NODE_NONE. */
+static clv_node find_node(const clv_graph *graph, clv_op op, int inputs, const clv_node *input, clv_node first,
+                          clv_node end)
+{
+    for (clv_node i = first; i < end; i++) {
+        const clv_node_info *info = clv_info(graph, i);
+        bool same = info->op == op && !graph->entry[i]->fused_away;
+        for (int k = 0; same && k < inputs; k++) same = info->input[k] == input[k];
+        if (same) return i;
+    }
+    return CLV_NODE_NONE;
+}
+
+/* bias_grad and conv_weight of one gradient d, which either side of the product may be: conv_weight sums d as well. */
+static void fuse_bias_grad(clv_graph *graph, clv_node at)
+{
+    clv_node_info *weight = clv_info(graph, at);
+    for (int k = 0; k < 2 && !weight->attr.sum_of; k++) {
+        const clv_node bias = find_node(graph, CLV_OP_BIAS_GRAD, 1, &weight->input[k], weight->input[k] + 1, at);
+        if (bias == CLV_NODE_NONE || uses(graph, bias) > 0) continue;
+        make_result(graph, bias);
+        weight->input[weight->inputs++] = bias;
+        weight->attr.sum_of = k + 1;
+    }
+}
+
+/* mse and mse_grad of mean_grad (bce alike): one pass over y and t; the loss of each image is its second result. */
+static void fuse_loss_grad(clv_graph *graph, clv_node at)
+{
+    clv_node_info *grad = clv_info(graph, at);
+    const bool mse = grad->op == CLV_OP_MSE_GRAD;
+    const clv_node mean_grad = grad->input[0], pair[] = {grad->input[1], grad->input[2]};
+    if (clv_info(graph, mean_grad)->op != CLV_OP_MEAN_GRAD) return;
+    const clv_node loss = find_node(graph, mse ? CLV_OP_MSE : CLV_OP_BCE, 2, pair, pair[0] + 1, at);
+    if (loss == CLV_NODE_NONE) return;
+    make_result(graph, loss);
+    grad->op = mse ? CLV_OP_MSE_HEAD : CLV_OP_BCE_HEAD;
+    grad->attr.alpha = clv_info(graph, mean_grad)->attr.alpha;
+    if (uses(graph, mean_grad) == 1) graph->entry[mean_grad]->fused_away = true;
+    set_inputs(grad, 3, (const clv_node[]){pair[0], pair[1], loss});
+}
+
 static void (*const rules[CLV_OP_COUNT])(clv_graph *graph, clv_node at) = {
-    [CLV_OP_BIAS] = fuse_bias,       [CLV_OP_ACT] = fuse_act,     [CLV_OP_ACT_GRAD] = fuse_act_grad,
-    [CLV_OP_RESHAPE] = fuse_reshape, [CLV_OP_SCALE] = fuse_scale,
+    [CLV_OP_BIAS] = fuse_bias,
+    [CLV_OP_ADD] = fuse_add,
+    [CLV_OP_ACT] = fuse_act,
+    [CLV_OP_ACT_GRAD] = fuse_act_grad,
+    [CLV_OP_RESHAPE] = fuse_reshape,
+    [CLV_OP_SCALE] = fuse_scale,
+    [CLV_OP_CONV_WEIGHT] = fuse_bias_grad,
+    [CLV_OP_MSE_GRAD] = fuse_loss_grad,
+    [CLV_OP_BCE_GRAD] = fuse_loss_grad,
 };
 
 clv_status clv_graph_fuse(clv_graph *graph, clv_error *err)

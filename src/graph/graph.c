@@ -50,11 +50,17 @@ clv_node clv_graph_find_param(const clv_graph *graph, const char *name)
     return CLV_NODE_NONE;
 }
 
-int clv_expected_inputs(clv_op op, const clv_attr *attr)
+int clv_op_inputs(clv_op op, const clv_attr *attr)
 {
     const bool fusible = op == CLV_OP_CONV || op == CLV_OP_DECONV;
-    const int fused = fusible ? (attr->has_bias ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
-    return clv_op_table[op].inputs + fused;
+    const int fused =
+        fusible ? (attr->has_bias ? 1 : 0) + (attr->has_addend ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
+    return clv_op_table[op].inputs + fused + (op == CLV_OP_CONV_WEIGHT && attr->sum_of ? 1 : 0);
+}
+
+bool clv_op_writes_input(clv_op op, const clv_attr *attr)
+{
+    return op == CLV_OP_MSE_HEAD || op == CLV_OP_BCE_HEAD || (op == CLV_OP_CONV_WEIGHT && attr->sum_of);
 }
 
 static clv_status check_name(const clv_graph *graph, clv_op op, const char *name, clv_error *err)
@@ -73,7 +79,7 @@ static clv_status check_name(const clv_graph *graph, clv_op op, const char *name
 static clv_status check_inputs(const clv_graph *graph, clv_shape_query *query, const clv_node *input, clv_error *err)
 {
     const char *op_name = clv_op_table[query->op].name;
-    const int expected = clv_expected_inputs(query->op, query->attr);
+    const int expected = clv_op_inputs(query->op, query->attr);
     if (query->inputs != expected)
         return clv_fail(err, CLV_ERR_CONFIG, "%s '%s': takes %d inputs, not %d", op_name, query->name, expected,
                         query->inputs);

@@ -34,9 +34,6 @@ typedef struct clv_shape_query {
 /* Infers the result's shape and checks inputs and attributes; the number of inputs was checked before. */
 clv_status clv_infer_shape(const clv_shape_query *query, clv_shape *result, clv_error *err);
 
-/* Inputs that a node of this op and these attributes has: the required ones and those of its fused form. */
-int clv_expected_inputs(clv_op op, const clv_attr *attr);
-
 /* Ops run for what they do: the trace or the parameters change; they make no tensor. */
 static inline bool clv_op_has_effect(clv_op op)
 {

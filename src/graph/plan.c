@@ -8,11 +8,13 @@
 
 #include "base/memory.h"
 #include "base/try.h"
+#include "graph/nodes.h"
 #include "graph/place.h"
 
 /* What is known of a node while a plan is made. */
 typedef struct node_state {
     bool live;
+    bool ready;          /* while calls are put in order: its value is there */
     bool kept;           /* by the host: an input, an output, a gradient; its place is shown in the plan */
     clv_node root;       /* whose memory holds the value: the node itself, or the source of a chain of reshapes */
     int birth, death;    /* of a root: first and last call that touch it; birth -1: not in the arena */
@@ -61,8 +63,8 @@ static clv_status check_gradient(const planner *p, int i)
     clv_error *err = p->err;
     const struct clv_param_place *param = &p->layout->param[i];
     const clv_node_info *info = clv_graph_node(p->graph, p->gradient[i]);
-    CLV_REQUIRE(info && is_call(info), CLV_ERR_INTERNAL, "node %d cannot be the gradient of '%s'", (int)p->gradient[i],
-                param->name);
+    CLV_REQUIRE(info && (is_call(info) || info->op == CLV_OP_RESULT), CLV_ERR_INTERNAL,
+                "node %d cannot be the gradient of '%s'", (int)p->gradient[i], param->name);
     CLV_REQUIRE(param->trained, CLV_ERR_INTERNAL, "there is a gradient of the frozen parameter '%s'", param->name);
     CLV_REQUIRE(clv_shape_equal(&info->shape, &param->shape), CLV_ERR_INTERNAL,
                 "the gradient '%s' has not the shape of parameter '%s'", info->name, param->name);
@@ -73,17 +75,40 @@ done:
     return status;
 }
 
-/* Marks what is needed, from the last node back: consumers come after what they consume. */
+static clv_node written_by(const planner *p, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, node);
+    if (p->graph->entry[node]->fused_away) return CLV_NODE_NONE;
+    return clv_op_writes_input(info->op, &info->attr) ? info->input[info->inputs - 1] : CLV_NODE_NONE;
+}
+
+/* Marks a node and what it reads. Returns whether that made a node live that comes later: the writer of a result. */
+static bool mark_node(planner *p, clv_node i)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, i);
+    const clv_node result = written_by(p, i);
+    node_state *s = &p->state[i];
+    if (info->output) s->live = s->kept = true;
+    if (result != CLV_NODE_NONE && p->state[result].live) s->live = true;
+    if (!s->live) return false;
+    bool later = false;
+    for (int k = 0; k < info->inputs; k++) {
+        node_state *in = &p->state[info->input[k]];
+        later |= !in->live && info->input[k] != result && clv_graph_node(p->graph, info->input[k])->op == CLV_OP_RESULT;
+        in->live = true;
+    }
+    if (family_of(info) == CLV_FAMILY_SOURCE && info->op != CLV_OP_RESULT) s->kept = true;
+    return later;
+}
+
+/* Marks what is needed, from the last node back: consumers come after what they consume, but for a result, which may be
+ * read before its writer's place: its first reader asks for another round. */
 static void mark_live(planner *p)
 {
     const int nodes = p->plan->nodes;
-    for (clv_node i = nodes - 1; i >= 0; i--) {
-        const clv_node_info *info = clv_graph_node(p->graph, i);
-        node_state *s = &p->state[i];
-        if (info->output) s->live = s->kept = true;
-        if (!s->live) continue;
-        for (int k = 0; k < info->inputs; k++) p->state[info->input[k]].live = true;
-        if (family_of(info) == CLV_FAMILY_SOURCE) s->kept = true;
+    for (bool again = true; again;) {
+        again = false;
+        for (clv_node i = nodes - 1; i >= 0; i--) again |= mark_node(p, i);
     }
     for (clv_node i = 0; i < nodes; i++) {
         const clv_node_info *info = clv_graph_node(p->graph, i);
@@ -143,19 +168,50 @@ static clv_status append_call(planner *p, clv_node node)
     return CLV_OK;
 }
 
-/* The live operations in the graph's order, the optimiser behind them all. */
+/* Whether all that a node reads has been computed; what it writes need not be. */
+static bool can_run(const planner *p, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, node);
+    const clv_node result = written_by(p, node);
+    for (int k = 0; k < info->inputs; k++)
+        if (info->input[k] != result && !p->state[info->input[k]].ready) return false;
+    return true;
+}
+
+/* Appends the calls from node *at on, up to and with the next that writes a result: those who wait for it, passed over
+ * before, come next. */
+static clv_status append_calls(planner *p, clv_node *at)
+{
+    for (clv_node i = *at; i < p->plan->nodes; i++) {
+        const clv_node_info *info = clv_graph_node(p->graph, i);
+        node_state *s = &p->state[i];
+        if (!s->live || s->ready || family_of(info) == CLV_FAMILY_OPTIM || info->op == CLV_OP_RESULT) continue;
+        if (!can_run(p, i)) continue;
+        if (is_call(info)) {
+            const clv_status status = append_call(p, i);
+            if (status != CLV_OK) return status;
+        }
+        s->ready = true;
+        const clv_node result = written_by(p, i);
+        if (result == CLV_NODE_NONE) continue;
+        p->state[result].ready = true;
+        *at = result + 1;
+        return CLV_OK;
+    }
+    *at = p->plan->nodes;
+    return CLV_OK;
+}
+
+/* The live operations in the graph's order, but for what waits for a result; the optimiser behind them all. */
 static clv_status order_calls(planner *p)
 {
     clv_status status = CLV_OK;
     clv_error *err = p->err;
     clv_node optimiser = CLV_NODE_NONE;
+    for (clv_node at = 0; at < p->plan->nodes;) CLV_TRY(append_calls(p, &at));
     for (clv_node i = 0; i < p->plan->nodes; i++) {
         const clv_node_info *info = clv_graph_node(p->graph, i);
-        if (!p->state[i].live || !is_call(info)) continue;
-        if (family_of(info) != CLV_FAMILY_OPTIM) {
-            CLV_TRY(append_call(p, i));
-            continue;
-        }
+        if (!p->state[i].live || family_of(info) != CLV_FAMILY_OPTIM) continue;
         CLV_REQUIRE(optimiser == CLV_NODE_NONE, CLV_ERR_CONFIG, "'%s' and '%s' are two optimisers: a plan takes one",
                     p->optimiser->name, info->name);
         optimiser = i;

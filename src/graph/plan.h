@@ -104,6 +104,12 @@ clv_status clv_plan_create(const clv_graph *graph, const clv_param_layout *layou
                            clv_plan **plan, clv_error *err);
 void clv_plan_destroy(clv_plan *plan);
 
+/* Whether the call writes that input: a second result. */
+static inline bool clv_call_writes(const clv_call *call, int input)
+{
+    return input == call->inputs - 1 && clv_op_writes_input(call->op, &call->attr);
+}
+
 /* Elements that an operand takes: a batched one with its lanes. */
 size_t clv_operand_elements(const clv_operand *operand, int lanes);
 

@@ -187,6 +187,12 @@ static clv_status shape_source(const rule_call *call)
     return give(call, *call->q->given);
 }
 
+static clv_status shape_result(const rule_call *call)
+{
+    if (!call->q->given) return refuse(call, "needs a shape");
+    return give(call, *call->q->given);
+}
+
 static clv_status need_dataset(const rule_call *call)
 {
     const int dataset = call->q->attr->dataset;
@@ -232,16 +238,32 @@ static bool sides_fit(const clv_shape *big, const clv_shape *small, const clv_at
     return small_size(big->dim[1], a) == small->dim[1] && small_size(big->dim[2], a) == small->dim[2];
 }
 
+/* The output of a dropout behind an activation tells both masks where the activation is a relu. */
+static clv_status need_mask(const rule_call *call, clv_act act)
+{
+    const float rate = call->q->attr->rate;
+    if (rate == 0) return CLV_OK;
+    if (act != CLV_ACT_RELU)
+        return refuse(call, "a dropout fuses with the gradient of relu, not of %s", clv_act_names[act]);
+    return need_share(call, "rate", rate);
+}
+
 /* The inputs that fusion appended: a bias of the result's channels, the activation whose gradient multiplies. */
 static clv_status need_fused_inputs(const rule_call *call, clv_shape result)
 {
     const clv_attr *a = call->q->attr;
     NEED(need_act(call, a->act, true));
     NEED(need_act(call, a->grad_act, true));
+    NEED(need_mask(call, a->grad_act));
     if (a->has_bias) {
         const clv_shape *bias = call->q->in[2];
         if (bias->batched || bias->rank != 1 || bias->dim[0] != result.dim[0])
             return refuse(call, "bias %s must be [%d], the channels of the result", print(bias).text, result.dim[0]);
+    }
+    if (a->has_addend) {
+        const clv_shape *addend = call->q->in[a->has_bias ? 3 : 2];
+        if (!clv_shape_equal(addend, &result))
+            return refuse(call, "addend %s must have the result's shape %s", print(addend).text, print(&result).text);
     }
     if (a->grad_act != CLV_ACT_NONE) {
         const clv_shape *u = call->q->in[call->q->inputs - 1];
@@ -327,6 +349,13 @@ static clv_status shape_conv_weight(const rule_call *call)
     if (!sides_fit(big, small, a))
         return refuse(call, "a convolution of input %s with kernel %d, stride %d, pad %d does not give input %s",
                       print(big).text, a->kernel, a->stride, a->pad, print(small).text);
+    if (a->sum_of < 0 || a->sum_of > 2) return refuse(call, "sum_of %d must be 0, 1 or 2", a->sum_of);
+    if (a->sum_of) {
+        const clv_shape *sums = call->q->in[2], *of = call->q->in[a->sum_of - 1];
+        if (sums->batched || sums->rank != 1 || sums->dim[0] != of->dim[0])
+            return refuse(call, "result %s must be [%d], the channels of input %s", print(sums).text, of->dim[0],
+                          print(of).text);
+    }
     return give(call, *w);
 }
 
@@ -357,6 +386,7 @@ static clv_status shape_act(const rule_call *call)
 static clv_status shape_act_grad(const rule_call *call)
 {
     NEED(need_equal(call, 0, 1));
+    NEED(need_mask(call, call->q->attr->act));
     return shape_act(call);
 }
 
@@ -447,6 +477,20 @@ static clv_status shape_pixel_loss_grad(const rule_call *call)
     NEED(need_batched(call, 1));
     NEED(need_equal(call, 1, 2));
     return give(call, *call->q->in[1]);
+}
+
+static clv_status shape_loss_head(const rule_call *call)
+{
+    NEED(need_batched(call, 0));
+    NEED(need_equal(call, 0, 1));
+    NEED(need_one_an_image(call, 2));
+    return give(call, *call->q->in[0]);
+}
+
+static clv_status shape_mse_head(const rule_call *call)
+{
+    NEED(need_act(call, call->q->attr->act, true));
+    return shape_loss_head(call);
 }
 
 static clv_status need_logits(const rule_call *call, int input)

@@ -15,7 +15,7 @@
 #include "base/try.h"
 #include "model/safetensors.h"
 
-#define FORMAT        "clave-2"
+#define FORMAT        "clave-3"
 #define FORMAT_PREFIX "clave-" /* of every version of the format; files without it come from other programs */
 #define M_PREFIX      "optimizer.m."
 #define V_PREFIX      "optimizer.v."
@@ -306,7 +306,11 @@ static clv_status read_state(const char *path, const clv_safetensors *file, clv_
     *present = format && has_prefix(format, FORMAT_PREFIX);
     if (!*present) return CLV_OK;
     if (strcmp(format, FORMAT) != 0)
-        return clv_fail(err, CLV_ERR_DATA, "%s: its format is '%s', this clave reads '%s'", path, format, FORMAT);
+        return clv_fail(
+            err, CLV_ERR_DATA,
+            "%s: its format is '%s', this clave reads '%s': another version wrote it; train the run again, or take its "
+            "weights over by transfer.from",
+            path, format, FORMAT);
     for (int i = 0; i < KEY_COUNT; i++) {
         const char *key = field_table[i].key, *value = clv_safetensors_metadata(file, key);
         if (!value || !parse_field(&field_table[i], value, state))

@@ -48,7 +48,7 @@ static void read_key(clv_config *config, clv_source *source, const clv_entry *en
     setting->bad = true;
     if (text)
         clv_problem_add(source->problems, entry->place, "%s = %s: must be %s%s", spec->full, text,
-                        clv_value_describe(&spec->value, asked),
+                        clv_value_ask(&spec->value, asked),
                         clv_hint(source->problems, text, spec->value.choices, clv_choice_count(&spec->value)));
 }
 
@@ -85,6 +85,30 @@ static void fill_default(clv_config *config, int key, const char *path)
     (void)fits;
 }
 
+/* A row without effect is an error where the experiment's own file has it. An included file serves other experiments
+ * too: what it sets is passed over, and noted. */
+static void leave_unused(clv_config *config, enum clv_key key)
+{
+    clv_setting *setting = &config->setting[key];
+    const char *file = setting->place.file;
+    if (!setting->set || !file || !strcmp(file, config->root.file) || clv_config_in_force(config, key)) return;
+    setting->set = false;
+    setting->unused = true;
+    fill_default(config, (int)key, config->root.file);
+}
+
+bool clv_config_note(const clv_config *config, int number, char text[CLV_NOTE_SIZE])
+{
+    char asked[CLV_DESCRIBE_SIZE];
+    for (int key = 0; key < CLV_KEYS; key++) {
+        if (!config->setting[key].unused || number-- > 0) continue;
+        snprintf(text, CLV_NOTE_SIZE, "%s: %s has no effect here: it has one only with %s", config->where[key],
+                 clv_key_table[key].full, clv_condition_describe(clv_key_table[key].when, asked));
+        return true;
+    }
+    return false;
+}
+
 static void read_entries(clv_config *config, clv_source *source)
 {
     for (int section = 0; section < CLV_SECTIONS; section++) {
@@ -99,6 +123,7 @@ static void read_entries(clv_config *config, clv_source *source)
     /* In the table's order, so that a default's rule sees the keys it depends on: each stands above it. */
     for (int key = 0; key < CLV_KEYS; key++)
         if (!config->setting[key].set) fill_default(config, key, source->root.file);
+    for (int key = 0; key < CLV_KEYS; key++) leave_unused(config, (enum clv_key)key);
     for (int section = 0; section < CLV_SECTIONS; section++)
         if (clv_section_table[section].kind == CLV_SECTION_LAYERS) clv_layers_read(config, source, section);
 }
@@ -195,6 +220,11 @@ static clv_value_type type_of(const char *full) { return clv_key_table[find(full
 const char *clv_config_string(const clv_config *config, const char *key)
 {
     return value_of(config, key, type_of(key) >= CLV_VALUE_TEXT)->text;
+}
+
+int clv_config_choice(const clv_config *config, const char *key)
+{
+    return (int)value_of(config, key, type_of(key) == CLV_VALUE_CHOICE)->integer;
 }
 
 int64_t clv_config_int(const clv_config *config, const char *key)

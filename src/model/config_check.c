@@ -24,8 +24,11 @@ static void check_effects(const checker *c)
         const clv_key_spec *spec = &clv_key_table[i];
         if (!spec->when || !setting(c, (enum clv_key)i)->set || clv_config_in_force(c->config, (enum clv_key)i))
             continue;
-        enum clv_key other = clv_condition_split(spec->when).key;
+        const clv_condition when = clv_condition_split(spec->when);
+        enum clv_key other = when.key;
         if (setting(c, other)->bad) continue;
+        if (*when.alternatives == '!' && is(c, (enum clv_key)i, spec->value.standard))
+            continue; /* "none" of it, said twice */
         clv_problem_add(c->problems, setting(c, (enum clv_key)i)->place,
                         "%s has an effect only with %s; here it is %s: take the row out, or change that", spec->full,
                         clv_condition_describe(spec->when, asked), setting(c, other)->value.text);

@@ -12,6 +12,7 @@ typedef struct clv_setting {
     clv_place place; /* where `set` */
     bool set;        /* by file or override */
     bool bad;        /* reported: holds the default instead */
+    bool unused;     /* an included file set it at `place`, which has no effect here: holds the default instead */
 } clv_setting;
 
 typedef struct clv_layer_list {

@@ -102,12 +102,28 @@ static void append_layer_row(const clv_source *source, const clv_entry *row, clv
     clv_text_append(text, "\n");
 }
 
+/* An included file's row that has no effect: in the flat text it would be the experiment's own, and an error. It stays
+ * where a search or a parameter may change what it depends on. */
+static bool is_passed_over(const clv_source *source, const clv_entry *entry)
+{
+    const int key =
+        clv_section_table[entry->section].kind == CLV_SECTION_KEYS ? clv_key_find(entry->section, entry->key) : -1;
+    if (key < 0 || !clv_key_table[key].when || !entry->place.file || !strcmp(entry->place.file, source->root.file))
+        return false;
+    const clv_condition when = clv_condition_split(clv_key_table[key].when);
+    const clv_key_spec *other = &clv_key_table[when.key];
+    const clv_entry *found = clv_source_find(source, other->section, other->value.name, NULL);
+    const char *value = found ? found->value : other->value.standard;
+    if (strchr(value, '$') || clv_source_find(source, CLV_IN_space, other->full, NULL)) return false;
+    return !clv_condition_allows(when, value);
+}
+
 static void append_section(const clv_source *source, int section, clv_text *text)
 {
     bool headed = false;
     for (size_t i = 0; i < source->entries; i++) {
         const clv_entry *entry = &source->entry[i];
-        if (entry->section != section || entry->arg) continue;
+        if (entry->section != section || entry->arg || is_passed_over(source, entry)) continue;
         if (!headed) clv_text_append(text, "%s[%s]\n", text->length ? "\n" : "", clv_section_table[section].name);
         headed = true;
         if (clv_section_table[section].kind == CLV_SECTION_LAYERS)

@@ -18,7 +18,8 @@ static int rows_up_to(const clv_model *model, const char *name)
 static clv_status no_such_row(const clv_model *model, const char *name, clv_error *err)
 {
     clv_text rows = {0};
-    for (int i = 0; i < model->encoder_rows; i++) clv_text_append(&rows, ", %s", model->encoder[i].name);
+    for (int i = 0; i < model->encoder_rows; i++)
+        if (strcmp(model->encoder[i].name, "code") != 0) clv_text_append(&rows, ", %s", model->encoder[i].name);
     const clv_status status = clv_fail(err, CLV_ERR_CONFIG, "the encoder has no row '%s'; there are: code, input%s",
                                        name, rows.text ? rows.text : "");
     clv_text_free(&rows);

@@ -68,7 +68,7 @@ static void set_arg(row *r, const char *name, const char *value, clv_place place
         arg->value = clv_pool_copy(&r->config->pool, parsed.text, strlen(parsed.text));
         return;
     }
-    clv_problem_add(r->source->problems, place, "%s = %s: must be %s%s", what, text, clv_value_describe(spec, asked),
+    clv_problem_add(r->source->problems, place, "%s = %s: must be %s%s", what, text, clv_value_ask(spec, asked),
                     clv_hint(r->source->problems, text, spec->choices, clv_choice_count(spec)));
     r->bad = true;
 }

@@ -60,14 +60,6 @@ done:
     return status;
 }
 
-static clv_task task_of(const clv_config *config)
-{
-    static const char *const names[CLV_TASK_COUNT] = {"autoencoder", "denoise", "vae", "classify"};
-    int task = CLV_TASK_COUNT - 1;
-    while (task > 0 && strcmp(clv_config_string(config, "experiment.task"), names[task]) != 0) task--;
-    return (clv_task)task;
-}
-
 clv_status clv_model_create(const clv_config *config, clv_image_shape image, size_t alignment, clv_model **model,
                             clv_error *err)
 {
@@ -76,7 +68,7 @@ clv_status clv_model_create(const clv_config *config, clv_image_shape image, siz
     if (!m) return CLV_ERR_INTERNAL;
     m->config = config;
     m->image = image;
-    m->task = task_of(config);
+    m->task = (clv_task)clv_config_choice(config, "experiment.task");
     m->logits = !strcmp(clv_config_string(config, "loss.reconstruction"), "bce");
     m->encoder_rows = clv_config_layers(config, "encoder", &m->encoder); /* at least one, the configuration knows */
     m->decoder_rows = clv_config_layers(config, "decoder", &m->decoder);

@@ -8,10 +8,9 @@
 #include "clave/config.h"
 #include "clave/graph.h"
 #include "graph/plan.h"
+#include "model/choices.h"
 
 typedef struct clv_image_shape { int channels, height, width; } clv_image_shape;
-
-typedef enum clv_task { CLV_TASK_AUTOENCODER, CLV_TASK_DENOISE, CLV_TASK_VAE, CLV_TASK_CLASSIFY, CLV_TASK_COUNT } clv_task;
 
 typedef enum clv_mode {
     CLV_MODE_TRAIN,    /* images -> losses, gradients, optimiser; dropout on */

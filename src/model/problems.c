@@ -87,8 +87,9 @@ clv_status clv_problems_report(clv_problems *problems, clv_diagnostics *diagnost
     const char *first = problems->item[0].text;
     if (more == 0) return clv_fail(err, CLV_ERR_CONFIG, "%s", first);
     /* The message is cut so that the count of the others stays in it. */
-    return clv_fail(err, CLV_ERR_CONFIG, "%.*s (and %zu more error%s)", CLV_ERROR_SIZE - 64, first, more,
-                    more == 1 ? "" : "s");
+    const char *root = problems->root && strlen(problems->root) < CLV_ERROR_SIZE / 4 ? problems->root : "FILE";
+    return clv_fail(err, CLV_ERR_CONFIG, "%.*s (and %zu more error%s: clave check %s lists them)",
+                    CLV_ERROR_SIZE - 80 - (int)strlen(root), first, more, more == 1 ? "" : "s", root);
 }
 
 void clv_problems_free(clv_problems *problems)

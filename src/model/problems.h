@@ -26,6 +26,7 @@ typedef struct clv_problems {
     } * item;
     size_t count, capacity;
     bool failed; /* memory ran out */
+    const char *root; /* the file that the caller named, the caller's; may be NULL */
 } clv_problems;  /* starts as {0} */
 
 void clv_problem_add(clv_problems *problems, clv_place place, const char *format, ...) CLV_PRINTF(3, 4);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "clave/device.h"
+#include "model/choices.h"
 #include "model/terms.h"
 
 const clv_section_spec clv_section_table[CLV_SECTIONS] = {
@@ -93,10 +95,12 @@ static bool is_name(const char *text)
     return strspn(text, allowed) == strlen(text) && text[0] != '.' && text[0] != '-';
 }
 
-static bool is_choice(const clv_value_spec *spec, const char *text)
+static bool parse_choice(const clv_value_spec *spec, const char *text, clv_value *value)
 {
-    for (int i = 0; spec->choices[i]; i++)
+    for (int i = 0; spec->choices[i]; i++) {
+        value->integer = i;
         if (strcmp(spec->choices[i], text) == 0) return true;
+    }
     return false;
 }
 
@@ -138,7 +142,7 @@ bool clv_value_parse(const clv_value_spec *spec, const char *text, clv_value *va
         if (!is_name(text)) return false;
         break;
     case CLV_VALUE_CHOICE:
-        if (!is_choice(spec, text)) return false;
+        if (!parse_choice(spec, text, &made)) return false;
         break;
     case CLV_VALUE_SIZE:
         if (!parse_size(spec, text, &made)) return false;
@@ -205,6 +209,17 @@ const char *clv_value_describe(const clv_value_spec *spec, char buffer[CLV_DESCR
     return buffer;
 }
 
+const char *clv_value_ask(const clv_value_spec *spec, char buffer[CLV_DESCRIBE_SIZE])
+{
+    static const char *const article[] = {
+        [CLV_VALUE_INT] = "an ", [CLV_VALUE_REAL] = "a ", [CLV_VALUE_BOOL] = "",   [CLV_VALUE_TEXT] = "",
+        [CLV_VALUE_PATH] = "a ", [CLV_VALUE_NAME] = "a ", [CLV_VALUE_CHOICE] = "", [CLV_VALUE_SIZE] = ""};
+    char text[CLV_DESCRIBE_SIZE];
+    const size_t length = (size_t)snprintf(buffer, CLV_DESCRIBE_SIZE, "%s", article[spec->type]);
+    snprintf(buffer + length, CLV_DESCRIBE_SIZE - length, "%s", clv_value_describe(spec, text));
+    return buffer;
+}
+
 clv_condition clv_condition_split(const char *condition)
 {
     char full[CLV_LINE_MAX + 1];
@@ -218,6 +233,7 @@ clv_condition clv_condition_split(const char *condition)
 bool clv_condition_allows(clv_condition condition, const char *value)
 {
     size_t length = strlen(value);
+    if (*condition.alternatives == '!') return strcmp(condition.alternatives + 1, value) != 0;
     for (const char *at = condition.alternatives; *at; at += strspn(at, "|")) {
         size_t word = strcspn(at, "|");
         if (word == length && memcmp(at, value, length) == 0) return true;
@@ -229,6 +245,11 @@ bool clv_condition_allows(clv_condition condition, const char *value)
 const char *clv_condition_describe(const char *condition, char buffer[CLV_DESCRIBE_SIZE])
 {
     clv_condition parts = clv_condition_split(condition);
+    if (*parts.alternatives == '!') {
+        snprintf(buffer, CLV_DESCRIBE_SIZE, "a %s other than %s", clv_key_table[parts.key].full,
+                 parts.alternatives + 1);
+        return buffer;
+    }
     size_t length = (size_t)snprintf(buffer, CLV_DESCRIBE_SIZE, "%s = ", clv_key_table[parts.key].full);
     for (const char *at = parts.alternatives; *at && length < CLV_DESCRIBE_SIZE; at++) {
         if (*at == '|')

@@ -72,7 +72,7 @@ typedef struct clv_key_spec {
     int section;
     const char *full; /* "train.batch" */
     clv_value_spec value;
-    const char *when; /* "train.optimizer=adam|adamw"; NULL: always in force */
+    const char *when; /* a condition, "train.optimizer=adam|adamw"; NULL: always in force */
 } clv_key_spec;
 
 /* A default that depends on another key: `standard` instead of the key's own where `when` holds. */
@@ -95,7 +95,7 @@ void clv_section_names(const char *names[CLV_SECTIONS]); /* in order */
 /* A value that obeys its row. */
 typedef struct clv_value {
     char text[CLV_LINE_MAX + 1]; /* integers and booleans in their plain form, the rest as written */
-    int64_t integer;
+    int64_t integer; /* of a choice: its place among them */
     double real;
     bool boolean;
     int height, width; /* of a size; 0: none */
@@ -107,12 +107,15 @@ bool clv_value_parse(const clv_value_spec *spec, const char *text, clv_value *va
 enum { CLV_DESCRIBE_SIZE = 256 };
 /* "integer from 1 to 65536", "number of at least 0 and below 1", "one of adam, adamw, sgd"; returns buffer. */
 const char *clv_value_describe(const clv_value_spec *spec, char buffer[CLV_DESCRIBE_SIZE]);
+/* The same behind "must be": "an integer from 1 to 65536". */
+const char *clv_value_ask(const clv_value_spec *spec, char buffer[CLV_DESCRIBE_SIZE]);
 int clv_choice_count(const clv_value_spec *spec);
 
-/* A condition "section.key=a|b" in its parts; `alternatives` points into the condition. */
+/* A condition "section.key=a|b", or "section.key=!a" for all but a, in its parts; `alternatives` points into the
+ * condition. */
 typedef struct clv_condition {
     enum clv_key key;
-    const char *alternatives; /* "a|b" */
+    const char *alternatives; /* "a|b", "!a" */
 } clv_condition;
 clv_condition clv_condition_split(const char *condition);
 bool clv_condition_allows(clv_condition condition, const char *value);

@@ -228,6 +228,7 @@ clv_status clv_source_read(clv_source *source, const char *path, const char *tex
 {
     open_file root = {.place = {.file = path, .order = source->files++}};
     source->root = root.place;
+    source->problems->root = path;
     if (text) return read_bytes(source, &root, text, size, err);
     /* What cannot be read is named by the message itself. */
     return read_file(source, &root, path, (clv_place){.file = ""}, err);

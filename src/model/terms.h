@@ -12,6 +12,8 @@
 #define FROM_BELOW(low, high) {low, high, false, true}
 #define BETWEEN(low, high)    {low, high, true, true}
 #define CHOICES(...)          ((const char *const[]){__VA_ARGS__, NULL})
+#define WORD(name, word)      word,
+#define WORDS(list)           ((const char *const[]){list(WORD) NULL}) /* of a list of choices.h */
 #define NONE                  NULL
 /* clang-format on */
 

@@ -19,7 +19,7 @@ static double nice_step(double raw)
 static double least_range(double low, double high, bool whole)
 {
     const double magnitude = fmax(fabs(low), fabs(high));
-    if (whole) return fmax(2, 1e-10 * magnitude);
+    if (whole) return fmax(low == high ? 1 : 2, 1e-10 * magnitude);
     if (low == high) return magnitude > 0 ? 0.2 * magnitude : 1;
     return fmax(1e-10 * magnitude, 1e-100);
 }
@@ -27,6 +27,7 @@ static double least_range(double low, double high, bool whole)
 clv_axis clv_axis_create(double low, double high, double margin, bool whole, int most)
 {
     const double least = least_range(low, high, whole), middle = low / 2 + high / 2;
+    const bool one = low == high;
     if (high - low < least) {
         low = middle - least / 2;
         high = middle + least / 2;
@@ -41,12 +42,13 @@ clv_axis clv_axis_create(double low, double high, double margin, bool whole, int
 
     const int step_digit = (int)floor(log10(axis.step) + 1e-9); /* the power of ten that the step changes */
     const double largest = fmax(fabs(axis.low), fabs(axis.high));
-    axis.exponent = largest >= 1e6 || step_digit < -4;
+    axis.exponent = largest >= 1e6 || (step_digit < -4 && largest < 1e-2);
     axis.digits = step_digit < 0 ? -step_digit : 0;
     if (axis.exponent) {
         const int digits = (int)floor(log10(largest) + 1e-9) - step_digit;
         axis.digits = digits < 0 ? 0 : digits > 15 ? 15 : digits;
     }
+    if (one) clv_axis_list(&axis, &middle, 1);
     return axis;
 }
 

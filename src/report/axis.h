@@ -24,8 +24,8 @@ typedef struct clv_axis {
 #define CLV_AXIS_LABEL_SIZE 40
 
 /* The range of values low .. high (finite, low <= high) with a margin on both sides, as a share of it, and at most
- * `most` + 1 ticks. A range too narrow to be told apart is widened. `whole`: the values are whole numbers, so no tick
- * stands between two. */
+ * `most` + 1 ticks. A range too narrow to be told apart is widened; one value alone has the one tick. `whole`: the values
+ * are whole numbers, so no tick stands between two. */
 clv_axis clv_axis_create(double low, double high, double margin, bool whole, int most);
 
 /* The same on a logarithmic scale, 0 < low <= high. A range without two of 1, 2, 5, 10 … has ticks at steps, or at its

@@ -6,7 +6,8 @@
 #include "clave/report.h"
 #include "report/frame.h"
 
-static const double gap = 10, caption = 16;
+static const double gap = 10, caption = 16, widest_caption = 160;
+static const double most_points = 16000; /* cairo draws up to 32,767 pixels, two a point */
 
 /* Bytes of cairo's RGB24 for one image; NaN is magenta, as in grids. */
 static uint32_t pixel_of(const clv_gallery *g, const float *image, int at)
@@ -49,30 +50,99 @@ done:
     return status;
 }
 
+static const char *caption_of(const clv_gallery *g, int i) { return g->caption ? g->caption[i] : NULL; }
+
+/* Where everything lies; a cell is as wide as its caption needs, up to a limit, and a row without captions lower. */
+typedef struct layout {
+    double left, width, page_width, page_height; /* of the first column, of a cell */
+    clv_title title;
+    int rows;
+} layout;
+
+static bool has_captions(const clv_gallery *g, int row)
+{
+    for (int i = row * g->columns; i < g->count && i < (row + 1) * g->columns; i++)
+        if (clv_has_text(caption_of(g, i))) return true;
+    return false;
+}
+
+static double row_height(const clv_gallery *g, int row)
+{
+    return g->height * g->scale + gap + (has_captions(g, row) ? caption : 0);
+}
+
+static double text_width(clv_canvas *canvas, const char *text)
+{
+    return clv_has_text(text) ? clv_label_fit(canvas, text, CLV_TICK_TEXT, false, 1e6).width : 0;
+}
+
+static layout lay_out(clv_canvas *canvas, const clv_gallery *g)
+{
+    layout l = {.left = CLV_MARGIN, .rows = g->count ? (g->count + g->columns - 1) / g->columns : 1};
+    double names = 0, captions = g->width * g->scale;
+    for (int r = 0; g->row_name && r < l.rows; r++) names = fmax(names, text_width(canvas, g->row_name[r]));
+    for (int i = 0; i < g->count; i++) captions = fmax(captions, text_width(canvas, caption_of(g, i)));
+    if (names > 0) l.left += names + CLV_GAP;
+    l.width = fmax(fmin(captions, widest_caption), g->width * g->scale) + gap;
+    l.page_width = fmax(l.left + g->columns * l.width + CLV_MARGIN, 320);
+    l.title = clv_title_fit(canvas, g->title, l.page_width);
+    l.page_height = l.title.bottom + CLV_MARGIN;
+    for (int r = 0; r < l.rows; r++) l.page_height += row_height(g, r);
+    return l;
+}
+
+static void draw_texts(clv_canvas *canvas, const clv_gallery *g, const layout *l)
+{
+    const clv_texts texts = {g->title, NULL, NULL};
+    const clv_box page = {0, 0, l->page_width, l->page_height};
+    double y = l->title.bottom;
+    clv_canvas_colour(canvas, CLV_BLACK);
+    clv_texts_draw(canvas, &texts, page);
+    for (int r = 0; g->row_name && r < l->rows; y += row_height(g, r++)) {
+        clv_label name = clv_label_fit(canvas, g->row_name[r], CLV_TICK_TEXT, false, l->left - CLV_MARGIN);
+        clv_label_draw(canvas, &name, CLV_MARGIN + name.width / 2, y + g->height * g->scale / 2.0, 0.5, false);
+    }
+    if (g->count == 0) {
+        clv_label nothing = clv_label_fit(canvas, "none", CLV_TICK_TEXT, false, l->page_width);
+        clv_label_draw(canvas, &nothing, l->page_width / 2, l->title.bottom + row_height(g, 0) / 2, 0.5, false);
+    }
+}
+
+static clv_status draw_images(clv_canvas *canvas, const clv_gallery *g, const layout *l, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    double y = l->title.bottom;
+    for (int i = 0; i < g->count; i++) {
+        const double middle = l->left + (i % g->columns + 0.5) * l->width;
+        CLV_TRY(draw_image(canvas, g, i, middle - g->width * g->scale / 2.0, y, err));
+        if (clv_has_text(caption_of(g, i))) {
+            clv_label text = clv_label_fit(canvas, caption_of(g, i), CLV_TICK_TEXT, false, l->width - 2);
+            clv_canvas_colour(canvas, CLV_BLACK);
+            clv_label_draw(canvas, &text, middle, y + g->height * g->scale + caption / 2, 0.5, false);
+        }
+        if ((i + 1) % g->columns == 0) y += row_height(g, i / g->columns);
+    }
+done:
+    return status;
+}
+
 clv_status clv_gallery_write(const char *path, const clv_gallery *g, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_canvas canvas = {0};
-    const double width = g->width * g->scale + gap, height = g->height * g->scale + caption + gap;
-    const int rows = g->count ? (g->count + g->columns - 1) / g->columns : 1;
-    const double top = 2 * CLV_MARGIN + CLV_TITLE_TEXT, page = fmax(g->columns * width + 2 * CLV_MARGIN, 320);
-    CLV_TRY(clv_canvas_create(path, page, top + rows * height + CLV_MARGIN, &canvas, err));
-    clv_canvas_colour(&canvas, CLV_BLACK);
-    clv_label title = clv_label_fit(&canvas, g->title, CLV_TITLE_TEXT, true, page - 2 * CLV_MARGIN);
-    clv_label_draw(&canvas, &title, page / 2, CLV_MARGIN + CLV_TITLE_TEXT / 2, 0.5, false);
-    for (int i = 0; i < g->count; i++) {
-        const double x = CLV_MARGIN + gap / 2 + i % g->columns * width, y = top + i / g->columns * height;
-        CLV_TRY(draw_image(&canvas, g, i, x, y, err));
-        clv_label text = clv_label_fit(&canvas, g->caption[i], CLV_TICK_TEXT, false, width - 2);
-        clv_label_draw(&canvas, &text, x + g->width * g->scale / 2.0, y + g->height * g->scale + caption / 2, 0.5,
-                       false);
-    }
-    if (g->count == 0) {
-        clv_label nothing = clv_label_fit(&canvas, "none", CLV_TICK_TEXT, false, page);
-        clv_label_draw(&canvas, &nothing, page / 2, top + height / 2, 0.5, false);
-    }
+    clv_canvas sheet = {0}, canvas = {0};
+    CLV_TRY(clv_canvas_create(path, 100, 100, &sheet, err)); /* to measure on */
+    const layout l = lay_out(&sheet, g);
+    CLV_REQUIRE(
+        l.page_width <= most_points && l.page_height <= most_points, CLV_ERR_CONFIG,
+        "cannot draw %s: the page would be %.0f x %.0f points, at most %.0f are drawn; draw fewer images, or smaller "
+        "ones by --scale",
+        path, l.page_width, l.page_height, most_points);
+    CLV_TRY(clv_canvas_create(path, l.page_width, l.page_height, &canvas, err));
+    draw_texts(&canvas, g, &l);
+    CLV_TRY(draw_images(&canvas, g, &l, err));
     CLV_TRY(clv_canvas_write(&canvas, path, err));
 done:
+    clv_canvas_destroy(&sheet);
     clv_canvas_destroy(&canvas);
     return status;
 }

@@ -63,11 +63,11 @@ static bool stays_within(clv_canvas *canvas, const clv_axis *axis, double width)
     return true;
 }
 
-/* Numbers of few values stand at the values, if there is room. */
-static clv_axis x_axis_for(clv_canvas *canvas, const clv_range *x, double width)
+/* Numbers of few listed values stand at the values, if there is room. */
+static clv_axis x_axis_for(clv_canvas *canvas, const clv_range *x, bool listed, double width)
 {
     for (double margin = 0.06;; margin *= 1.3) {
-        clv_axis axis = clv_range_axis_listed(x, margin, 4, 0);
+        clv_axis axis = listed ? clv_range_axis_listed(x, margin, 4, 0) : clv_range_axis(x, margin, 4);
         if (!axis.complete || !clv_axis_has_room(canvas, &axis, width, 5))
             axis = clv_axis_along(canvas, x, margin, width);
         if (margin > 0.5 || stays_within(canvas, &axis, width)) return axis;
@@ -85,13 +85,13 @@ static clv_frame frame_for(clv_canvas *canvas, const grid *g, int panel, bool *e
     f.box.right = f.box.left + g->width;
     f.box.bottom = f.box.top + panel_height;
     f.y = clv_range_axis(&g->y, 0.06, (int)(panel_height / 32));
-    f.x = x_axis_for(canvas, &x, g->width);
+    f.x = x_axis_for(canvas, &x, p->listed && p->listed[panel], g->width);
     *empty = x.empty;
     return f;
 }
 
-/* Points of a parameter that takes few values stand a little aside of them, by turns, so that they don't hide one
- * another: multiples of the golden ratio fill an interval evenly. */
+/* Points of a parameter that takes few values of a list stand a little aside of them, by turns, so that they don't hide
+ * one another: multiples of the golden ratio fill an interval evenly. */
 static double aside(const clv_frame *f, int point)
 {
     const double turn = 0.6180339887 * point;

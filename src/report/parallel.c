@@ -57,7 +57,9 @@ static void find_ranges(chart *c)
     }
     const double height = c->box.bottom - c->box.top, apart = 1.6 * CLV_TICK_TEXT / height;
     const int most = (int)(height / 42);
-    for (int a = 0; a < p->axes; a++) c->axis[a] = clv_range_axis_listed(&c->range[a], 0.04, most, apart);
+    for (int a = 0; a < p->axes; a++)
+        c->axis[a] = p->listed && p->listed[a] ? clv_range_axis_listed(&c->range[a], 0.04, most, apart)
+                                               : clv_range_axis(&c->range[a], 0.04, most);
     c->value = clv_range_axis(&value, 0, most);
     c->empty = value.empty || p->axes == 0;
 }
@@ -102,8 +104,8 @@ static int by_value(const void *a, const void *b)
     return y->number - x->number;
 }
 
-/* Where a line crosses an axis. Where the parameter takes few values, lines fan out a little by their own value: they
- * would hide one another. */
+/* Where a line crosses an axis. Where the parameter takes few values of a list, lines fan out a little by their own
+ * value: they would hide one another. */
 static double crossing(const chart *c, int number, int axis)
 {
     const clv_parallel *p = c->parallel;

@@ -39,8 +39,8 @@ static clv_status give_up(clv_study *study, int trial, int rung, clv_error *err)
     char text[CLV_TRIAL_ERROR];
     clv_status status = CLV_OK;
     snprintf(text, sizeof text, "its process ended %d times before an epoch was done", MOST_ATTEMPTS);
-    CLV_TRY(clv_sql_run(&study->sql, err, "UPDATE trial SET state = 'failed', error = ? WHERE number = ?", "ti", text,
-                        (int64_t)trial + 1));
+    CLV_TRY(clv_sql_run(&study->sql, err, "UPDATE trial SET state = ?, error = ? WHERE number = ?", "tti",
+                        clv_state_word[CLV_TRIAL_FAILED], text, (int64_t)trial + 1));
     CLV_TRY(
         clv_sql_run(&study->sql, err,
                     "INSERT INTO result (trial, rung, epochs, value, started, finished) VALUES (?, ?, 0, NULL, ?, ?)",
@@ -80,8 +80,8 @@ done:
 static clv_status insert(clv_study *study, const clv_job *job, clv_error *err)
 {
     clv_status status = CLV_OK;
-    CLV_TRY(clv_sql_run(&study->sql, err, "INSERT INTO trial VALUES (?, 'running', ?, 1, 0, 0, 0, 0, ?, NULL)", "iid",
-                        (int64_t)job->trial + 1, (int64_t)job->rung, now()));
+    CLV_TRY(clv_sql_run(&study->sql, err, "INSERT INTO trial VALUES (?, ?, ?, 1, 0, 0, 0, 0, ?, NULL)", "itid",
+                        (int64_t)job->trial + 1, clv_state_word[CLV_TRIAL_RUNNING], (int64_t)job->rung, now()));
     for (int d = 0; d < study->plan.space.dimensions; d++) {
         char text[CLV_SETTING_SIZE];
         const clv_dimension *dimension = &study->plan.space.dimension[d];
@@ -132,11 +132,11 @@ static clv_status begin(clv_study *study, const clv_records *records, clv_job *j
         CLV_TRY(insert(study, job, err));
     } else {
         memcpy(job->point, records->of[job->trial].trial.point, sizeof job->point);
-        CLV_TRY(
-            clv_sql_run(&study->sql, err,
-                        "UPDATE trial SET state = 'running', rung = ?, attempts = 1, progress = epochs, started = ? "
-                        "WHERE number = ?",
-                        "idi", (int64_t)job->rung, now(), (int64_t)job->trial + 1));
+        CLV_TRY(clv_sql_run(&study->sql, err,
+                            "UPDATE trial SET state = ?, rung = ?, attempts = 1, progress = epochs, started = ? "
+                            "WHERE number = ?",
+                            "tidi", clv_state_word[CLV_TRIAL_RUNNING], (int64_t)job->rung, now(),
+                            (int64_t)job->trial + 1));
     }
 done:
     return status;
@@ -165,18 +165,18 @@ static clv_status write_outcome(clv_study *study, const clv_job *job, const clv_
 {
     const int64_t number = job->trial + 1, rung = job->rung;
     clv_status status = CLV_OK;
-    CLV_TRY(clv_sql_run(
-        &study->sql, err,
-        "INSERT INTO result (trial, rung, epochs, value, started, finished) "
-        "SELECT number, rung, ?, ?, started, ? FROM trial WHERE number = ? AND rung = ? AND state = 'running'",
-        "iddii", (int64_t)outcome->epochs, outcome->error ? NAN : outcome->value, now(), number, rung));
+    CLV_TRY(clv_sql_run(&study->sql, err,
+                        "INSERT INTO result (trial, rung, epochs, value, started, finished) "
+                        "SELECT number, rung, ?, ?, started, ? FROM trial WHERE number = ? AND rung = ? AND state = ?",
+                        "iddiit", (int64_t)outcome->epochs, outcome->error ? NAN : outcome->value, now(), number, rung,
+                        clv_state_word[CLV_TRIAL_RUNNING]));
     CLV_REQUIRE(sqlite3_changes(study->sql.db) == 1, CLV_ERR_INTERNAL,
                 "%s: trial %" PRId64 " is not the one that this process trains", study->sql.path, number);
     CLV_TRY(
         clv_sql_run(&study->sql, err,
                     "UPDATE trial SET state = ?, error = ?, epochs = ?, best_epoch = ?, seconds = ? WHERE number = ?",
-                    "ttiidi", outcome->error ? "failed" : "done", outcome->error, (int64_t)outcome->epochs,
-                    (int64_t)outcome->best_epoch, outcome->seconds, number));
+                    "ttiidi", clv_state_word[outcome->error ? CLV_TRIAL_FAILED : CLV_TRIAL_DONE], outcome->error,
+                    (int64_t)outcome->epochs, (int64_t)outcome->best_epoch, outcome->seconds, number));
 done:
     return status;
 }

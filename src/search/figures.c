@@ -9,9 +9,11 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/text.h"
 #include "base/try.h"
 #include "clave/report.h"
+#include "experiment/drawing.h"
 #include "experiment/run_folder.h"
 #include "experiment/stopping.h"
 #include "search/space.h"
@@ -23,13 +25,11 @@ typedef struct figures {
     const char *search; /* FOLDER */
     const clv_ranking *ranking;
     const char *name[CLV_MAX_DIMENSIONS]; /* of the rows, short */
-    bool log[CLV_MAX_DIMENSIONS];
+    bool log[CLV_MAX_DIMENSIONS], listed[CLV_MAX_DIMENSIONS];
     double *at;     /* [dimensions][trials], for parallel coordinates [trials][dimensions] */
     double *value;  /* [trials] */
     bool log_value; /* results spread so far that the good ones would lie upon each other */
 } figures;
-
-typedef clv_status (*writer)(const char *path, const void *plot, clv_error *err);
 
 static clv_status write_plot(const char *path, const void *plot, clv_error *err)
 {
@@ -48,19 +48,7 @@ static clv_status write_lines(const char *path, const void *p, clv_error *err)
     return clv_parallel_write(path, p, err);
 }
 
-static clv_status write_both(const figures *f, const char *name, writer write, const void *plot, clv_error *err)
-{
-    static const char *const ending[] = {"png", "svg"};
-    char file[64], path[CLV_PATH_SIZE];
-    clv_status status = CLV_OK;
-    for (int i = 0; i < 2; i++) {
-        snprintf(file, sizeof file, "%s.%s", name, ending[i]);
-        CLV_TRY(clv_path_join(path, sizeof path, f->folder, file, err));
-        CLV_TRY(write(path, plot, err));
-    }
-done:
-    return status;
-}
+static const char *plural(const clv_ranking *r) { return r->first_epochs == 1 ? "" : "s"; }
 
 static bool spreads_far(const clv_ranking *r)
 {
@@ -123,7 +111,7 @@ static clv_status draw_trials(const figures *f, clv_error *err)
     }
     const clv_plot plot = {"Every trial",        "epoch", r->monitor, .series = series, .series_count = r->trials,
                            .log_y = f->log_value};
-    CLV_TRY(write_both(f, "trials", write_plot, &plot, err));
+    CLV_TRY(clv_draw_both(f->folder, "trials", write_plot, &plot, err));
 done:
     for (size_t i = 0; line && i < 2 * trials; i++) free(line[i]);
     free(line);
@@ -155,7 +143,7 @@ static clv_status draw_progress(const figures *f, clv_error *err)
                            .series = series,
                            .series_count = 2,
                            .log_y = f->log_value};
-    const clv_status status = write_both(f, "progress", write_plot, &plot, err);
+    const clv_status status = clv_draw_both(f->folder, "progress", write_plot, &plot, err);
     free(x);
     return status;
 }
@@ -204,6 +192,7 @@ static clv_status name_row(figures *f, int row, clv_error *err)
     }
     f->name[row] = text.text;
     f->log[row] = wants_log(d);
+    f->listed[row] = d->item != NULL;
     return CLV_OK;
 }
 
@@ -213,8 +202,8 @@ static clv_status draw_rows(figures *f, clv_error *err)
     const int trials = r->trials;
     char title[96], label[64];
     clv_status status = CLV_OK;
-    snprintf(label, sizeof label, "%s, %u epochs", r->monitor, r->first_epochs);
-    snprintf(title, sizeof title, "Results after %u epochs, which every trial had", r->first_epochs);
+    snprintf(label, sizeof label, "%s, %u epoch%s", r->monitor, r->first_epochs, plural(r));
+    snprintf(title, sizeof title, "Results after %u epoch%s, which every trial had", r->first_epochs, plural(r));
     for (int i = 0; i < trials; i++) {
         f->value[i] = r->trial[i].early;
         for (int d = 0; d < r->dimensions; d++)
@@ -228,8 +217,9 @@ static clv_status draw_rows(figures *f, clv_error *err)
                                .log_x = f->log,
                                .x = f->at,
                                .y = f->value,
-                               .log_y = f->log_value};
-    CLV_TRY(write_both(f, "parameters", write_panels, &panels, err));
+                               .log_y = f->log_value,
+                               .listed = f->listed};
+    CLV_TRY(clv_draw_both(f->folder, "parameters", write_panels, &panels, err));
     for (int i = 0; i < trials; i++) {
         f->value[i] = f->log_value ? log10(r->trial[i].value) : r->trial[i].value;
         for (int d = 0; d < r->dimensions; d++)
@@ -243,33 +233,34 @@ static clv_status draw_rows(figures *f, clv_error *err)
                                    .axis_name = f->name,
                                    .log_axis = f->log,
                                    .at = f->at,
-                                   .value = f->value};
-    CLV_TRY(write_both(f, "parallel", write_lines, &parallel, err));
+                                   .value = f->value,
+                                   .listed = f->listed};
+    CLV_TRY(clv_draw_both(f->folder, "parallel", write_lines, &parallel, err));
 done:
     return status;
 }
 
 /* ---- importance ---- */
 
-/* The greatest first. */
 static clv_status draw_importance(const figures *f, clv_error *err)
 {
     const clv_ranking *r = f->ranking;
-    const char *name[CLV_MAX_DIMENSIONS], *label;
-    double value[CLV_MAX_DIMENSIONS];
+    double pair[CLV_MAX_DIMENSIONS][2], value[CLV_MAX_DIMENSIONS]; /* {importance, row} */
+    const char *name[CLV_MAX_DIMENSIONS];
     char text[128];
     if (isnan(r->importance[0])) return CLV_OK;
-    for (int d = 0; d < r->dimensions; d++) {
-        int at = d;
-        for (; at && value[at - 1] < r->importance[d]; at--) value[at] = value[at - 1], name[at] = name[at - 1];
-        value[at] = r->importance[d];
-        label = strrchr(r->dimension[d].key, '.');
-        name[at] = label ? label + 1 : r->dimension[d].key;
+    for (int d = 0; d < r->dimensions; d++) pair[d][0] = r->importance[d], pair[d][1] = d;
+    qsort(pair, (size_t)r->dimensions, sizeof *pair, clv_order_doubles);
+    for (int i = 0; i < r->dimensions; i++) {
+        const double *greatest = pair[r->dimensions - 1 - i];
+        const char *key = r->dimension[(int)greatest[1]].key, *dot = strrchr(key, '.');
+        value[i] = greatest[0];
+        name[i] = dot ? dot + 1 : key;
     }
-    snprintf(text, sizeof text, "share of the variance of %s after %u epochs", r->monitor, r->first_epochs);
+    snprintf(text, sizeof text, "share of the variance of %s after %u epoch%s", r->monitor, r->first_epochs, plural(r));
     const clv_bars bars = {
         .title = "Importance", .x_label = text, .count = r->dimensions, .name = name, .value = value};
-    return write_both(f, "importance", write_bars, &bars, err);
+    return clv_draw_both(f->folder, "importance", write_bars, &bars, err);
 }
 
 clv_status clv_search_figures(const char *folder, const clv_ranking *ranking, clv_error *err)
@@ -279,7 +270,6 @@ clv_status clv_search_figures(const char *folder, const clv_ranking *ranking, cl
     figures f = {.folder = path, .search = folder, .ranking = ranking};
     clv_status status = CLV_OK;
     CLV_TRY(clv_path_join(path, sizeof path, folder, CLV_FIGURES_FOLDER, err));
-    CLV_TRY(clv_make_folders(path, err));
     f.at = clv_alloc(trials * dimensions + 1, sizeof *f.at, err);
     f.value = f.at ? clv_alloc(trials + 1, sizeof *f.value, err) : NULL;
     CLV_REQUIRE(f.value, CLV_ERR_INTERNAL, "out of memory for the figures of a search");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/try.h"
 
 enum { TREES = 48, LEAST = 4, LEAF_LEAST = 2 };
@@ -43,12 +44,6 @@ typedef struct cut {
     double at, gain;
 } cut;
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The cut by which the sum of squared differences to the mean falls most. A list is cut between places, a range
  * half-way between two of its samples. Pairs (coordinate, result) sort by the first alone. */
 static void best_cut_of(const forest *f, int from, int to, int d, cut *best)
@@ -61,7 +56,7 @@ static void best_cut_of(const forest *f, int from, int to, int d, cut *best)
         f->pair[2 * i + 1] = f->value[sample];
         sum += f->value[sample];
     }
-    qsort(f->pair, (size_t)count, 2 * sizeof *f->pair, compare_doubles);
+    qsort(f->pair, (size_t)count, 2 * sizeof *f->pair, clv_order_doubles);
     for (int i = 1; i < count; i++) {
         const double before = f->pair[2 * (i - 1)], x = f->pair[2 * i];
         left += f->pair[2 * (i - 1) + 1];
@@ -118,7 +113,7 @@ static double marginal_variance(forest *f, int d, double mean)
         f->edge[edges++] = f->leaf[i].low[d];
         f->edge[edges++] = f->leaf[i].high[d];
     }
-    qsort(f->edge, (size_t)edges, sizeof *f->edge, compare_doubles);
+    qsort(f->edge, (size_t)edges, sizeof *f->edge, clv_order_doubles);
     for (int e = 0; e + 1 < edges; e++) {
         const double width = f->edge[e + 1] - f->edge[e], middle = (f->edge[e + 1] + f->edge[e]) / 2;
         double marginal = 0;

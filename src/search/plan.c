@@ -10,16 +10,6 @@
 
 #define MOST_FIRSTS 64
 
-/* clv_config keeps choices as text: the order of the schema's choices. */
-static clv_method method_of(const clv_config *config)
-{
-    static const char *const name[] = {"grid", "random", "asha", "tpe"};
-    const char *wanted = clv_config_string(config, "search.method");
-    int method = 0;
-    while (strcmp(name[method], wanted)) method++;
-    return (clv_method)method;
-}
-
 /* min_epochs times powers of the reduction, and the last rung has max_epochs. */
 static clv_status plan_rungs(const clv_config *config, clv_search_plan *plan, clv_error *err)
 {
@@ -118,7 +108,7 @@ clv_status clv_search_plan_read(const clv_config *config, clv_search_plan *plan,
 {
     const clv_dimension *dimension;
     int dimensions = clv_config_space(config, &dimension);
-    clv_search_plan made = {.method = method_of(config),
+    clv_search_plan made = {.method = (clv_method)clv_config_choice(config, "search.method"),
                             .space = clv_space_of(dimension, dimensions),
                             .reduction = (int)clv_config_int(config, "search.reduction"),
                             .seed = (uint64_t)clv_config_int(config, "search.seed"),

@@ -29,8 +29,7 @@ static int compare(const void *a, const void *b)
 
 static const char *state_of(const clv_record *r)
 {
-    if (r->trial.state == CLV_TRIAL_RUNNING) return r->held ? "running" : "stopped";
-    return r->trial.state == CLV_TRIAL_FAILED ? "failed" : "done";
+    return r->trial.state == CLV_TRIAL_RUNNING && !r->held ? "stopped" : clv_state_word[r->trial.state];
 }
 
 static void fill_trial(clv_ranking *ranking, int i)

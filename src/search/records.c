@@ -13,15 +13,20 @@ static clv_status damaged(const clv_study *study, int64_t trial, const char *wha
     return clv_fail(err, CLV_ERR_DATA, "%s: is damaged: trial %lld %s", study->sql.path, (long long)trial, what);
 }
 
+const char *const clv_state_word[CLV_TRIAL_STATES] = {
+#define ROW(name, word) word,
+    CLV_TRIAL_LIST(ROW)
+#undef ROW
+};
+
 static clv_status read_state(const clv_study *study, sqlite3_stmt *statement, clv_record *r, clv_error *err)
 {
-    static const char *const name[] = {"running", "done", "failed"};
     const char *text = clv_sql_text(statement, 1);
     int state = 0;
-    while (state < 3 && strcmp(name[state], text)) state++;
+    while (state < CLV_TRIAL_STATES && strcmp(clv_state_word[state], text)) state++;
     r->trial.state = (clv_trial_state)state;
     r->trial.rung = sqlite3_column_int(statement, 2);
-    if (state == 3 || r->trial.rung < 0 || r->trial.rung >= CLV_MAX_RUNGS)
+    if (state == CLV_TRIAL_STATES || r->trial.rung < 0 || r->trial.rung >= CLV_MAX_RUNGS)
         return damaged(study, sqlite3_column_int64(statement, 0), "has a state that there is not", err);
     return CLV_OK;
 }

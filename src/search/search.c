@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "clave/search.h"
 #include "experiment/run_folder.h"
+#include "model/settings.h"
 #include "search/study.h"
 
 /* The experiment as one text, checked: what it includes and the overrides put in. Its name is kept, which it may have
@@ -57,46 +58,40 @@ done:
     return status;
 }
 
-/* Rows that may differ between the beginning and the going on: what is left to do, by how many, where. */
-static bool is_free(const char *section, const char *line)
+/* What is left to do, by how many, where. */
+static bool is_free(const clv_setting *setting, const void *context)
 {
-    static const char *const rows[] = {"trials =", "parallel ="};
-    if (!strcmp(section, "[device]") || !strcmp(section, "[report]")) return true;
-    for (size_t i = 0; !strcmp(section, "[search]") && i < sizeof rows / sizeof *rows; i++)
-        if (!strncmp(line, rows[i], strlen(rows[i]))) return true;
+    static const char *const free_keys[] = {"search.trials", "search.parallel", "device.", "report."};
+    (void)context;
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
+        if (clv_setting_is(setting, free_keys[i])) return true;
     return false;
 }
 
-/* The next row that counts, of a text of one row a line; `section` follows. False at the end. */
-static bool next_row(const char **at, char section[64], char row[256])
+static void append_row(clv_text *text, const clv_setting *row)
 {
-    while (**at) {
-        size_t length = strcspn(*at, "\n");
-        snprintf(row, 256, "%.*s", (int)length, *at);
-        *at += length + ((*at)[length] == '\n');
-        if (*row == '[')
-            snprintf(section, 64, "%.63s", row);
-        else if (*row && !is_free(section, row))
-            return true;
-    }
-    *row = '\0';
-    return false;
+    if (row->key)
+        clv_text_append(text, "[%.*s] %.*s = %.*s", row->section_length, row->section, row->key_length, row->key,
+                        row->value_length, row->value);
+    else
+        clv_text_append(text, "no more rows");
 }
 
 static clv_status check_same(const char *folder, const char *began, const char *now, clv_error *err)
 {
-    char section[64] = "", old[256], section_now[64] = "", row[256];
-    for (;;) {
-        bool more_old = next_row(&began, section, old), more = next_row(&now, section_now, row);
-        if (!more_old && !more) return CLV_OK;
-        if (more_old && more && !strcmp(section, section_now) && !strcmp(old, row)) continue;
-        return clv_fail(
-            err, CLV_ERR_CONFIG,
-            "%s: the search began with %s %s, not with %s %s; only search.trials, search.parallel, [device] and "
-            "[report] may change, begin a new search by another --out",
-            folder, more_old ? section : "no", more_old ? old : "more rows", more ? section_now : "no",
-            more ? row : "more rows");
-    }
+    clv_setting old, row;
+    clv_text rows = {0};
+    if (!clv_settings_differ(began, now, is_free, NULL, &old, &row)) return CLV_OK;
+    append_row(&rows, &old);
+    clv_text_append(&rows, ", not with ");
+    append_row(&rows, &row);
+    const clv_status status =
+        clv_fail(err, CLV_ERR_CONFIG,
+                 "%s: the search began with %s; only search.trials, search.parallel, [device] and [report] may change, "
+                 "begin a new search by another --out",
+                 folder, rows.failed ? "other rows" : rows.text);
+    clv_text_free(&rows);
+    return status;
 }
 
 clv_status clv_search_reopen(const char *folder, const char *path, const char *const *overrides, int override_count,

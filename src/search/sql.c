@@ -11,11 +11,12 @@
 #define BUSY_MILLISECONDS 60000 /* transactions last milliseconds; a slow file system gets a minute */
 
 /* What to do about a failure that is the machine's. */
-static const char *remedy(int code)
+static const char *remedy(const clv_sql *sql, int code)
 {
     switch (code) {
     case SQLITE_FULL:
-        return "make room on the disk, then go on by --resume";
+        return sql->making ? "make room on the disk, then begin again"
+                           : "make room on the disk, then go on by --resume";
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -24,7 +25,11 @@ static const char *remedy(int code)
     case SQLITE_NOMEM:
         return "end something else, or use fewer search.trials";
     default:
-        return "see whether its disk is full or failing, then go on by --resume";
+        return sql->making
+                   ? "see whether its disk is full or failing, or files may not be that large (ulimit -f); then "
+                     "begin again"
+                   : "see whether its disk is full or failing, or files may not be that large (ulimit -f); then "
+                     "go on by --resume";
     }
 }
 
@@ -44,7 +49,7 @@ clv_status clv_sql_failed(const clv_sql *sql, clv_error *err)
                         sql->path);
     default:
         return clv_fail(err, CLV_ERR_INTERNAL, "%s: %s; %s", sql->path, sqlite3_errmsg(sql->db),
-                        remedy(sqlite3_errcode(sql->db) & 0xff));
+                        remedy(sql, sqlite3_errcode(sql->db) & 0xff));
     }
 }
 
@@ -52,6 +57,7 @@ clv_status clv_sql_open(clv_sql *sql, const char *path, bool create, clv_error *
 {
     int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
     snprintf(sql->path, sizeof sql->path, "%s", path);
+    sql->making = create;
     if (sqlite3_open_v2(path, &sql->db, flags, NULL) == SQLITE_OK &&
         sqlite3_busy_timeout(sql->db, BUSY_MILLISECONDS) == SQLITE_OK)
         return CLV_OK;

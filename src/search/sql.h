@@ -12,6 +12,7 @@
 typedef struct clv_sql {
     sqlite3 *db;
     char path[1100];
+    bool making; /* there is nothing yet to go on with */
 } clv_sql;
 
 /* CLV_ERR_DATA where the file is no database or is damaged. */

@@ -172,6 +172,11 @@ static clv_status open_files(clv_study *study, clv_error *err)
     CLV_REQUIRE(stat(path, &info) == 0, CLV_ERR_CONFIG,
                 "%s: is no search's folder (it has no %s); give the folder that clave search printed", study->folder,
                 CLV_STUDY_FILE);
+    CLV_REQUIRE(
+        info.st_size > 0, CLV_ERR_DATA,
+        "%s: is no study of clave: it is empty, as where a search could not begin for want of room; begin it by: "
+        "clave search FILE.ini --out %s",
+        path, study->folder);
     CLV_TRY(clv_sql_open(&study->sql, path, false, err));
     CLV_TRY(read_meta(study, "version", &version, err));
     CLV_REQUIRE(!strcmp(version, STUDY_VERSION), CLV_ERR_DATA, "%s: is a study of version %s, this clave reads %s",

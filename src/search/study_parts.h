@@ -16,6 +16,8 @@ struct clv_study {
     char monitor[64];
 };
 
+extern const char *const clv_state_word[CLV_TRIAL_STATES];
+
 /* A write transaction: BEGIN IMMEDIATE; ended by COMMIT where *status is CLV_OK, else by ROLLBACK. */
 clv_status clv_study_begin(clv_study *study, clv_error *err);
 clv_status clv_study_end(clv_study *study, clv_status status, clv_error *err);

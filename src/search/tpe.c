@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/try.h"
 #include "search/trial.h"
 
@@ -34,11 +35,11 @@ typedef struct estimator {
 
 static double normal_below(double x) { return 0.5 * erfc(-x / 1.4142135623730951); }
 
-static int compare(const void *a, const void *b)
+/* {result, number}: of equal results the earlier first. */
+static int by_result(const void *a, const void *b)
 {
-    const double *x = a, *y = b; /* {result, number} */
-    if (x[0] < y[0] || x[0] > y[0]) return x[0] < y[0] ? -1 : 1;
-    return (x[1] > y[1]) - (x[1] < y[1]);
+    const int order = clv_order_doubles(a, b);
+    return order ? order : clv_order_doubles((const double *)a + 1, (const double *)b + 1);
 }
 
 /* Fills order with the trials, the best first; of equals the earlier. */
@@ -57,7 +58,7 @@ static clv_status rank(estimator *e, clv_error *err)
         pair[2 * i] = result;
         pair[2 * i + 1] = i;
     }
-    qsort(pair, (size_t)e->trials, 2 * sizeof *pair, compare);
+    qsort(pair, (size_t)e->trials, 2 * sizeof *pair, by_result);
     for (int i = 0; i < e->trials; i++) e->order[i] = (int)pair[2 * i + 1];
     free(pair);
     return CLV_OK;
@@ -72,12 +73,6 @@ static void fit_list(density *made, const clv_dimension *dimension, const estima
     for (int i = 0; i < dimension->items; i++) made->weight[i] /= total;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* A kernel is as wide as the greater gap to its neighbours, but no narrower than a share of the range that shrinks as
  * trials come in. */
 static void fit_range(density *made, const clv_dimension *dimension, const estimator *e, int d, int from, int to)
@@ -85,7 +80,7 @@ static void fit_range(density *made, const clv_dimension *dimension, const estim
     const int count = to - from;
     const double narrowest = 1.0 / fmin(100, count + 2);
     for (int i = 0; i < count; i++) made->centre[i] = clv_space_share(dimension, e->trial[e->order[from + i]].point[d]);
-    qsort(made->centre, (size_t)count, sizeof *made->centre, compare_doubles);
+    qsort(made->centre, (size_t)count, sizeof *made->centre, clv_order_doubles);
     for (int i = 0; i < count; i++) {
         const double left = made->centre[i] - (i ? made->centre[i - 1] : 0);
         const double right = (i + 1 < count ? made->centre[i + 1] : 1) - made->centre[i];

@@ -6,14 +6,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/choices.h"
 #include "search/space.h"
 
 enum { CLV_MAX_RUNGS = 24, CLV_TRIAL_ERROR = 400 };
 
+/* Running: given to a process, which may have died since. Done: has the result of its rung. Failed: diverged, or could
+ * not be run; counts as done, with the worst result. With the words of study.sqlite. */
+#define CLV_TRIAL_LIST(X) X(RUNNING, "running") X(DONE, "done") X(FAILED, "failed")
+
 typedef enum clv_trial_state {
-    CLV_TRIAL_RUNNING, /* given to a process, which may have died since */
-    CLV_TRIAL_DONE,    /* has the result of its rung */
-    CLV_TRIAL_FAILED   /* diverged, or could not be run: counts as done, with the worst result */
+#define ROW(name, word) CLV_TRIAL_##name,
+    CLV_TRIAL_LIST(ROW)
+#undef ROW
+        CLV_TRIAL_STATES
 } clv_trial_state;
 
 typedef struct clv_trial {
@@ -22,8 +28,6 @@ typedef struct clv_trial {
     double point[CLV_MAX_DIMENSIONS];
     double value[CLV_MAX_RUNGS]; /* lower is better; NaN where there is none */
 } clv_trial;
-
-typedef enum clv_method { CLV_METHOD_GRID, CLV_METHOD_RANDOM, CLV_METHOD_ASHA, CLV_METHOD_TPE } clv_method;
 
 /* What [search] says, put in order. */
 typedef struct clv_search_plan {

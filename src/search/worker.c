@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -113,17 +112,13 @@ done:
     return status;
 }
 
-/* A run killed before its first checkpoint left a configuration and nothing to go on from: it begins anew. */
-static clv_status prepare_run(const char *run, bool *resume, clv_error *err)
+/* Whether there is something to go on from; a run killed before its first checkpoint begins anew. */
+static clv_status has_checkpoint(const char *run, bool *has, clv_error *err)
 {
     char path[CLV_PATH_SIZE];
     struct stat info;
-    clv_status status = clv_path_join(path, sizeof path, run, CLV_LAST_FILE, err);
-    if (status != CLV_OK) return status;
-    *resume = stat(path, &info) == 0;
-    if (*resume) return CLV_OK;
-    status = clv_path_join(path, sizeof path, run, CLV_RESOLVED_FILE, err);
-    if (status == CLV_OK) unlink(path);
+    const clv_status status = clv_path_join(path, sizeof path, run, CLV_LAST_FILE, err);
+    if (status == CLV_OK) *has = stat(path, &info) == 0;
     return status;
 }
 
@@ -158,7 +153,7 @@ static clv_status train_trial(worker *w, const clv_job *job, clv_train_result *r
     clv_status status = CLV_OK;
     *result = (clv_train_result){0};
     CLV_TRY(clv_study_run(w->study, job->trial, run, err));
-    CLV_TRY(prepare_run(run, &options.resume, err));
+    CLV_TRY(has_checkpoint(run, &options.resume, err));
     CLV_TRY(trial_config(w->study, w->text, job->point, &config, err));
     log = options.log = clv_log_create(w->quiet);
     CLV_REQUIRE(log, CLV_ERR_INTERNAL, "out of memory for the log of %s", run);

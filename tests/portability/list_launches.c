@@ -41,7 +41,7 @@ static void add(const clv_launch *launch, clv_op op, uint64_t multiply_adds)
 static clv_status add_call(const clv_device_info *device, const clv_call *call, uint64_t multiply_adds, clv_error *err)
 {
     clv_launch_list list;
-    clv_status status = clv_launches_of(device, call, &list, err);
+    clv_status status = clv_launches_of(device, call, NULL, &list, err);
     for (int i = 0; status == CLV_OK && i < list.launches; i++) add(&list.launch[i], call->op, multiply_adds);
     return status;
 }

@@ -72,6 +72,8 @@ static clv_cpu_call bind_call(const clv_backend *be, const clv_call *call, const
 {
     clv_cpu_call c = {.call = call, .step = step};
     for (int i = 0; i < call->inputs; i++) c.in[i] = address_of(be, bindings, &call->in[i]);
+    const int last = call->inputs - 1;
+    if (last >= 0 && clv_call_writes(call, last)) c.beside = address_of(be, bindings, &call->in[last]);
     c.out = address_of(be, bindings, &call->out);
     c.param = memory_of(bindings->space[CLV_SPACE_PARAM]);
     c.grad = memory_of(bindings->space[CLV_SPACE_GRAD]);

@@ -14,6 +14,7 @@ typedef struct clv_cpu_call {
     const clv_call *call;
     const clv_step *step;
     const void *in[CLV_MAX_INPUTS];
+    void *beside; /* the second result of a call that has one: its last input */
     void *out;
     const uint8_t *images, *labels; /* gather, label */
     const uint32_t *order;

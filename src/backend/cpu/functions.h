@@ -41,6 +41,8 @@ FUNCTION(mse);
 FUNCTION(mse_grad);
 FUNCTION(bce);
 FUNCTION(bce_grad);
+FUNCTION(mse_head);
+FUNCTION(bce_head);
 FUNCTION(xent);
 FUNCTION(xent_grad);
 FUNCTION(correct);
@@ -61,5 +63,8 @@ FUNCTION(tsne_grad);
 /* pointwise.c: act(x), and act' from the output u = act(x). */
 real REAL(clv_act)(clv_act act, real slope, real x);
 real REAL(clv_act_slope)(clv_act act, real slope, real u);
+
+/* reduce.c: b[c] = the sum of an input of the call over y, x and n. */
+void REAL(clv_cpu_sum_channels)(const clv_cpu_call *c, int input, real *b);
 
 #endif

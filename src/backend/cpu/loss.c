@@ -23,10 +23,9 @@ FUNCTION(kl_grad_logvar)
     for (size_t i = 0; i < features * lanes; i++) d[i] = v[i % lanes] * (exp(logvar[i]) - 1) / 2;
 }
 
-FUNCTION(mse)
+static void add_squares(const clv_cpu_call *c, real *restrict v)
 {
     const real *y = c->in[0], *t = c->in[1]; /* may be the same tensor */
-    real *restrict v = c->out;
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->in[0].shape);
     for (size_t n = 0; n < lanes; n++) v[n] = 0;
     for (size_t f = 0; f < features; f++)
@@ -36,6 +35,8 @@ FUNCTION(mse)
         }
     for (size_t n = 0; n < lanes; n++) v[n] /= (real)features;
 }
+
+FUNCTION(mse) { add_squares(c, c->out); }
 
 FUNCTION(mse_grad)
 {
@@ -47,15 +48,16 @@ FUNCTION(mse_grad)
             dy[f * lanes + n] = v[n] * 2 * (y[f * lanes + n] - t[f * lanes + n]) / (real)features;
 }
 
-FUNCTION(bce)
+static void add_entropies(const clv_cpu_call *c, real *restrict v)
 {
     const real *restrict s = c->in[0], *restrict t = c->in[1];
-    real *restrict v = c->out;
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->in[0].shape);
     for (size_t n = 0; n < lanes; n++) v[n] = 0;
     for (size_t i = 0; i < features * lanes; i++)
         v[i % lanes] += (s[i] > 0 ? s[i] : 0) - s[i] * t[i] + softplus_of_negative(fabs(s[i]));
 }
+
+FUNCTION(bce) { add_entropies(c, c->out); }
 
 FUNCTION(bce_grad)
 {
@@ -64,6 +66,35 @@ FUNCTION(bce_grad)
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->out.shape);
     for (size_t i = 0; i < features * lanes; i++)
         ds[i] = v[i % lanes] * (REAL(clv_act)(CLV_ACT_SIGMOID, 0, s[i]) - t[i]);
+}
+
+/* What the loss of image n counts for: mean_grad's v[n]. */
+static real head_weight(const clv_cpu_call *c, size_t n)
+{
+    return n < c->step->count ? (real)c->call->attr.alpha / (real)c->step->count : 0;
+}
+
+FUNCTION(mse_head)
+{
+    const real *y = c->in[0], *t = c->in[1];
+    real *dy = c->out;
+    const clv_attr *a = &c->call->attr;
+    const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->out.shape);
+    for (size_t i = 0; i < features * lanes; i++) {
+        dy[i] = head_weight(c, i % lanes) * 2 * (y[i] - t[i]) / (real)features;
+        dy[i] *= REAL(clv_act_slope)(a->act, (real)a->slope, y[i]);
+    }
+    add_squares(c, c->beside);
+}
+
+FUNCTION(bce_head)
+{
+    const real *s = c->in[0], *t = c->in[1];
+    real *ds = c->out;
+    const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->out.shape);
+    for (size_t i = 0; i < features * lanes; i++)
+        ds[i] = head_weight(c, i % lanes) * (REAL(clv_act)(CLV_ACT_SIGMOID, 0, s[i]) - t[i]);
+    add_entropies(c, c->beside);
 }
 
 /* The largest logit of lane n and the sum of exp(s - largest): their logarithms add up without overflow. */

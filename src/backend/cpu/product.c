@@ -92,16 +92,18 @@ static void sum_row(const sum_shape *s, const axis *ay, const axis *ax, const re
         }
 }
 
-/* y = act(y + bias) act'(u), u having the result's places: `at` is the row's. */
+/* y = act(y + addend + bias) act'(u), addend and u having the result's places: `at` is the row's. */
 static void finish_row(const clv_cpu_call *c, size_t channel, size_t at)
 {
     const clv_attr *a = &c->call->attr;
     const real *u = a->grad_act != CLV_ACT_NONE ? c->in[c->call->inputs - 1] : NULL;
+    const float keep = 1 - a->rate; /* in float for every type, as the dropout has it */
+    const real *addend = a->has_addend ? c->in[a->has_bias ? 3 : 2] : NULL;
     const real bias = a->has_bias ? ((const real *)c->in[2])[channel] : 0;
     real *y = c->out;
     for (size_t i = at; i < at + (size_t)c->call->lanes; i++) {
-        y[i] = REAL(clv_act)(a->act, (real)a->slope, y[i] + bias);
-        if (u) y[i] *= REAL(clv_act_slope)(a->grad_act, (real)a->slope, u[i]);
+        y[i] = REAL(clv_act)(a->act, (real)a->slope, y[i] + (addend ? addend[i] : 0) + bias);
+        if (u) y[i] = y[i] * REAL(clv_act_slope)(a->grad_act, (real)a->slope, u[i]) / keep;
     }
 }
 
@@ -177,4 +179,6 @@ FUNCTION(conv_weight) /* inputs x, y; y is 0 in the lanes that are padding */
         for (size_t ic = 0; ic < p.ic; ic++)
             for (int ky = 0; ky < p.kernel; ky++)
                 for (int kx = 0; kx < p.kernel; kx++) *w++ = sum_weight(&p, y + oc * small, x + ic * big, ky, kx);
+    const int sum_of = c->call->attr.sum_of;
+    if (sum_of) REAL(clv_cpu_sum_channels)(c, sum_of - 1, c->beside);
 }

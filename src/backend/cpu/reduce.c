@@ -1,12 +1,11 @@
 /* Sums over a tensor: over all but the channel, over all but the image. */
 #include "backend/cpu/functions.h"
 
-FUNCTION(bias_grad)
+void REAL(clv_cpu_sum_channels)(const clv_cpu_call *c, int input, real *restrict b)
 {
-    const real *restrict d = c->in[0]; /* [c][y][x][n], 0 in the lanes that are padding */
-    real *restrict b = c->out;         /* [c] */
-    const size_t rows = (size_t)c->call->in[0].shape.dim[0],
-                 row = clv_operand_elements(&c->call->in[0], c->call->lanes) / rows;
+    const real *restrict d = c->in[input]; /* [c][y][x][n], 0 in the lanes that are padding */
+    const size_t rows = (size_t)c->call->in[input].shape.dim[0],
+                 row = clv_operand_elements(&c->call->in[input], c->call->lanes) / rows;
     for (size_t r = 0; r < rows; r++) {
         real sum[CLV_CPU_LANES] = {0}; /* side by side, so that the compiler may use vectors */
         for (size_t i = r * row; i < (r + 1) * row; i += CLV_CPU_LANES)
@@ -15,6 +14,8 @@ FUNCTION(bias_grad)
         for (size_t l = 0; l < CLV_CPU_LANES; l++) b[r] += sum[l];
     }
 }
+
+FUNCTION(bias_grad) { REAL(clv_cpu_sum_channels)(c, 0, c->out); }
 
 FUNCTION(sum)
 {

@@ -4,6 +4,7 @@
 const clv_cpu_function REAL(clv_cpu_table)[CLV_OP_COUNT] = {
     [CLV_OP_PARAM] = REAL(clv_cpu_source),
     [CLV_OP_INPUT] = REAL(clv_cpu_source),
+    [CLV_OP_RESULT] = REAL(clv_cpu_source),
     [CLV_OP_GATHER] = REAL(clv_cpu_gather),
     [CLV_OP_LABEL] = REAL(clv_cpu_label),
     [CLV_OP_CONV] = REAL(clv_cpu_conv),
@@ -31,6 +32,8 @@ const clv_cpu_function REAL(clv_cpu_table)[CLV_OP_COUNT] = {
     [CLV_OP_MSE_GRAD] = REAL(clv_cpu_mse_grad),
     [CLV_OP_BCE] = REAL(clv_cpu_bce),
     [CLV_OP_BCE_GRAD] = REAL(clv_cpu_bce_grad),
+    [CLV_OP_MSE_HEAD] = REAL(clv_cpu_mse_head),
+    [CLV_OP_BCE_HEAD] = REAL(clv_cpu_bce_head),
     [CLV_OP_XENT] = REAL(clv_cpu_xent),
     [CLV_OP_XENT_GRAD] = REAL(clv_cpu_xent_grad),
     [CLV_OP_CORRECT] = REAL(clv_cpu_correct),

@@ -143,6 +143,7 @@ static void define_pointwise(clv_launch *launch, const clv_device_info *device, 
 
 static void define_slope(clv_launch *launch, const clv_attr *attr)
 {
+    if (attr->rate > 0) define_real(launch, "GRAD_KEEP", 1.0f - attr->rate);
     if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU)
         define_real(launch, "SLOPE", attr->slope);
 }
@@ -161,22 +162,6 @@ static void pointwise(const clv_device_info *device, const clv_call *call, const
     if (call->op == CLV_OP_RAMP) bind(launch, CLV_ARG_STEP);
 }
 
-void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
-{
-    static const op_row epilogue = {"pointwise.cl", "epilogue_in_place", NULL};
-    const clv_attr *attr = &call->attr;
-    memset(list, 0, sizeof *list);
-    if (!attr->has_bias && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
-    clv_launch *launch = add_launch(list, &epilogue, device, call, NULL);
-    int input = CLV_ARG_IN2;
-    define_pointwise(launch, device, call);
-    define(launch, "-DBIAS=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, (int)attr->act, (int)attr->grad_act);
-    define_slope(launch, attr);
-    bind(launch, CLV_ARG_OUT);
-    if (attr->has_bias) bind(launch, (clv_arg)input++);
-    if (attr->grad_act != CLV_ACT_NONE) bind(launch, (clv_arg)input);
-}
-
 /* ---- sums ---- */
 
 /* Rows of a matrix whose length is a whole number of vectors. */
@@ -191,21 +176,54 @@ static void add_row_sum(const clv_device_info *device, const clv_call *call, con
     launch->local[0] = (size_t)group;
 }
 
-static void bias_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+/* b[c] = the sum of an input over y, x and n */
+static void add_channel_sums(const clv_device_info *device, const clv_call *call, int input, clv_arg to,
+                             clv_launch_list *list)
 {
-    const clv_shape *shape = &call->in[0].shape;
+    static const op_row sum_rows = {"reduce.cl", "sum_rows", NULL}, *row = &sum_rows;
+    const clv_shape *shape = &call->in[input].shape;
     const int rows = shape->dim[0], length = per_channel_of(shape) * call->lanes,
               vectors = length / device->vector_width;
     const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS / GROUP;
     const bool split = rows < wanted && vectors >= ROW_PARTS * CPU_CHUNK_LEAST;
     add_row_sum(device, call, row, list, rows, length, split ? ROW_PARTS : 1);
-    bind(&list->launch[0], CLV_ARG_IN0);
-    bind(&list->launch[0], split ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    bind(&list->launch[list->launches - 1], (clv_arg)(CLV_ARG_IN0 + input));
+    bind(&list->launch[list->launches - 1], split ? CLV_ARG_SCRATCH : to);
     if (!split) return;
     add_row_sum(device, call, row, list, rows, ROW_PARTS, 1);
-    bind(&list->launch[1], CLV_ARG_SCRATCH);
-    bind(&list->launch[1], CLV_ARG_OUT);
-    list->scratch = (size_t)rows * ROW_PARTS;
+    bind(&list->launch[list->launches - 1], CLV_ARG_SCRATCH);
+    bind(&list->launch[list->launches - 1], to);
+    if (list->scratch < (size_t)rows * ROW_PARTS) list->scratch = (size_t)rows * ROW_PARTS;
+}
+
+static void bias_grad(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    (void)row;
+    add_channel_sums(device, call, 0, CLV_ARG_OUT, list);
+}
+
+void clv_launch_channel_sums(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
+{
+    add_channel_sums(device, call, call->attr.sum_of - 1, CLV_ARG_IN2, list);
+}
+
+void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
+{
+    static const op_row epilogue = {"pointwise.cl", "epilogue_in_place", NULL};
+    const clv_attr *attr = &call->attr;
+    memset(list, 0, sizeof *list);
+    if (attr->sum_of) clv_launch_channel_sums(device, call, list);
+    if (!attr->has_bias && !attr->has_addend && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
+    clv_launch *launch = add_launch(list, &epilogue, device, call, NULL);
+    int input = CLV_ARG_IN2;
+    define_pointwise(launch, device, call);
+    define(launch, "-DBIAS=%d -DADDEND=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, attr->has_addend, (int)attr->act,
+           (int)attr->grad_act);
+    define_slope(launch, attr);
+    bind(launch, CLV_ARG_OUT);
+    if (attr->has_bias) bind(launch, (clv_arg)input++);
+    if (attr->has_addend) bind(launch, (clv_arg)input++);
+    if (attr->grad_act != CLV_ACT_NONE) bind(launch, (clv_arg)input);
 }
 
 /* sum, mse, bce, kl: over the features of each image; the second launch adds the parts. */
@@ -217,25 +235,63 @@ static void add_image_sum(const clv_device_info *device, const clv_call *call, c
     size_grid(launch, device, call->lanes / (device->vector_width * across), parts);
 }
 
-static void per_image(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+/* Parts of the sum over an image's features, and vectors of images side by side, that suit the device. */
+static int parts_of_image(const clv_device_info *device, const clv_call *call, int *across)
 {
     const int features = features_of(&call->in[0].shape), vectors = call->lanes / device->vector_width;
-    const int across = is_cpu(device) ? divisor(vectors, 8) : 1;
+    *across = is_cpu(device) ? divisor(vectors, 8) : 1;
     const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS;
-    const int least = is_cpu(device) ? larger(1, CPU_CHUNK_LEAST / across) : 8; /* features of a part */
-    const int parts = larger(1, smaller(features / least, whole(wanted, vectors / across)));
+    const int least = is_cpu(device) ? larger(1, CPU_CHUNK_LEAST / *across) : 8; /* features of a part */
+    return larger(1, smaller(features / least, whole(wanted, vectors / *across)));
+}
+
+/* The sum of the parts that lie in scratch memory. */
+static void add_parts_of_image(const clv_device_info *device, const clv_call *call, const op_row *row,
+                               clv_launch_list *list, int parts, int across, clv_arg to)
+{
+    add_image_sum(device, call, row, list, "SUM", parts, 1, across);
+    clv_launch *launch = &list->launch[list->launches - 1];
+    bind(launch, CLV_ARG_SCRATCH);
+    bind(launch, to);
+    list->scratch = (size_t)parts * (size_t)call->lanes;
+}
+
+static void per_image(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    const int features = features_of(&call->in[0].shape);
+    int across;
+    const int parts = parts_of_image(device, call, &across);
     add_image_sum(device, call, row, list, op_name(call->op), features, parts, across);
     bind_inputs(&list->launch[0], call, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
-    if (parts > 1) {
-        add_image_sum(device, call, row, list, "SUM", parts, 1, across);
-        bind(&list->launch[1], CLV_ARG_SCRATCH);
-        bind(&list->launch[1], CLV_ARG_OUT);
-        list->scratch = (size_t)parts * (size_t)call->lanes;
-    }
+    if (parts > 1) add_parts_of_image(device, call, row, list, parts, across, CLV_ARG_OUT);
     if (call->op == CLV_OP_MSE) define_real(&list->launch[list->launches - 1], "FACTOR", (float)(1.0 / features));
 }
 
 /* ---- losses ---- */
+
+/* A loss and its gradient: per_image's sums, as many parts, with the gradient on the way. */
+static void loss_head(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    static const op_row sum = {"reduce.cl", "per_image", NULL};
+    const bool mse = call->op == CLV_OP_MSE_HEAD;
+    const clv_attr *attr = &call->attr;
+    const int features = features_of(&call->in[0].shape);
+    int across;
+    const int parts = parts_of_image(device, call, &across);
+    clv_launch *launch = &list->launch[0];
+    add_image_sum(device, call, row, list, mse ? "MSE" : "BCE", features, parts, across);
+    define_real(launch, "ALPHA", attr->alpha);
+    if (mse) define_real(launch, "GRAD_FACTOR", (float)(2.0 / features));
+    if (attr->act != CLV_ACT_NONE) define(launch, "-DGRAD_ACT=%d", (int)attr->act);
+    if (attr->act == CLV_ACT_LEAKY_RELU) define_real(launch, "SLOPE", attr->slope);
+    bind(launch, CLV_ARG_IN0);
+    bind(launch, CLV_ARG_IN1);
+    bind(launch, CLV_ARG_OUT);
+    bind(launch, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_IN2);
+    bind(launch, CLV_ARG_STEP);
+    if (parts > 1) add_parts_of_image(device, call, &sum, list, parts, across, CLV_ARG_IN2);
+    if (mse) define_real(&list->launch[list->launches - 1], "FACTOR", (float)(1.0 / features));
+}
 
 static void cross_entropy(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
@@ -339,6 +395,13 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
     bind(launch, CLV_ARG_STEP);
 }
 
+void clv_launch_segments(clv_launch *launch, int segments)
+{
+    define(launch, "-DSEGMENTS=%d", segments);
+    bind(launch, CLV_ARG_SEGMENTS);
+    bind(launch, CLV_ARG_PARTS);
+}
+
 static void tsne_step(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     clv_device_info narrow = *device;
@@ -437,6 +500,8 @@ static const op_row table[CLV_OP_COUNT] = {
     [CLV_OP_MSE_GRAD] = {"pointwise.cl", "pointwise", pointwise},
     [CLV_OP_BCE] = {"reduce.cl", "per_image", per_image},
     [CLV_OP_BCE_GRAD] = {"pointwise.cl", "pointwise", pointwise},
+    [CLV_OP_MSE_HEAD] = {"reduce.cl", "loss_head", loss_head},
+    [CLV_OP_BCE_HEAD] = {"reduce.cl", "loss_head", loss_head},
     [CLV_OP_XENT] = {"loss.cl", "xent", cross_entropy},
     [CLV_OP_XENT_GRAD] = {"loss.cl", "xent_grad", cross_entropy},
     [CLV_OP_CORRECT] = {"loss.cl", "correct", cross_entropy},
@@ -466,12 +531,13 @@ static clv_status check_sizes(const clv_call *call, clv_error *err)
                     call->name, INT_MAX);
 }
 
-clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
+clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
+                           clv_launch_list *list, clv_error *err)
 {
     clv_status status = CLV_OK;
     memset(list, 0, sizeof *list);
     CLV_TRY(check_sizes(call, err));
-    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, list, err);
+    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, tiling, list, err);
     CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name,
                 clv_op_table[call->op].name);
     table[call->op].write(device, call, &table[call->op], list);

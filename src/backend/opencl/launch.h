@@ -25,6 +25,8 @@ typedef enum clv_arg {
     CLV_ARG_LABELS,
     CLV_ARG_ORDER,
     CLV_ARG_TRACE,
+    CLV_ARG_PARTS,    /* of split weight gradients that the optimiser adds, from `scratch_offset` on (sums.c) */
+    CLV_ARG_SEGMENTS, /* where they lie: constant clv_cl_segment [] */
     CLV_ARG_PARAM, /* the whole space, for the optimiser */
     CLV_ARG_GRAD,
     CLV_ARG_MOMENT1,
@@ -40,23 +42,40 @@ typedef struct clv_launch {
     size_t global[3], local[3];      /* local: always given; divides global */
     int args;
     clv_arg arg[CLV_MAX_ARGS];
-    size_t scratch_offset[CLV_MAX_ARGS]; /* for CLV_ARG_SCRATCH arguments */
+    size_t scratch_offset[CLV_MAX_ARGS]; /* for CLV_ARG_SCRATCH and CLV_ARG_PARTS arguments */
 } clv_launch;
+
+/* Parts of sums in scratch memory, elements. */
+typedef struct clv_sum {
+    int parts;             /* 0: none */
+    size_t offset, stride; /* of the first; from part to part */
+} clv_sum;
 
 typedef struct clv_launch_list {
     int launches;
     clv_launch launch[CLV_MAX_LAUNCHES];
     size_t scratch; /* elements of scratch memory this call needs; calls run one after another and share it */
+    clv_sum sum;    /* what the last launch adds, where it does nothing else */
 } clv_launch_list;
 
-/* Lanes are a multiple of it: they fill a vector of a CPU or a run of work-items of a GPU, so that no kernel has a rest to
- * treat. */
+/* Lanes are a multiple of it: they fill a vector of a CPU or a run of work-items of a GPU, so that no kernel has a rest
+ * to treat. */
 static inline int clv_lane_width(clv_device_kind kind) { return kind == CLV_DEVICE_CPU ? 16 : 32; }
 
-/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. */
-clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
+struct clv_tiling; /* of a product, tiling.h */
 
-/* The rows of the three products (products.c): tile sizes and variant by device kind, vector width and shape. */
-clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err);
+/* What a conv_weight that sums the channels of an operand needs beside its product: appends the launches. */
+void clv_launch_channel_sums(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
+
+/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. `tiling`: of a product, NULL for its default. */
+clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
+                           clv_launch_list *list, clv_error *err);
+
+/* Lets an optimiser's launch add the parts of so many segments. */
+void clv_launch_segments(clv_launch *launch, int segments);
+
+/* The rows of the three products (products.c). */
+clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
+                              clv_launch_list *list, clv_error *err);
 
 #endif

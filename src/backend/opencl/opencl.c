@@ -128,6 +128,8 @@ static void destroy(clv_backend *head)
     if (be->context) clReleaseContext(be->context);
     clv_text_free(&be->notices);
     free(be->verdict);
+    free(be->choices.line);
+    free(be->record);
     free(be);
 }
 
@@ -152,6 +154,9 @@ static const clv_backend_ops opencl_ops = {
     .program_trace = clv_cl_plan_trace,
     .peak = clv_cl_peak,
     .notices = notices,
+    .tune = clv_cl_tune,
+    .kernels = clv_cl_kernels,
+    .restore = clv_cl_restore,
 };
 
 static clv_status no_such_device(const clv_cl_device *list, int count, const char *select, clv_error *err)
@@ -209,7 +214,10 @@ clv_status clv_opencl_backend_create(const clv_device_options *options, clv_back
     if (!be) return CLV_ERR_INTERNAL;
     be->gemm = options->gemm;
     be->selftest = options->selftest;
-    clv_status status = open_device(be, options, err);
+    be->tuned = options->tune != CLV_TUNE_OFF;
+    clv_status status = CLV_OK;
+    if (options->kernels && !(be->record = clv_strdup(options->kernels, err))) status = CLV_ERR_INTERNAL;
+    if (status == CLV_OK) status = open_device(be, options, err);
     if (status != CLV_OK) {
         destroy(&be->head);
         return status;

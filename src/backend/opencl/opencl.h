@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "backend/opencl/launch.h"
+#include "backend/opencl/tiling.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/try.h"
@@ -85,6 +86,46 @@ void clv_cl_programs_sweep(clv_opencl *be);
 bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size);
 void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size);
 
+/* ---- choices.c ---- */
+
+/* What the file of choices says of a tiling of a call. */
+typedef enum clv_cl_word {
+    CLV_CL_UNKNOWN = -1, /* nothing */
+    CLV_CL_TRY,          /* it was about to run: without another word it took its process with it */
+    CLV_CL_DONE,
+    CLV_CL_FAIL, /* it did not compile, or failed its self-test */
+    CLV_CL_BEST  /* it won; the last that did is the call's choice */
+} clv_cl_word;
+
+typedef struct clv_cl_line {
+    clv_cl_word word;
+    clv_hash call;
+    clv_tiling tiling;
+} clv_cl_line;
+
+typedef struct clv_cl_choices {
+    clv_cl_line *line;
+    size_t lines, capacity;
+    bool loaded;
+} clv_cl_choices;
+
+/* The same for calls that are the same to a kernel, on this device and driver. */
+clv_status clv_cl_call_key(const clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err);
+clv_status clv_cl_choices_load(clv_opencl *be, clv_error *err);
+/* Says it to this process and, by the file, to those to come. */
+clv_status clv_cl_choices_add(clv_opencl *be, clv_cl_word word, clv_hash call, const clv_tiling *tiling, clv_error *err);
+/* The last word on a tiling of a call; NULL: on any of them. */
+clv_cl_word clv_cl_choices_last(const clv_opencl *be, clv_hash call, const clv_tiling *tiling);
+
+/* The tiling in force for a product, and its launches; other calls have launches alone. */
+clv_status clv_cl_tiling_of(clv_opencl *be, const clv_call *call, clv_tiling *tiling, clv_error *err);
+clv_status clv_cl_launches_of(clv_opencl *be, const clv_call *call, clv_launch_list *list, clv_error *err);
+
+/* A line for each kind of product of the plan that the text has not yet: key, tiling, name. */
+clv_status clv_cl_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);
+/* The choices of such a text are in force again, in later processes too. */
+clv_status clv_cl_restore(clv_backend *be, const char *kernels, clv_error *err);
+
 /* ---- verify.c ---- */
 
 /* What is known of a kind of call on this device and driver. */
@@ -97,7 +138,36 @@ typedef struct clv_cl_verdict {
  * binaries. */
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err);
 /* Whether the call is done by CLBlast. */
-clv_status clv_cl_uses_clblast(const clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
+clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
+/* The call's choice has passed its self-test just now: none is needed when it is used. */
+clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err);
+
+/* ---- stopwatch.c ---- */
+
+/* One call, several times over on operands of its own each time, as many elements in all as the step's activations (arena),
+ * so that it finds in the caches about what it would find within a step. */
+typedef struct clv_cl_stopwatch {
+    clv_opencl *be;
+    clv_plan plan; /* its calls are alike */
+    clv_bindings bindings;
+} clv_cl_stopwatch;
+
+/* Starts as {0}; release with clv_cl_stopwatch_close, whether opening succeeded or not. */
+clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch, size_t arena, clv_cl_stopwatch *watch,
+                                 clv_error *err);
+void clv_cl_stopwatch_close(clv_cl_stopwatch *watch);
+/* The calls as a program, by the tiling now in force; the caller destroys it with clv_program_destroy. */
+clv_status clv_cl_stopwatch_program(clv_cl_stopwatch *watch, clv_program **program, clv_error *err);
+/* Seconds a call, of the runs of a program that take a few milliseconds together. */
+clv_status clv_cl_stopwatch_time(clv_cl_stopwatch *watch, clv_program *program, double *seconds, clv_error *err);
+/* How long the second program takes, as a share of the first, from runs in turns, so that both saw the same machine. One that is
+ * far behind is not timed to the end. */
+clv_status clv_cl_stopwatch_compare(clv_cl_stopwatch *watch, clv_program *first, clv_program *second, double *share,
+                                    clv_error *err);
+
+/* ---- tune.c ---- */
+
+clv_status clv_cl_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning, clv_error *err);
 
 /* ---- the backend ---- */
 
@@ -130,6 +200,11 @@ struct clv_opencl {
     clv_cl_verdict *verdict;
     size_t verdicts, verdict_capacity;
     bool verdicts_loaded;
+    bool tuned;                   /* the file of choices counts */
+    char *record;                 /* the choices of the run that goes on, in place of the file; NULL: none */
+    clv_cl_choices choices;
+    const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
+    bool discard;                 /* programs that are destroyed are not kept in the cache */
     clv_text notices;
 };
 
@@ -172,11 +247,33 @@ typedef struct clv_cl_launch { /* one entry of a step */
 
 #define CLV_CL_RING 16 /* steps that the host may run ahead */
 
+/* What a call becomes: perhaps a product by CLBlast, then kernels. */
+typedef struct clv_cl_recipe {
+    bool clblast;
+    clv_cl_gemm gemm;
+    clv_launch_list list;
+} clv_cl_recipe;
+
+/* A gradient whose parts the optimiser adds: elements first .. end - 1 of the parameters, the first part at `from`; the layout
+ * of cl/optim.cl. */
+typedef struct clv_cl_segment {
+    cl_int first, end, parts, from, stride;
+} clv_cl_segment;
+
+typedef struct clv_cl_sums {
+    clv_cl_segment *segment; /* in the order of `first`; the caller frees it */
+    int segments;
+    size_t elements; /* of CLV_ARG_PARTS */
+} clv_cl_sums;
+
+/* Moves the sums of parts of a plan's weight gradients into its optimiser, where it has one; `sums` starts as {0}. */
+clv_status clv_cl_move_sums(const clv_call *call, clv_cl_recipe *recipe, int calls, clv_cl_sums *sums, clv_error *err);
+
 typedef struct clv_cl_plan {
     clv_call *call; /* a copy, for names in messages and traces */
     clv_cl_launch *launch;
     int launches;
-    clv_buffer *step, *scratch; /* scratch: NULL where no launch needs any */
+    clv_buffer *step, *scratch, *parts, *segments; /* NULL where no launch needs any */
     clv_step ring[CLV_CL_RING];
     cl_event written[CLV_CL_RING]; /* when the device has read the slot; NULL: never used */
     int slot;

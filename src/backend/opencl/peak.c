@@ -2,9 +2,10 @@
 #include "backend/opencl/opencl.h"
 #include "base/log.h"
 
-#define CHAINS 12     /* independent sums of a work-item, as peak.cl has them */
-#define ROUNDS 160000 /* multiply-adds of a chain in a launch on a CPU: milliseconds, so that queueing does not count  \
-                       */
+#define CHAINS 12 /* independent sums of a work-item, as peak.cl has them */
+#define ROUNDS                                                                                                         \
+    160000 /* multiply-adds of a chain in a launch on a CPU: milliseconds, so that queueing does not count             \
+            */
 #define GPU_ROUNDS       4096 /* and on a GPU */
 #define GPU_ITEMS_A_UNIT 4096
 #define TRIES            8

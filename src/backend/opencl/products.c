@@ -1,259 +1,195 @@
-/* The launch rows of conv, deconv and conv_weight: which kernel of cl/ computes a product on which kind of device, and the
- * tiles that suit its shape. CPUs get the packed kernels, a work-item a pixel or a block of weights; every other device the
- * direct ones of products_gpu.c, a work-item (a work-group) a register tile. Nothing here knows a network: the choice depends on
- * shape, vector width and kind of device alone. */
-#include "backend/opencl/products.h"
+/* The launch rows of conv, deconv and conv_weight: a tiling made into launches of the kernels of cl/. CPUs get the
+ * packed kernels, a work-item a pixel or a block of weights; every other device the direct ones of products_gpu.c, a
+ * work-item (a work-group) a register tile. Which tiling a call gets is not decided here. */
+#include "backend/opencl/products_parts.h"
 
-#define ITEMS 16            /* work-items that a launch should have at least, so that a few cores end together */
-#define CACHED_FLOATS 4096  /* 16 KB, half a first-level cache: what a register tile streams over again and again */
-#define BLOCK_SUMS 131072   /* of a packed product's work-item, between blocks of channels: they lie on its thread's stack */
-#define BLOCK_WEIGHTS 16384 /* of a conv_weight work-item, on the stack too */
-#define ROW_FLOATS 8192     /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
-#define FEW_WEIGHTS 16384   /* below this weights are read where they lie: they stay in the caches */
-#define PACKED_SHARE 16384  /* weights of a block from which copying what the taps read pays */
-#define PLANE_FLOATS 98304  /* of the planes that a conv_weight tile reads in place: 384 KB, most of a second-level cache */
-#define PANEL_SHARE 256     /* weights of a channel of y from which conv_weight's panels pay */
+#include <string.h>
 
-/* Register tiles of the packed product: two heights, so that any channel count is nearly a sum of them. */
-typedef struct tiles {
-    int vectors; /* of a tile */
-    int tall, talls, low, lows;
-    int block;   /* result channels */
-    int across;  /* tiles along the lanes of a work-item */
-} tiles;
+#define WHOLE(a, b) CLV_WHOLE(a, b)
 
-/* Register tiles for m result channels: as many accumulators as the registers hold beside the operands, 12 of 16 (AVX2) or 24 of
- * 32 (AVX-512); two vectors wide, so that a weight serves two, and wider where there are few channels. */
-static tiles choose_tiles(const product *a, int m)
+typedef clv_product product;
+
+/* The packed product, part by part of the sum over channels. */
+static void define_packed(clv_launch *launch, const clv_tiling *t, int channels, bool panel)
 {
-    const int wide = a->v >= 16, vectors = a->n / a->v;
-    tiles t = { .vectors = divisor(vectors, m == 1 ? 8 : m <= 3 ? 4 : 2), .block = m };
-    const int accumulators = wide ? 24 : 12;
-    t.tall = smaller(m, accumulators / t.vectors);
-    t.low = smaller(m, wide ? 8 : 4);
-    if (t.tall == m) {
-        t.talls = 1;
-        return t;
-    }
-    /* The fewest computed rows; among equals the fewest low tiles. */
-    int best = m * 2 + t.tall;
-    for (int talls = WHOLE(m, t.tall); talls >= 0; talls--) {
-        const int lows = WHOLE(larger(0, m - talls * t.tall), t.low), rows = talls * t.tall + lows * t.low;
-        if (rows >= best) continue;
-        best = rows;
-        t.talls = talls;
-        t.lows = lows;
-    }
-    return t;
+    const clv_block block = clv_block_of(t);
+    clv_define(launch, "NT", t->vectors);
+    clv_define(launch, "TILES", t->across);
+    clv_define(launch, "TALL", t->tall);
+    clv_define(launch, "TALLS", block.talls);
+    clv_define(launch, "LOW", t->low);
+    clv_define(launch, "LOWS", block.lows);
+    clv_define(launch, "MB", t->block);
+    clv_define(launch, "CB", t->channels);
+    clv_define(launch, "CS", WHOLE(channels, t->parts));
+    clv_define(launch, "PACK", t->pack);
+    if (panel) clv_define(launch, "PANEL", 1);
 }
 
-/* Lanes and result channels of a work-item: up to eight tiles across and all channels; less where there would be too few
- * work-items. A block divides m, so that no two work-items write the same results. */
-static void choose_block(const product *a, tiles *t, int m, int pixels)
+/* Large weights are put in panels first: in the order in which they are read, and not at strides of powers of two,
+ * which share few sets of a cache. Returns where the product reads its weights. */
+static clv_arg add_panels(const char *file, const char *kernel, const product *a, const clv_packed *p,
+                          const clv_tiling *t, clv_launch_list *list)
 {
-    const int across = a->n / (a->v * t->vectors);
-    t->across = divisor(across, 8);
-    while (t->across > 1 && m * t->across * t->vectors * a->v > BLOCK_SUMS) t->across = divisor(across, t->across - 1);
-    while (t->across > 1 && pixels * (across / t->across) < ITEMS) t->across = divisor(across, t->across - 1);
-    int block = m;
-    while (pixels * (across / t->across) * (m / block) < ITEMS && block >= 4 * t->tall && block % 2 == 0) block /= 2;
-    if (block == m) return;
-    const int width = t->across;
-    *t = choose_tiles(a, block);
-    t->across = width;
-}
-
-/* The packed product: c channels are summed in `parts` parts, each of `taps` taps at most. */
-static void define_packed(clv_launch *launch, const product *a, const tiles *t, int c, int taps, int parts, bool panel)
-{
-    const int cs = WHOLE(c, parts), fit = larger(1, CACHED_FLOATS / (taps * t->vectors * a->v));
-    const int blocks = WHOLE(cs, fit);
-    const bool pack = cs * taps * t->block >= PACKED_SHARE;
-    define(launch, "NT", t->vectors);
-    define(launch, "TILES", t->across);
-    define(launch, "TALL", t->tall);
-    define(launch, "TALLS", t->talls);
-    define(launch, "LOW", t->low);
-    define(launch, "LOWS", t->lows);
-    define(launch, "MB", t->block);
-    define(launch, "CB", WHOLE(cs, blocks));
-    define(launch, "CS", cs);
-    define(launch, "PACK", pack);
-    if (panel) define(launch, "PANEL", 1);
-}
-
-/* Large weights are put in panels first: in the order in which they are read, and not at strides of powers of two, which share
- * few sets of a cache. Returns where the product reads its weights. */
-static clv_arg add_panels(const char *file, const char *kernel, const product *a, const tiles *t, int m, int c, int taps,
-                          clv_launch_list *list)
-{
-    const size_t panels = (size_t)(m / t->block * (t->tall * t->talls + t->low * t->lows)) * (size_t)c * (size_t)(a->k * a->k);
-    if (a->k == 1 || panels < FEW_WEIGHTS) return CLV_ARG_IN1;
-    clv_launch *launch = add_launch(list, file, kernel, a);
-    define_packed(launch, a, t, c, taps, 1, true);
-    add_arg(launch, CLV_ARG_IN1);
-    add_arg(launch, CLV_ARG_SCRATCH);
-    set_size(launch, m / t->block, c, 1, 1);
-    list->scratch = panels;
+    if (!t->panel) return CLV_ARG_IN1;
+    clv_launch *launch = clv_add_launch(list, file, kernel, a);
+    define_packed(launch, t, p->channels, true);
+    clv_add_arg(launch, CLV_ARG_IN1);
+    clv_add_arg(launch, CLV_ARG_SCRATCH);
+    clv_set_size(launch, p->results / t->block, p->channels, 1, 1);
+    list->scratch = (size_t)(p->results / t->block * clv_block_of(t).rows) * (size_t)(p->channels * a->k * a->k);
     return CLV_ARG_SCRATCH;
 }
 
-/* Few results of long sums: parts of the sum, then the sum of the parts. */
-static void conv_in_parts(const clv_call *call, const product *a, clv_launch_list *list)
+/* Work-items: lanes, blocks of result channels, pixels (and parts). */
+static void set_packed_size(clv_launch *launch, const product *a, const clv_packed *p, const clv_tiling *t)
 {
-    const int pixels = a->oh * a->ow, parts = WHOLE(a->ic, WHOLE(a->ic, ITEMS));
-    tiles t = choose_tiles(a, a->oc);
-    t.across = a->n / (a->v * t.vectors);
-    clv_launch *launch = add_launch(list, "conv.cl", "conv_packed", a);
-    define(launch, "WM", a->wm);
-    define(launch, "WC", a->wc);
-    define(launch, "PARTS", parts);
-    define_packed(launch, a, &t, a->ic, a->k * a->k, parts, false);
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, CLV_ARG_IN1);
-    add_arg(launch, CLV_ARG_SCRATCH);
-    set_size(launch, 1, 1, pixels * parts, 1);
-    launch = add_launch(list, "conv.cl", "conv_sum", a);
-    define(launch, "PARTS", parts);
-    add_arg(launch, CLV_ARG_SCRATCH);
-    add_epilogue(launch, call);
-    set_size(launch, a->n / a->v, a->oc * pixels, 1, 1);
-    list->scratch = (size_t)parts * (size_t)(a->oc * pixels) * (size_t)a->n;
+    clv_set_size(launch, a->n / (a->v * t->vectors * t->across), p->results / t->block, p->pixels * t->parts, 1);
 }
 
-static void packed_conv(const clv_call *call, const product *a, clv_launch_list *list)
+/* What ends a sum in parts: their sum. */
+static void add_conv_sum(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
-    const int pixels = a->oh * a->ow, taps = a->k * a->k;
-    tiles t = choose_tiles(a, a->oc);
-    choose_block(a, &t, a->oc, pixels);
-    const clv_arg weights = add_panels("conv.cl", "conv_panels", a, &t, a->oc, a->ic, taps, list);
-    clv_launch *launch = add_launch(list, "conv.cl", "conv_packed", a);
-    define(launch, "WM", a->wm);
-    define(launch, "WC", a->wc);
-    define_packed(launch, a, &t, a->ic, taps, 1, weights == CLV_ARG_SCRATCH);
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, weights);
-    add_epilogue(launch, call);
-    set_size(launch, a->n / (a->v * t.vectors * t.across), a->oc / t.block, pixels, 1);
+    const int rows = a->oc * a->oh * a->ow;
+    clv_launch *launch = clv_add_launch(list, "conv.cl", "conv_sum", a);
+    clv_define(launch, "PARTS", t->parts);
+    clv_add_arg(launch, CLV_ARG_SCRATCH);
+    clv_add_epilogue(launch, call);
+    clv_set_size(launch, a->n / a->v, rows, 1, 1);
+    list->scratch = (size_t)t->parts * (size_t)rows * (size_t)a->n;
 }
 
-/* Few result channels leave a register tile of them little to share: every tap's product at once (a conv of kernel 1 with
- * ic k k result channels), then the sum of those that meet in a result. */
-static void gathered_deconv(const clv_call *call, const product *a, clv_launch_list *list)
+static void packed_conv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
-    const product b = products_of_taps(a);
-    tiles t = choose_tiles(&b, b.oc);
-    choose_block(&b, &t, b.oc, b.oh * b.ow);
-    clv_launch *launch = add_launch(list, "conv.cl", "conv_packed", &b);
-    define(launch, "WM", b.wm);
-    define(launch, "WC", b.wc);
-    define_packed(launch, &b, &t, b.ic, 1, 1, false);
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, CLV_ARG_IN1);
-    add_arg(launch, CLV_ARG_SCRATCH);
-    set_size(launch, b.n / (b.v * t.vectors * t.across), b.oc / t.block, b.oh * b.ow, 1);
-    launch = add_launch(list, "deconv.cl", "deconv_gather", a);
-    define(launch, "LANES", a->n);
-    add_arg(launch, CLV_ARG_SCRATCH);
-    add_epilogue(launch, call);
-    set_size(launch, 1, a->ih * a->iw, a->ic, 1);
+    const clv_packed p = clv_packed_of(call, t);
+    const clv_arg weights = add_panels("conv.cl", "conv_panels", a, &p, t, list);
+    clv_launch *launch = clv_add_launch(list, "conv.cl", "conv_packed", a);
+    clv_define_strides(launch, a);
+    if (t->parts > 1) clv_define(launch, "PARTS", t->parts);
+    define_packed(launch, t, p.channels, t->panel);
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, weights);
+    if (t->parts == 1)
+        clv_add_epilogue(launch, call);
+    else
+        clv_add_arg(launch, CLV_ARG_SCRATCH);
+    set_packed_size(launch, a, &p, t);
+    if (t->parts > 1) add_conv_sum(call, a, t, list);
+}
+
+/* Few result channels leave a register tile of them little to share: every tap's product at once (a conv of kernel 1
+ * with ic k k result channels), then the sum of those that meet in a result. */
+static void gathered_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
+{
+    const product b = clv_product_of_taps(a);
+    const clv_packed p = clv_packed_of(call, t);
+    clv_launch *launch = clv_add_launch(list, "conv.cl", "conv_packed", &b);
+    clv_define_strides(launch, &b);
+    define_packed(launch, t, p.channels, false);
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, CLV_ARG_IN1);
+    clv_add_arg(launch, CLV_ARG_SCRATCH);
+    set_packed_size(launch, &b, &p, t);
+    launch = clv_add_launch(list, "deconv.cl", "deconv_gather", a);
+    clv_define(launch, "LANES", a->n);
+    clv_add_arg(launch, CLV_ARG_SCRATCH);
+    clv_add_epilogue(launch, call);
+    clv_set_size(launch, 1, a->ih * a->iw, a->ic, 1);
     list->scratch = (size_t)(b.oc * b.oh * b.ow) * (size_t)a->n;
 }
 
-static void packed_deconv(const clv_call *call, const product *a, clv_launch_list *list)
+static void packed_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
-    const int pixels = a->ih * a->iw, taps = WHOLE(a->k, a->s) * WHOLE(a->k, a->s);
-    tiles t = choose_tiles(a, a->ic);
-    choose_block(a, &t, a->ic, pixels);
-    const clv_arg weights = add_panels("deconv.cl", "deconv_panels", a, &t, a->ic, a->oc, taps, list);
-    clv_launch *launch = add_launch(list, "deconv.cl", "deconv_packed", a);
-    define_packed(launch, a, &t, a->oc, taps, 1, weights == CLV_ARG_SCRATCH);
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, weights);
-    add_epilogue(launch, call);
-    set_size(launch, a->n / (a->v * t.vectors * t.across), a->ic / t.block, pixels, 1);
+    const clv_packed p = clv_packed_of(call, t);
+    const clv_arg weights = add_panels("deconv.cl", "deconv_panels", a, &p, t, list);
+    clv_launch *launch = clv_add_launch(list, "deconv.cl", "deconv_packed", a);
+    define_packed(launch, t, p.channels, t->panel);
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, weights);
+    clv_add_epilogue(launch, call);
+    set_packed_size(launch, a, &p, t);
 }
 
-/* The register tile of conv_weight: the taps of a row, or channels where a row has one tap (or too many). */
-static void define_weight_tile(clv_launch *launch, const product *a, int accumulators, int *ot, int *it, int *kt)
+/* Puts the panels before `launch`, which was written first as they share its defines. */
+static clv_launch *insert_panels(const product *a, const clv_tiling *t, clv_launch_list *list)
 {
-    *kt = a->k > 1 && a->k <= 7 && a->ic < 3 ? a->k : 1;
-    *it = *kt > 1 ? 1 : smaller(a->ic, a->oc < 3 ? accumulators / 2 : 4);
-    *ot = larger(1, smaller(a->oc, accumulators / (*it * *kt)));
-    define(launch, "OT", *ot);
-    define(launch, "IT", *it);
-    define(launch, "KT", *kt);
+    clv_launch *pack = &list->launch[list->launches - 1], *launch = &list->launch[list->launches++];
+    *launch = *pack;
+    pack->kernel = "conv_weight_panels";
+    clv_add_arg(pack, CLV_ARG_IN1);
+    clv_add_arg(pack, CLV_ARG_SCRATCH);
+    clv_set_size(pack, WHOLE(a->oc, t->rows), a->n / t->lanes, a->oh, 1);
+    return launch;
 }
 
-/* Blocks of weights for CPUs: IT channels of x by as many of y as leave enough work-items and little memory to each. */
-static void weight_packed(const product *a, clv_launch_list *list)
+/* Blocks of weights for CPUs: `columns` channels of x by `tiles` register tiles of y. */
+static void weight_packed(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
-    clv_launch *launch = add_launch(list, "conv_weight.cl", "conv_weight_packed", a);
-    int ot, it, kt;
-    define_weight_tile(launch, a, a->v >= 16 ? 24 : 12, &ot, &it, &kt);
-    const int its = WHOLE(a->ic, it), ots = WHOLE(a->oc, ot);
-    int ob = smaller(ots, larger(1, BLOCK_WEIGHTS / (ot * it * a->k * a->k)));
-    while (its * WHOLE(ots, ob) < ITEMS && ob > 8) ob = WHOLE(ob, 2);
-    const int parts = smaller(a->oh, WHOLE(ITEMS, its * WHOLE(ots, ob)));
-    const int width = (a->ow - 1) * a->s + a->k;
-    const int chunk = a->v * divisor(a->n / a->v, larger(1, ROW_FLOATS / (it * width * a->v)));
-    const bool panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
-    const size_t panels = panel ? WHOLE((size_t)(a->oh * a->ow * a->n) * (size_t)(ots * ot), SCRATCH_ALIGN) * SCRATCH_ALIGN : 0;
-    const bool plane = kt == 1 && !panel && (ot * a->oh * a->ow + it * a->ih * a->iw) * a->n <= PLANE_FLOATS;
-    define(launch, "OB", ob * ot);
-    define(launch, "NC", chunk);
-    define(launch, "PLANE", plane);
-    define(launch, "PACK", !plane && (kt > 1 || (ots > 2 && it * a->iw * chunk > CACHED_FLOATS)));
-    define(launch, "PANEL", panel);
-    define(launch, "PARTS", parts);
-    if (panel) {
-        clv_launch *pack = launch;
-        launch = &list->launch[list->launches++];
-        *launch = *pack;
-        pack->kernel = "conv_weight_panels";
-        add_arg(pack, CLV_ARG_IN1);
-        add_arg(pack, CLV_ARG_SCRATCH);
-        set_size(pack, ots, a->n / chunk, a->oh, 1);
-    }
-    add_arg(launch, CLV_ARG_IN0);
-    add_arg(launch, panel ? CLV_ARG_SCRATCH : CLV_ARG_IN1);
+    const int sum_of = call->attr.sum_of;
+    clv_launch *launch = clv_add_launch(list, "conv_weight.cl", "conv_weight_packed", a);
+    const int tiles = WHOLE(a->oc, t->rows);
+    const size_t floats = t->panel ? (size_t)(a->oh * a->ow * a->n) * (size_t)(tiles * t->rows) : 0;
+    const size_t panels = WHOLE(floats, CLV_SCRATCH_ALIGN) * CLV_SCRATCH_ALIGN;
+    clv_define_weight_tile(launch, t);
+    clv_define(launch, "OB", t->tiles * t->rows);
+    clv_define(launch, "NC", t->lanes);
+    clv_define(launch, "PLANE", t->plane);
+    clv_define(launch, "PACK", t->pack);
+    clv_define(launch, "PANEL", t->panel);
+    clv_define(launch, "PARTS", t->parts);
+    if (sum_of) clv_define(launch, "SUM_OF", sum_of);
+    if (t->panel) launch = insert_panels(a, t, list);
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, t->panel ? CLV_ARG_SCRATCH : CLV_ARG_IN1);
+    if (sum_of) clv_add_arg(launch, sum_of == 1 ? CLV_ARG_IN0 : CLV_ARG_IN1);
     launch->scratch_offset[launch->args] = panels;
-    add_arg(launch, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
-    set_size(launch, its, WHOLE(ots, ob), parts, 1);
+    clv_add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    if (sum_of && t->parts == 1) clv_add_arg(launch, CLV_ARG_IN2);
+    clv_set_size(launch, WHOLE(a->ic, t->columns), WHOLE(tiles, t->tiles), t->parts, 1);
     list->scratch = panels;
-    if (parts == 1) return;
-    sum_weights(a, parts, list);
+    if (t->parts == 1) return;
+    clv_add_weight_sum(a, sum_of, t->parts, list);
     clv_launch *sum = &list->launch[list->launches - 1];
-    sum->scratch_offset[0] = panels;
-    list->scratch += (size_t)parts * (size_t)(a->oc * a->ic * a->k * a->k);
+    sum->scratch_offset[0] = list->sum.offset = panels;
+    list->scratch += (size_t)t->parts * (size_t)clv_weights_of(a, sum_of);
 }
 
-clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, clv_launch_list *list, clv_error *err)
+static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_list *list)
 {
-    /* Where a native vector is one float, work-items are a vector's lanes, as on a GPU, whatever the device calls itself:
-     * each lane would need the packed kernels' private memory for itself. */
-    const bool cpu = device->kind == CLV_DEVICE_CPU && device->vector_width > 1;
-    product a = product_of(device, call);
-    const bool linear = a.k == 1 && a.p == 0 && a.ih * a.iw * a.oh * a.ow == 1;
-    memset(list, 0, sizeof *list);
-    if (!cpu) {
-        clv_launch_direct(device, call, &a, list);
-    } else if (call->op == CLV_OP_CONV_WEIGHT) {
-        weight_packed(&a, list);
-    } else if (call->op == CLV_OP_DECONV && !linear && a.ic <= FEW_CHANNELS) {
-        gathered_deconv(call, &a, list);
-    } else if (call->op == CLV_OP_DECONV && !linear) {
-        packed_deconv(call, &a, list);
-    } else {
-        if (call->op == CLV_OP_DECONV) transpose(&a);
-        if (a.oh * a.ow * a.oc <= 64 && a.ic >= 1024)
-            conv_in_parts(call, &a, list);
-        else
-            packed_conv(call, &a, list);
+    const product a = clv_product_of(call, t);
+    if (clv_form_is_direct(t->form))
+        clv_launch_direct(call, &a, t, list);
+    else if (call->op == CLV_OP_CONV_WEIGHT)
+        weight_packed(call, &a, t, list);
+    else if (t->form == CLV_FORM_GATHERED)
+        gathered_deconv(call, &a, t, list);
+    else if (call->op == CLV_OP_DECONV && !clv_product_is_linear(call))
+        packed_deconv(call, &a, t, list);
+    else
+        packed_conv(call, &a, t, list);
+}
+
+clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, const clv_tiling *tiling,
+                              clv_launch_list *list, clv_error *err)
+{
+    clv_tiling usual;
+    if (!tiling) {
+        clv_tiling_default(device, call, &usual);
+        tiling = &usual;
     }
-    for (int i = 0; i < list->launches; i++)
-        if (strlen(list->launch[i].defines) >= CLV_DEFINES_SIZE - 1)
+    memset(list, 0, sizeof *list);
+    launch_row(call, tiling, list);
+    /* conv_weight_direct leaves the sums of channels to launches of their own. */
+    if (call->attr.sum_of && clv_form_is_direct(tiling->form)) {
+        clv_launch_channel_sums(device, call, list);
+        list->sum = (clv_sum){0}; /* no longer the last */
+    }
+    for (int i = 0; i < list->launches; i++) {
+        clv_launch *launch = &list->launch[i];
+        if (tiling->mad) clv_define(launch, "MAD", 1);
+        if (strlen(launch->defines) >= CLV_DEFINES_SIZE - 1)
             return clv_fail(err, CLV_ERR_INTERNAL, "%s: the defines of %s take more than %d bytes", call->name,
-                            list->launch[i].kernel, CLV_DEFINES_SIZE);
+                            launch->kernel, CLV_DEFINES_SIZE);
+    }
     return CLV_OK;
 }

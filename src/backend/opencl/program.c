@@ -237,7 +237,7 @@ static void save(const clv_opencl *be, const clv_cl_program *p)
 static void drop(clv_opencl *be, clv_cl_program **link)
 {
     clv_cl_program *program = *link;
-    if (program->unsaved && program->ran) save(be, program);
+    if (program->unsaved && program->ran && !be->discard) save(be, program);
     *link = program->next;
     clReleaseProgram(program->program);
     free(program);

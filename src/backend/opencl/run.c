@@ -8,13 +8,6 @@
 
 static clv_cl_buffer *buffer_of(clv_buffer *buffer) { return (clv_cl_buffer *)buffer; }
 
-/* What a call becomes: perhaps a product by CLBlast, then kernels. */
-typedef struct recipe {
-    bool clblast;
-    clv_cl_gemm gemm;
-    clv_launch_list list;
-} recipe;
-
 typedef struct builder {
     clv_opencl *be;
     const clv_bindings *bindings;
@@ -45,6 +38,8 @@ static clv_buffer *buffer_of_arg(const builder *b, const clv_call *call, clv_arg
         return data->order;
     case CLV_ARG_TRACE:
         return b->bindings->space[CLV_SPACE_TRACE];
+    case CLV_ARG_SEGMENTS:
+        return b->plan->segments;
     case CLV_ARG_PARAM:
         return b->bindings->space[CLV_SPACE_PARAM];
     case CLV_ARG_GRAD:
@@ -68,6 +63,8 @@ static clv_status arg_view(const builder *b, const clv_call *call, const clv_lau
     if (arg == CLV_ARG_OUT) return operand_view(b, &call->out, call->lanes, view, err);
     if (arg == CLV_ARG_SCRATCH)
         return clv_cl_view(buffer_of(b->plan->scratch), launch->scratch_offset[i] * sizeof(float), 0, view, err);
+    if (arg == CLV_ARG_PARTS)
+        return clv_cl_view(buffer_of(b->plan->parts), launch->scratch_offset[i] * sizeof(float), 0, view, err);
     clv_buffer *buffer = buffer_of_arg(b, call, arg);
     if (!buffer)
         return clv_fail(err, CLV_ERR_INTERNAL, "%s: argument %d of kernel %s has no buffer", call->name, i,
@@ -77,11 +74,11 @@ static clv_status arg_view(const builder *b, const clv_call *call, const clv_lau
 
 /* ---- creation ---- */
 
-static clv_status write_recipe(const builder *b, const clv_call *call, recipe *r, clv_error *err)
+static clv_status write_recipe(const builder *b, const clv_call *call, clv_cl_recipe *r, clv_error *err)
 {
     clv_status status = CLV_OK;
     CLV_TRY(clv_cl_uses_clblast(b->be, call, &r->clblast, err));
-    if (!r->clblast) return clv_launches_of(&b->be->head.info, call, &r->list, err);
+    if (!r->clblast) return clv_cl_launches_of(b->be, call, &r->list, err);
     clv_cl_gemm_of(call, &r->gemm);
     clv_launch_epilogue(&b->be->head.info, call, &r->list);
 done:
@@ -89,17 +86,26 @@ done:
 }
 
 /* One scratch buffer serves all calls: they run one after another. */
-static clv_status create_memory(const builder *b, const recipe *r, int calls, clv_error *err)
+static clv_status create_memory(const builder *b, const clv_cl_recipe *r, int calls, const clv_cl_sums *sums,
+                                clv_error *err)
 {
     clv_status status = CLV_OK;
+    clv_backend *head = &b->be->head;
     size_t scratch = 0;
     for (int i = 0; i < calls; i++) {
-        size_t bytes = r[i].list.scratch * sizeof(float);
-        if (r[i].clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r[i].gemm, &bytes, err));
+        const size_t bytes = r[i].list.scratch * sizeof(float);
+        size_t gemm_bytes = 0;
+        if (r[i].clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r[i].gemm, &gemm_bytes, err));
         if (bytes > scratch) scratch = bytes;
+        if (gemm_bytes > scratch) scratch = gemm_bytes;
     }
-    CLV_TRY(b->be->head.ops->buffer_create(&b->be->head, sizeof(clv_step), &b->plan->step, err));
-    if (scratch) CLV_TRY(b->be->head.ops->buffer_create(&b->be->head, scratch, &b->plan->scratch, err));
+    CLV_TRY(head->ops->buffer_create(head, sizeof(clv_step), &b->plan->step, err));
+    if (scratch) CLV_TRY(head->ops->buffer_create(head, scratch, &b->plan->scratch, err));
+    if (sums->segments == 0) goto done;
+    const size_t bytes = (size_t)sums->segments * sizeof *sums->segment;
+    CLV_TRY(head->ops->buffer_create(head, sums->elements * sizeof(float), &b->plan->parts, err));
+    CLV_TRY(head->ops->buffer_create(head, bytes, &b->plan->segments, err));
+    CLV_TRY(head->ops->buffer_write(head, b->plan->segments, 0, sums->segment, bytes, err));
 done:
     return status;
 }
@@ -134,7 +140,7 @@ done:
     return status;
 }
 
-static clv_status add_calls(const builder *b, const recipe *r, int calls, clv_error *err)
+static clv_status add_calls(const builder *b, const clv_cl_recipe *r, int calls, clv_error *err)
 {
     clv_status status = CLV_OK;
     size_t launches = 0;
@@ -155,8 +161,9 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
 {
     clv_opencl *be = (clv_opencl *)head;
     clv_status status = CLV_OK;
-    recipe *r = NULL;
+    clv_cl_recipe *r = NULL;
     clv_cl_plan *made = NULL;
+    clv_cl_sums sums = {0};
     if (be->selftest && !be->testing) CLV_TRY(clv_cl_verify(be, plan, err));
     status = CLV_ERR_INTERNAL;
     if (!(made = clv_alloc(1, sizeof *made, err))) goto done;
@@ -165,11 +172,13 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     memcpy(made->call, plan->call, (size_t)plan->calls * sizeof *made->call);
     const builder b = {be, bindings, made};
     for (int i = 0; i < plan->calls; i++) CLV_TRY(write_recipe(&b, &made->call[i], &r[i], err));
-    CLV_TRY(create_memory(&b, r, plan->calls, err));
+    CLV_TRY(clv_cl_move_sums(made->call, r, plan->calls, &sums, err));
+    CLV_TRY(create_memory(&b, r, plan->calls, &sums, err));
     CLV_TRY(add_calls(&b, r, plan->calls, err));
     *out = (clv_program *)made;
     made = NULL;
 done:
+    free(sums.segment);
     free(r);
     if (made) clv_cl_plan_destroy(head, (clv_program *)made);
     if (!be->testing) clv_cl_programs_sweep(be);
@@ -190,6 +199,8 @@ void clv_cl_plan_destroy(clv_backend *head, clv_program *program)
     }
     if (plan->step) head->ops->buffer_destroy(head, plan->step);
     if (plan->scratch) head->ops->buffer_destroy(head, plan->scratch);
+    if (plan->parts) head->ops->buffer_destroy(head, plan->parts);
+    if (plan->segments) head->ops->buffer_destroy(head, plan->segments);
     free(plan->launch);
     free(plan->call);
     free(plan);
@@ -200,7 +211,10 @@ int clv_cl_plan_launches(const clv_program *program) { return ((const clv_cl_pla
 uint64_t clv_cl_plan_bytes(const clv_program *program)
 {
     const clv_cl_plan *plan = (const clv_cl_plan *)program;
-    return plan->step->bytes + (plan->scratch ? plan->scratch->bytes : 0);
+    const clv_buffer *const own[] = {plan->step, plan->scratch, plan->parts, plan->segments};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) bytes += own[i] ? own[i]->bytes : 0;
+    return bytes;
 }
 
 /* ---- running ---- */

@@ -15,23 +15,30 @@
 #define CLBLAST 'b'
 
 /* The kernel that a product gets unless the self-test has found against it. */
-static char preferred(const clv_opencl *be, const clv_call *call)
+static clv_status preferred(clv_opencl *be, const clv_call *call, char *kernel, clv_error *err)
 {
     clv_cl_gemm gemm;
-    if (be->gemm == CLV_GEMM_OWN || !clv_cl_gemm_of(call, &gemm)) return OWN;
-    return be->gemm == CLV_GEMM_CLBLAST || be->head.info.kind == CLV_DEVICE_GPU ? CLBLAST : OWN;
+    clv_tiling tiling;
+    *kernel = be->gemm == CLV_GEMM_CLBLAST ? CLBLAST : OWN;
+    if (!clv_cl_gemm_of(call, &gemm)) *kernel = OWN;
+    if (be->gemm != CLV_GEMM_AUTO || !clv_cl_gemm_of(call, &gemm)) return CLV_OK;
+    clv_status status = clv_cl_tiling_of(be, call, &tiling, err);
+    if (status == CLV_OK && tiling.clblast) *kernel = CLBLAST;
+    return status;
 }
 
 /* ---- keys ---- */
 
 /* All that decides how a call runs: its launches, the builds of their programs, and the preference. */
-static clv_status key_of_call(const clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
+static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_launch_list list;
     clv_text text = {0};
-    CLV_TRY(clv_launches_of(&be->head.info, call, &list, err));
-    clv_text_append(&text, "%s %c %d\n", clv_op_table[call->op].name, preferred(be, call), call->lanes);
+    char kernel;
+    CLV_TRY(clv_cl_launches_of(be, call, &list, err));
+    CLV_TRY(preferred(be, call, &kernel, err));
+    clv_text_append(&text, "%s %c %d\n", clv_op_table[call->op].name, kernel, call->lanes);
     for (int i = 0; i < list.launches; i++) {
         const clv_launch *l = &list.launch[i];
         clv_hash program;
@@ -136,11 +143,11 @@ static clv_status test_with(clv_opencl *be, const clv_call *call, int batch, cha
 static const char *kernel_name(char kernel) { return kernel == OWN ? "clave's own kernel" : "CLBlast"; }
 
 /* The self-test knows calls; which kernels did this one is known here. */
-static clv_status name_kernels(const clv_opencl *be, const clv_call *call, const clv_error *found, clv_error *err)
+static clv_status name_kernels(clv_opencl *be, const clv_call *call, const clv_error *found, clv_error *err)
 {
     clv_launch_list list;
     char kernels[256] = "";
-    if (clv_launches_of(&be->head.info, call, &list, NULL) != CLV_OK) list.launches = 0;
+    if (clv_cl_launches_of(be, call, &list, NULL) != CLV_OK) list.launches = 0;
     for (int i = 0; i < list.launches; i++) {
         const size_t used = strlen(kernels);
         snprintf(kernels + used, sizeof kernels - used, "%s%s of %s", i ? ", " : "", list.launch[i].kernel,
@@ -163,8 +170,11 @@ static clv_status judge(clv_opencl *be, const clv_call *call, int batch, char *w
 {
     clv_error first = {.status = CLV_OK}, second = {.status = CLV_OK};
     clv_cl_gemm gemm;
-    const char kernel = preferred(be, call), other = kernel == OWN ? CLBLAST : OWN;
-    clv_status status = test_with(be, call, batch, kernel, &first);
+    char kernel;
+    clv_status status = preferred(be, call, &kernel, err);
+    if (status != CLV_OK) return status;
+    const char other = kernel == OWN ? CLBLAST : OWN;
+    status = test_with(be, call, batch, kernel, &first);
     *word = '=';
     if (status == CLV_ERR_DEVICE && clv_cl_gemm_of(call, &gemm) &&
         test_with(be, call, batch, other, &second) == CLV_OK) {
@@ -174,34 +184,78 @@ static clv_status judge(clv_opencl *be, const clv_call *call, int batch, char *w
     return status == CLV_OK ? CLV_OK : name_kernels(be, call, &first, err);
 }
 
+/* A tuned tiling that fails (the driver's compiler is not the same in all processes) gives way to the next best, at the
+ * latest to the default. False where the default itself failed. */
+static bool give_way(clv_opencl *be, const clv_call *call)
+{
+    clv_tiling tiling, usual;
+    clv_hash key;
+    if (clv_op_table[call->op].family != CLV_FAMILY_PRODUCT || clv_cl_tiling_of(be, call, &tiling, NULL) != CLV_OK ||
+        clv_cl_call_key(be, call, &key, NULL) != CLV_OK)
+        return false;
+    clv_tiling_default(&be->head.info, call, &usual);
+    if (clv_tiling_equal(&tiling, &usual)) return false;
+    clv_text_append(&be->notices, "%s: a tuned kernel fails its self-test on %s, another is used instead\n", call->name,
+                    be->head.info.name);
+    return clv_cl_choices_add(be, CLV_CL_FAIL, key, &tiling, NULL) == CLV_OK;
+}
+
+/* The verdict on a call, from the file or found now. */
+static clv_status verdict_of(clv_opencl *be, const clv_call *call, int batch, char *word, bool *tested, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    for (;;) {
+        clv_hash key;
+        CLV_TRY(key_of_call(be, call, &key, err));
+        const clv_cl_verdict *known = find_verdict(be, key);
+        if (known) {
+            *word = known->word;
+            break;
+        }
+        status = judge(be, call, batch, word, err);
+        if (status == CLV_ERR_DEVICE && give_way(be, call)) continue;
+        if (status == CLV_OK) status = add_verdict(be, key, *word, err);
+        *tested |= status == CLV_OK;
+        break;
+    }
+done:
+    return status;
+}
+
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
     if (!be->verdicts_loaded) load_verdicts(be);
     for (int i = 0; i < plan->calls; i++) {
-        const clv_call *call = &plan->call[i];
-        clv_hash key;
-        char word;
-        CLV_TRY(key_of_call(be, call, &key, err));
-        const clv_cl_verdict *known = find_verdict(be, key);
-        if (!known) {
-            CLV_TRY(judge(be, call, plan->batch, &word, err));
-            CLV_TRY(add_verdict(be, key, word, err));
-            tested = true;
-        }
-        notify(be, call, known ? known->word : word);
+        char word = '=';
+        CLV_TRY(verdict_of(be, &plan->call[i], plan->batch, &word, &tested, err));
+        notify(be, &plan->call[i], word);
     }
 done:
     if (tested) save_verdicts(be);
     return status;
 }
 
-clv_status clv_cl_uses_clblast(const clv_opencl *be, const clv_call *call, bool *uses, clv_error *err)
+clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_hash key;
+    if (!be->verdicts_loaded) load_verdicts(be);
+    CLV_TRY(key_of_call(be, call, &key, err));
+    if (find_verdict(be, key)) goto done;
+    CLV_TRY(add_verdict(be, key, '=', err));
+    save_verdicts(be);
+done:
+    return status;
+}
+
+clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_cl_gemm gemm;
-    char kernel = preferred(be, call);
+    char kernel;
+    CLV_TRY(preferred(be, call, &kernel, err));
     if (be->testing && clv_cl_gemm_of(call, &gemm)) {
         kernel = be->testing;
     } else if (be->selftest && clv_cl_gemm_of(call, &gemm)) {

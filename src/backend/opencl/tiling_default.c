@@ -1,0 +1,152 @@
+/* The tilings that products get by default: a table of classes of devices, and from its row and the call's shape alone
+ * the choice. Nothing here knows a network. */
+#include "backend/opencl/product.h"
+
+#define ITEMS         16   /* work-items that a launch should have at least, so that a few cores end together */
+#define CACHED_FLOATS 4096 /* 16 KB, half a first-level cache: what a register tile streams over again and again */
+#define BLOCK_SUMS                                                                                                     \
+    131072 /* of a packed product's work-item, between blocks of channels: they lie on its thread's stack */
+#define BLOCK_WEIGHTS 16384 /* of a conv_weight work-item, on the stack too */
+#define ROW_FLOATS    8192  /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
+#define FEW_WEIGHTS   16384 /* below this weights are read where they lie: they stay in the caches */
+#define PACKED_SHARE  16384 /* weights of a block from which copying what the taps read pays */
+#define PLANE_FLOATS                                                                                                   \
+    98304 /* of the planes that a conv_weight tile reads in place: 384 KB, most of a second-level cache */
+#define PANEL_SHARE  256 /* weights of a channel of y from which conv_weight's panels pay */
+#define FEW_CHANNELS 3   /* result channels up to which deconv computes products and gathers them */
+
+/* What differs between devices with packed kernels. The first row that fits is the device's; one that none fits has
+ * direct kernels, as every GPU: its tiles are tiling_gpu.c's. A CPU whose native vector is one float is such a device,
+ * as each of its lanes would need the packed kernels' private memory for itself. */
+typedef struct device_class {
+    clv_device_kind kind;
+    int least_vector;        /* native floats a vector, at least */
+    bool measured;           /* on such a device; the others' come from what their registers hold */
+    int accumulators;        /* vectors of sums that the registers hold beside the operands */
+    int low;                 /* result channels of the low register tiles */
+    int weight_accumulators; /* accumulators of conv_weight */
+} device_class;
+
+static const device_class class_table[] = {
+    {.kind = CLV_DEVICE_CPU,
+     .least_vector = 16,
+     .measured = true,
+     .accumulators = 24,
+     .low = 8,
+     .weight_accumulators = 24},
+    {.kind = CLV_DEVICE_CPU,
+     .least_vector = 2,
+     .measured = true,
+     .accumulators = 12,
+     .low = 4,
+     .weight_accumulators = 12},
+};
+
+static const device_class *class_of(const clv_device_info *device)
+{
+    for (size_t i = 0; i < sizeof class_table / sizeof *class_table; i++)
+        if (class_table[i].kind == device->kind && device->vector_width >= class_table[i].least_vector)
+            return &class_table[i];
+    return NULL;
+}
+
+bool clv_tiling_is_measured(const clv_device_info *device)
+{
+    const device_class *class = class_of(device);
+    return class && class->measured;
+}
+
+/* ---- packed ---- */
+
+/* Register tiles for m result channels: two vectors wide, so that a weight serves two, and wider where there are few
+ * channels. */
+static void choose_tiles(const device_class *class, int vectors, int m, clv_tiling *t)
+{
+    t->vectors = clv_divisor(vectors, m == 1 ? 8 : m <= 3 ? 4 : 2);
+    t->tall = clv_least(m, class->accumulators / t->vectors);
+    t->low = clv_least(m, class->low);
+    t->block = m;
+}
+
+/* Lanes and result channels of a work-item: up to eight tiles across and all channels; less where there would be too
+ * few work-items. A block divides m, so that no two work-items write the same results. */
+static void choose_block(const device_class *class, int vectors, const clv_packed *p, clv_tiling *t)
+{
+    const int across = vectors / t->vectors, m = p->results;
+    t->across = clv_divisor(across, 8);
+    while (t->across > 1 && m * t->across * t->vectors * t->vector > BLOCK_SUMS)
+        t->across = clv_divisor(across, t->across - 1);
+    while (t->across > 1 && p->pixels * (across / t->across) < ITEMS) t->across = clv_divisor(across, t->across - 1);
+    int block = m;
+    while (p->pixels * (across / t->across) * (m / block) < ITEMS && block >= 4 * t->tall && block % 2 == 0) block /= 2;
+    if (block != m) choose_tiles(class, vectors, block, t);
+}
+
+/* Few results of long sums: parts of the sum, then the sum of the parts. */
+static bool wants_parts(const clv_packed *p) { return p->pixels * p->results <= 64 && p->channels >= 1024; }
+
+static void choose_packed(const device_class *class, const clv_call *call, clv_tiling *t)
+{
+    const clv_product a = clv_product_of(call, t);
+    const clv_packed p = clv_packed_of(call, t);
+    const int vectors = a.n / a.v;
+    const bool conv = call->op == CLV_OP_CONV || clv_product_is_linear(call);
+    choose_tiles(class, vectors, p.results, t);
+    t->parts = 1;
+    if (conv && wants_parts(&p)) {
+        t->parts = CLV_WHOLE(p.channels, CLV_WHOLE(p.channels, ITEMS));
+        t->across = vectors / t->vectors;
+    } else {
+        choose_block(class, vectors, &p, t);
+    }
+    const int sum = CLV_WHOLE(p.channels, t->parts), fit = clv_most(1, CACHED_FLOATS / (p.taps * t->vectors * a.v));
+    const size_t weights = (size_t)(p.results / t->block * clv_block_of(t).rows) * (size_t)(p.channels * a.k * a.k);
+    t->channels = CLV_WHOLE(sum, CLV_WHOLE(sum, fit));
+    t->pack = sum * p.taps * t->block >= PACKED_SHARE;
+    t->panel = t->form == CLV_FORM_PACKED && t->parts == 1 && a.k > 1 && weights >= FEW_WEIGHTS;
+}
+
+/* ---- conv_weight ---- */
+
+/* Its register tile: the taps of a row, or channels where a row has one tap (or too many). */
+static void choose_weight_tile(const device_class *class, const clv_product *a, clv_tiling *t)
+{
+    t->taps = a->k > 1 && a->k <= 7 && a->ic < 3 ? a->k : 1;
+    t->columns = t->taps > 1 ? 1 : clv_least(a->ic, a->oc < 3 ? class->weight_accumulators / 2 : 4);
+    t->rows = clv_most(1, clv_least(a->oc, class->weight_accumulators / (t->columns * t->taps)));
+}
+
+/* Blocks of weights: channels of x by as many of y as leave enough work-items and little memory to each. */
+static void choose_weight_packed(const device_class *class, const clv_product *a, clv_tiling *t)
+{
+    choose_weight_tile(class, a, t);
+    const int across = CLV_WHOLE(a->ic, t->columns), tiles = CLV_WHOLE(a->oc, t->rows);
+    t->tiles = clv_least(tiles, clv_most(1, BLOCK_WEIGHTS / (t->rows * t->columns * a->k * a->k)));
+    while (across * CLV_WHOLE(tiles, t->tiles) < ITEMS && t->tiles > 8) t->tiles = CLV_WHOLE(t->tiles, 2);
+    t->parts = clv_least(a->oh, CLV_WHOLE(ITEMS, across * CLV_WHOLE(tiles, t->tiles)));
+    const int width = (a->ow - 1) * a->s + a->k;
+    t->lanes = a->v * clv_divisor(a->n / a->v, clv_most(1, ROW_FLOATS / (t->columns * width * a->v)));
+    t->panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
+    t->plane =
+        t->taps == 1 && !t->panel && (t->rows * a->oh * a->ow + t->columns * a->ih * a->iw) * a->n <= PLANE_FLOATS;
+    t->pack = !t->plane && (t->taps > 1 || (tiles > 2 && t->columns * a->iw * t->lanes > CACHED_FLOATS));
+}
+
+void clv_tiling_default(const clv_device_info *device, const clv_call *call, clv_tiling *t)
+{
+    const device_class *class = class_of(device);
+    const bool linear = clv_product_is_linear(call), deconv = call->op == CLV_OP_DECONV && !linear;
+    const bool gathered = deconv && call->out.shape.dim[0] <= FEW_CHANNELS;
+    *t = (clv_tiling){.vector = device->vector_width, .clblast = device->kind == CLV_DEVICE_GPU && linear};
+    if (!class) {
+        t->form = gathered ? CLV_FORM_DIRECT_GATHERED : CLV_FORM_DIRECT;
+        clv_tiling_direct(device, call, t);
+        return;
+    }
+    t->form = gathered ? CLV_FORM_GATHERED : CLV_FORM_PACKED;
+    const clv_product a = clv_product_of(call, t);
+    if (call->op == CLV_OP_CONV_WEIGHT)
+        choose_weight_packed(class, &a, t);
+    else
+        choose_packed(class, call, t);
+}
