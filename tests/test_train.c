@@ -69,6 +69,51 @@ static void test_backends_agree_autoencoder(void **state)
     backends_agree("ini/autoencoder.ini");
 }
 
+/* The gradient of each parameter of a model, as one step leaves it; elements of the layout without its padding. */
+static float *gradients_of_a_step(const char *const *overrides, size_t *elements)
+{
+    clv_config *config = load("ini/autoencoder.ini", overrides);
+    clv_session *s = NULL;
+    clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
+    assert_ok(clv_session_open(config, NULL, &request, 1, &s, err));
+    assert_ok(clv_session_load(s, NULL, err));
+    clv_pass pass = {.count = (uint32_t)s->phase[0].plan->batch, .seed = 7};
+    assert_ok(clv_pass_run(s, &s->phase[0], &pass, err));
+    const clv_param_layout *layout = clv_model_params(s->model);
+    float *gradient = calloc(layout->trained, sizeof *gradient);
+    assert_non_null(gradient);
+    *elements = 0;
+    for (int i = 0; i < layout->params; i++) {
+        const size_t count = (size_t)clv_shape_elements(&layout->param[i].shape);
+        assert_ok(clv_buffer_read_floats(s->be, s->bindings.space[CLV_SPACE_GRAD], layout->param[i].offset,
+                                         gradient + *elements, count, err));
+        *elements += count;
+    }
+    clv_session_close(s);
+    clv_config_destroy(config);
+    return gradient;
+}
+
+/* Wherever a backend adds them up, gradients lie in their space after the step. */
+static void test_gradients_can_be_read(void **state)
+{
+    (void)state;
+    size_t count, other;
+    char select[160];
+    snprintf(select, sizeof select, "device.select=%s", test_device());
+    float *a = gradients_of_a_step((const char *const[]){select, NULL}, &count);
+    float *b = gradients_of_a_step((const char *const[]){"device.backend=cpu", NULL}, &other);
+    assert_int_equal(count, other);
+    double largest = 0;
+    for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)b[i]));
+    assert_true(largest > 0);
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs((double)a[i] - (double)b[i]) <= 1e-5 * largest))
+            fail_msg("element %zu of the gradients: %.9g and %.9g", i, (double)a[i], (double)b[i]);
+    free(a);
+    free(b);
+}
+
 static void test_backends_agree_vae(void **state)
 {
     (void)state;
@@ -288,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_metrics_file_holds_what_memory_does),
         cmocka_unit_test(test_fused_agrees_with_unfused),
         cmocka_unit_test(test_backends_agree_autoencoder),
+        cmocka_unit_test(test_gradients_can_be_read),
         cmocka_unit_test(test_backends_agree_vae),
     };
     if (!have_opencl()) return 77;

@@ -10,10 +10,8 @@
 #define ROW_FLOATS    8192  /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
 #define FEW_WEIGHTS   16384 /* below this weights are read where they lie: they stay in the caches */
 #define PACKED_SHARE  16384 /* weights of a block from which copying what the taps read pays */
-#define PLANE_FLOATS                                                                                                   \
-    98304 /* of the planes that a conv_weight tile reads in place: 384 KB, most of a second-level cache */
-#define PANEL_SHARE  256 /* weights of a channel of y from which conv_weight's panels pay */
-#define FEW_CHANNELS 3   /* result channels up to which deconv computes products and gathers them */
+#define PANEL_SHARE   256   /* weights of a channel of y from which conv_weight's panels pay */
+#define FEW_CHANNELS  3     /* result channels up to which deconv computes products and gathers them */
 
 /* What differs between devices with packed kernels. The first row that fits is the device's; one that none fits has
  * direct kernels, as every GPU: its tiles are tiling_gpu.c's. A CPU whose native vector is one float is such a device,
@@ -25,6 +23,7 @@ typedef struct device_class {
     int accumulators;        /* vectors of sums that the registers hold beside the operands */
     int low;                 /* result channels of the low register tiles */
     int weight_accumulators; /* accumulators of conv_weight */
+    int planes; /* floats that a conv_weight tile reads in place: somewhat over half a second-level cache */
 } device_class;
 
 static const device_class class_table[] = {
@@ -33,13 +32,15 @@ static const device_class class_table[] = {
      .measured = true,
      .accumulators = 24,
      .low = 8,
-     .weight_accumulators = 24},
+     .weight_accumulators = 24,
+     .planes = 147456},
     {.kind = CLV_DEVICE_CPU,
      .least_vector = 2,
      .measured = true,
      .accumulators = 12,
      .low = 4,
-     .weight_accumulators = 12},
+     .weight_accumulators = 12,
+     .planes = 98304},
 };
 
 static const device_class *class_of(const clv_device_info *device)
@@ -128,7 +129,7 @@ static void choose_weight_packed(const device_class *class, const clv_product *a
     t->lanes = a->v * clv_divisor(a->n / a->v, clv_most(1, ROW_FLOATS / (t->columns * width * a->v)));
     t->panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
     t->plane =
-        t->taps == 1 && !t->panel && (t->rows * a->oh * a->ow + t->columns * a->ih * a->iw) * a->n <= PLANE_FLOATS;
+        t->taps == 1 && !t->panel && (t->rows * a->oh * a->ow + t->columns * a->ih * a->iw) * a->n <= class->planes;
     t->pack = !t->plane && (t->taps > 1 || (tiles > 2 && t->columns * a->iw * t->lanes > CACHED_FLOATS));
 }
 

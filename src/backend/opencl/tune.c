@@ -291,7 +291,7 @@ clv_status clv_cl_tune(clv_backend *head, const clv_plan *const *plan, int plans
 {
     clv_opencl *be = (clv_opencl *)head;
     clv_status status = CLV_OK;
-    tuner t = {.be = be, .tuning = tuning, .deadline = clv_seconds() + tuning->seconds};
+    tuner t = {.be = be, .tuning = tuning};
     size_t calls = 0;
     if (!be->tuned || be->record || (tuning->unmeasured && clv_tiling_is_measured(&head->info))) return CLV_OK;
     if (!be->choices.loaded) CLV_TRY(clv_cl_choices_load(be, err));
@@ -299,6 +299,7 @@ clv_status clv_cl_tune(clv_backend *head, const clv_plan *const *plan, int plans
     if (!(t.kind = clv_alloc(calls ? calls : 1, sizeof *t.kind, err))) return CLV_ERR_INTERNAL;
     for (int i = 0; i < plans; i++) CLV_TRY(collect(&t, plan[i], err));
     CLV_TRY(weigh(&t, err));
+    t.deadline = clv_seconds() + tuning->seconds; /* from here: what was compiled so far, the run needs anyway */
     CLV_TRY(tune_kinds(&t, err));
 done:
     free(t.kind);
