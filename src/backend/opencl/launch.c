@@ -395,6 +395,12 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
     bind(launch, CLV_ARG_STEP);
 }
 
+bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list)
+{
+    return list->sum.parts > 1 && call->out.space == CLV_SPACE_GRAD &&
+           (!call->attr.sum_of || call->in[2].space == CLV_SPACE_GRAD);
+}
+
 void clv_launch_segments(clv_launch *launch, int segments)
 {
     define(launch, "-DSEGMENTS=%d", segments);

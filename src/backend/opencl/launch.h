@@ -71,6 +71,9 @@ void clv_launch_channel_sums(const clv_device_info *device, const clv_call *call
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
                            clv_launch_list *list, clv_error *err);
 
+/* Whether the optimiser of the same plan may add the parts in place of the call's last launch (sums.c). */
+bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list);
+
 /* Lets an optimiser's launch add the parts of so many segments. */
 void clv_launch_segments(clv_launch *launch, int segments);
 

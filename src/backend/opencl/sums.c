@@ -9,8 +9,7 @@
 
 static bool is_movable(const clv_call *call, const clv_cl_recipe *r)
 {
-    return !r->clblast && r->list.sum.parts > 1 && call->out.space == CLV_SPACE_GRAD &&
-           (!call->attr.sum_of || call->in[2].space == CLV_SPACE_GRAD);
+    return !r->clblast && clv_launch_sum_moves(call, &r->list);
 }
 
 static clv_cl_segment segment_of(const clv_operand *sum, const clv_sum *parts, size_t from)
