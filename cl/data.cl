@@ -17,8 +17,8 @@ static floatv bytes_to_unit(floatv x)
 }
 
 /* The pixels from p0 on of a vector of images, one by one. */
-static void gather_pixels(global const uchar *restrict images, global const uint *restrict places, int count, int p0, int pixels,
-                          global float *restrict x /* [pixel][n] */)
+static void gather_pixels(global const uchar *images, global const uint *places, int count, int p0, int pixels,
+                          global float *x /* [pixel][n] */)
 {
     float tile[BLOCK * V]; /* [pixel][image] */
     for (int v = 0; v < V; v++) {
@@ -36,8 +36,8 @@ static void gather_pixels(global const uchar *restrict images, global const uint
 typedef CAT(uchar, V) ucharv;
 
 /* V pixels from p0 on of V images: a square of bytes, transposed by rounds that interleave the rows of its halves. */
-static void gather_square(global const uchar *restrict images, global const uint *restrict places, int count, int p0,
-                          global float *restrict x /* [pixel][n] */)
+static void gather_square(global const uchar *images, global const uint *places, int count, int p0,
+                          global float *x /* [pixel][n] */)
 {
     ucharv row[V], next[V];
     UNROLL for (int v = 0; v < V; v++)

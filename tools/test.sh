@@ -103,6 +103,7 @@ if command -v oclgrind >/dev/null && [ -f "$dir/gcc/build.ninja" ]; then
     # The seed draws the device: a GPU of width 1, of width 4. (Oclgrind 21.10 cannot run the products of CPUs, which share nothing.)
     races ops test_ops_as_others test_opencl 0
     races vectors test_ops_as_others test_opencl 1
+    races products test_products_of_gpus test_opencl 0
 else
     echo "skipped: Oclgrind is not installed"
     skipped=$((skipped + 1))
