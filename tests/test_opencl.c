@@ -398,6 +398,7 @@ static void test_gemm_choice(void **state)
                       OUT(batched(1, 4, 4))},
                      false};
     one_call linear = linear_case(CLV_OP_CONV, no_fusion);
+    conv.call.lanes = linear.call.lanes = 32;
     clv_cl_gemm gemm;
     bool uses;
     assert_false(clv_cl_gemm_of(&conv.call, &gemm));
