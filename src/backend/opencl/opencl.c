@@ -124,6 +124,7 @@ static void destroy(clv_backend *head)
 {
     clv_opencl *be = opencl_of(head);
     if (be->queue) clFinish(be->queue);
+    clv_cl_programs_sweep(be); /* those that a self-test used, and no plan after it */
     if (be->queue) clReleaseCommandQueue(be->queue);
     if (be->context) clReleaseContext(be->context);
     clv_text_free(&be->notices);
