@@ -1,15 +1,20 @@
 /* The parts of split weight gradients, added by the optimiser: where a conv_weight ends with a launch that does nothing
  * but add them, that launch goes, the parts stay in a buffer of their own, and the optimiser's one launch adds them in
  * the same order on its way. It writes the sums where they belong too, so that gradients can be read as ever. */
+#include <limits.h>
+
 #include "backend/opencl/opencl.h"
 #include "base/memory.h"
 
 #define REGION_ALIGN 1024 /* elements: calls' parts start as far apart as any device asks */
 #define SLACK        16   /* elements behind the last part: a vector may reach beyond it */
 
-static bool is_movable(const clv_call *call, const clv_cl_recipe *r)
+/* Kernels count in int: parts that would reach beyond are added where they are. */
+static bool is_movable(const clv_call *call, const clv_cl_recipe *r, size_t region)
 {
-    return !r->clblast && clv_launch_sum_moves(call, &r->list);
+    const clv_sum *sum = &r->list.sum;
+    return !r->clblast && clv_launch_sum_moves(call, &r->list) &&
+           region + (size_t)sum->parts * sum->stride <= INT_MAX - REGION_ALIGN - SLACK;
 }
 
 static clv_cl_segment segment_of(const clv_operand *sum, const clv_sum *parts, size_t from)
@@ -58,18 +63,19 @@ clv_status clv_cl_move_sums(const clv_call *call, clv_cl_recipe *recipe, int cal
     int optimiser = -1, movable = 0;
     for (int i = 0; i < calls; i++) {
         if (call[i].op == CLV_OP_ADAM || call[i].op == CLV_OP_SGD) optimiser = i;
-        movable += is_movable(&call[i], &recipe[i]);
+        movable += is_movable(&call[i], &recipe[i], 0);
     }
     if (optimiser < 0 || movable == 0) return CLV_OK;
     sums->segment = clv_alloc(2 * (size_t)movable, sizeof *sums->segment, err);
     if (!sums->segment) return CLV_ERR_INTERNAL;
     for (int i = 0; i < optimiser; i++) {
-        if (!is_movable(&call[i], &recipe[i])) continue;
+        if (!is_movable(&call[i], &recipe[i], sums->elements)) continue;
         const clv_sum parts = recipe[i].list.sum;
         move_sum(&call[i], &recipe[i], sums->elements, sums);
         const size_t elements = (size_t)parts.parts * parts.stride;
         sums->elements += (elements + REGION_ALIGN - 1) / REGION_ALIGN * REGION_ALIGN;
     }
+    if (sums->segments == 0) return CLV_OK;
     sums->elements += SLACK;
     sort_segments(sums);
     clv_launch_segments(&recipe[optimiser].list.launch[0], sums->segments);
