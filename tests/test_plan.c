@@ -174,6 +174,16 @@ static void check_places(const machine *m)
     }
 }
 
+/* The calls of a level may run in any order: here the last of each first. */
+static void run_backwards_in_levels(const machine *m)
+{
+    const clv_plan *plan = m->p->plan;
+    for (int first = 0, end; first < plan->calls; first = end) {
+        for (end = first; end < plan->calls && plan->call[end].level == plan->call[first].level;) end++;
+        for (int i = end - 1; i >= first; i--) run_call(m, &plan->call[i]);
+    }
+}
+
 static void run_plan(const planned *p, unsigned long seed)
 {
     machine m = {.p = p, .seed = seed};
@@ -182,8 +192,12 @@ static void run_plan(const planned *p, unsigned long seed)
         assert_non_null(m.maker[s]);
     }
     write_sources(&m);
-    for (m.step = 1; m.step <= 2; m.step++) {
-        for (int i = 0; i < p->plan->calls; i++) run_call(&m, &p->plan->call[i]);
+    for (m.step = 1; m.step <= 3; m.step++) {
+        if (m.step == 2) {
+            run_backwards_in_levels(&m);
+        } else {
+            for (int i = 0; i < p->plan->calls; i++) run_call(&m, &p->plan->call[i]);
+        }
         check_places(&m);
     }
     for (int s = 0; s < CLV_SPACE_COUNT; s++) free(m.maker[s]);
@@ -204,12 +218,13 @@ static void need(const clv_graph *graph, clv_node node, bool *needed)
     }
 }
 
-/* Calls come as their nodes do; but one that reads a result comes after the node that writes it. */
+/* Calls come level by level, and as their nodes do within one; a result's readers may come behind its writer. */
 static bool in_order(const planned *p, int k)
 {
-    const clv_call *before = &p->plan->call[k - 2], *call = &p->plan->call[k - 1];
+    const clv_call *before = &p->plan->call[k - 1], *call = &p->plan->call[k];
+    if (before->level != call->level) return before->level < call->level;
     if (before->node < call->node) return true;
-    for (int i = 0; i < k - 1; i++)
+    for (int i = 0; i < k; i++)
         if (clv_op_writes_input(p->plan->call[i].op, &p->plan->call[i].attr) && p->plan->call[i].node > call->node)
             return true;
     return false;
@@ -242,7 +257,7 @@ static void check_calls(const planned *p, unsigned long seed)
     assert_int_equal(p->plan->calls, calls);
     assert_true(p->plan->multiply_adds == multiply_adds);
     assert_int_equal(p->plan->call[calls - 1].op, CLV_OP_ADAM);
-    for (int k = 2; k < calls; k++) assert_true(in_order(p, k));
+    for (int k = 1; k < calls; k++) assert_true(in_order(p, k));
     free(needed);
 }
 
@@ -312,11 +327,15 @@ static void test_small_plan(void **state)
     assert_int_equal(clv_graph_fuse(p.net.graph, &p.net.err), CLV_OK);
     make_plan(&p, &options);
     assert_int_equal(p.net.status, CLV_OK);
-    static const clv_op expected[] = {CLV_OP_GATHER,      CLV_OP_LABEL,  CLV_OP_CONV,      CLV_OP_CONV,
-                                      CLV_OP_XENT,        CLV_OP_RECORD, CLV_OP_MEAN_GRAD, CLV_OP_XENT_GRAD,
+    static const clv_op expected[] = {CLV_OP_GATHER,      CLV_OP_LABEL, CLV_OP_MEAN_GRAD, CLV_OP_CONV,
+                                      CLV_OP_CONV,        CLV_OP_XENT,  CLV_OP_XENT_GRAD, CLV_OP_RECORD,
                                       CLV_OP_CONV_WEIGHT, CLV_OP_SGD};
+    static const int levels[] = {0, 0, 0, 1, 2, 3, 3, 4, 4, 5};
     assert_int_equal(p.plan->calls, sizeof expected / sizeof *expected);
-    for (int i = 0; i < p.plan->calls; i++) assert_int_equal(p.plan->call[i].op, expected[i]);
+    for (int i = 0; i < p.plan->calls; i++) {
+        assert_int_equal(p.plan->call[i].op, expected[i]);
+        assert_int_equal(p.plan->call[i].level, levels[i]);
+    }
     assert_int_equal(p.plan->batch, 10);
     assert_int_equal(p.plan->lanes, 12);
     assert_int_equal(p.plan->slots, 1);
@@ -330,7 +349,7 @@ static void test_small_plan(void **state)
     assert_int_equal(p.plan->call[9].trained, 80);
     assert_true(p.plan->multiply_adds == 3 * 9 * 4 + 60 + 60);
 
-    const clv_call *conv = &p.plan->call[2], *linear = &p.plan->call[3], *weight = &p.plan->call[8];
+    const clv_call *conv = &p.plan->call[3], *linear = &p.plan->call[4], *weight = &p.plan->call[8];
     assert_int_equal(conv->in[1].space, CLV_SPACE_PARAM);
     assert_int_equal(conv->in[1].offset, 80);
     assert_int_equal(linear->in[0].offset, conv->out.offset); /* a reshape is the same memory */

@@ -17,7 +17,8 @@ typedef struct node_state {
     bool ready;          /* while calls are put in order: its value is there */
     bool kept;           /* by the host: an input, an output, a gradient; its place is shown in the plan */
     clv_node root;       /* whose memory holds the value: the node itself, or the source of a chain of reshapes */
-    int birth, death;    /* of a root: first and last call that touch it; birth -1: not in the arena */
+    int level;           /* of a root: of the call that writes it; -1: none does */
+    int birth, death;    /* of a root: first and last level that touches it; birth -1: not in the arena */
     clv_operand operand; /* of a root */
 } node_state;
 
@@ -113,7 +114,7 @@ static void mark_live(planner *p)
     for (clv_node i = 0; i < nodes; i++) {
         const clv_node_info *info = clv_graph_node(p->graph, i);
         p->state[i].root = info->op == CLV_OP_RESHAPE ? p->state[info->input[0]].root : i;
-        p->state[i].birth = -1;
+        p->state[i].birth = p->state[i].level = -1;
     }
 }
 
@@ -202,7 +203,34 @@ static clv_status append_calls(planner *p, clv_node *at)
     return CLV_OK;
 }
 
-/* The live operations in the graph's order, but for what waits for a result; the optimiser behind them all. */
+/* A call's level is one above the highest that wrote what it reads. */
+static void find_level(planner *p, clv_call *call)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, call->node);
+    const clv_node result = written_by(p, call->node);
+    call->level = 0;
+    for (int k = 0; k < info->inputs; k++) {
+        const node_state *in = &p->state[p->state[info->input[k]].root];
+        if (info->input[k] != result && in->level >= call->level) call->level = in->level + 1;
+    }
+    p->state[call->node].level = call->level;
+    if (result != CLV_NODE_NONE) p->state[result].level = call->level;
+}
+
+/* Level by level, those of a level in the order they had: what waits for nothing of each other stands side by side. */
+static void sort_by_level(planner *p)
+{
+    clv_call *call = p->plan->call;
+    for (int i = 0; i < p->plan->calls; i++) find_level(p, &call[i]);
+    for (int i = 1; i < p->plan->calls; i++) {
+        const clv_call moved = call[i];
+        int k = i;
+        for (; k > 0 && call[k - 1].level > moved.level; k--) call[k] = call[k - 1];
+        call[k] = moved;
+    }
+}
+
+/* The live operations, each behind what it reads; the optimiser behind them all, in a level of its own. */
 static clv_status order_calls(planner *p)
 {
     clv_status status = CLV_OK;
@@ -217,7 +245,12 @@ static clv_status order_calls(planner *p)
         optimiser = i;
         p->optimiser = info;
     }
-    if (optimiser != CLV_NODE_NONE) CLV_TRY(append_call(p, optimiser));
+    sort_by_level(p);
+    const int levels = p->plan->calls ? p->plan->call[p->plan->calls - 1].level + 1 : 0;
+    if (optimiser != CLV_NODE_NONE) {
+        CLV_TRY(append_call(p, optimiser));
+        p->plan->call[p->plan->calls - 1].level = levels;
+    }
     CLV_TRY(check_optimiser(p));
 done:
     return status;
@@ -245,22 +278,24 @@ static clv_status place_params(planner *p)
     return CLV_OK;
 }
 
-static void touch(planner *p, clv_node node, int call)
+static void touch(planner *p, clv_node node, int level)
 {
     node_state *s = &p->state[p->state[node].root];
-    if (s->birth < 0) s->birth = call;
-    s->death = call;
+    if (s->birth < 0) s->birth = level;
+    s->death = level;
 }
 
-/* What the host reads or writes between steps lives from the first call to the last. */
+/* In levels, so that calls of one level share no memory. What the host reads or writes between steps lives from the
+ * first to the last. */
 static void find_lifetimes(planner *p)
 {
     const int last = p->plan->calls;
     for (int t = 0; t < p->plan->calls; t++) {
         const clv_node node = p->plan->call[t].node;
         const clv_node_info *info = clv_graph_node(p->graph, node);
-        touch(p, node, t);
-        for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], t);
+        const int level = p->plan->call[t].level;
+        touch(p, node, level);
+        for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], level);
     }
     for (clv_node i = 0; i < p->plan->nodes; i++) {
         if (!p->state[i].live || (!p->state[i].kept && p->options->reuse)) continue;

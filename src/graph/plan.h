@@ -1,5 +1,5 @@
 /* The plan: a graph made static. Dead nodes are gone, every tensor has its place in one of a few buffers, and a
- * step is a flat list of calls. Backends know plans, never graphs. */
+ * step is a flat list of calls, in the order of their levels. Backends know plans, never graphs. */
 #ifndef CLAVE_GRAPH_PLAN_H
 #define CLAVE_GRAPH_PLAN_H
 
@@ -34,6 +34,7 @@ typedef struct clv_call {
     int lanes;       /* stride of the batch axis: batch rounded up to the backend's lane width */
     int slots;       /* record: columns of the trace */
     size_t trained;  /* adam, sgd: elements of CLV_SPACE_PARAM that are trained */
+    int level;       /* calls of a level read nothing that another of it writes, and share no memory: they may run together */
     clv_node node;
     char name[CLV_NAME_SIZE];
 } clv_call;
