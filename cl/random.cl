@@ -21,7 +21,7 @@
 /* y = u < 1 - rate ? x / (1 - rate) : 0; global: { N / V, quads / QUADS rounded up } */
 kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];
@@ -36,7 +36,7 @@ kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, c
 /* y = x + noise eps, clipped to 0 .. 1; global: { N / V, quads / QUADS rounded up } */
 kernel void noise(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];
@@ -54,7 +54,7 @@ kernel void noise(global const float *x /* [c][y][x][n] */, global float *y, con
 kernel void sample(global const float *mu /* [c][n] */, global const float *logvar /* [c][n] */, global float *z /* [c][n] */,
                    constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];
@@ -72,7 +72,7 @@ kernel void sample(global const float *mu /* [c][n] */, global const float *logv
 kernel void sample_grad(global const float *dz /* [c][n] */, global const float *logvar /* [c][n] */,
                         global float *dlogvar /* [c][n] */, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];

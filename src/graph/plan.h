@@ -68,6 +68,7 @@ typedef struct clv_plan {
                            and no output */
     int slots;          /* columns of the trace */
     uint64_t multiply_adds; /* real ones of one image, all calls */
+    bool joint;             /* a backend may run calls of a level as one launch */
 } clv_plan;
 
 typedef struct clv_plan_options {
@@ -76,6 +77,7 @@ typedef struct clv_plan_options {
     size_t alignment; /* elements: every offset is a multiple of it */
     bool reuse;       /* false: no two batched tensors share memory; for tests */
     int trace_rows;   /* length of the trace */
+    bool joint;       /* clv_plan.joint */
 } clv_plan_options;
 
 /* Optimisers that keep a second number for each parameter. */
