@@ -134,8 +134,8 @@ static int common_divisor(int a, int b) { return b == 0 ? a : common_divisor(b, 
 /* The i-th of n points in a round: leaps of about three fifths of them. */
 static int leap(int i, int n, int round)
 {
-    int stride = n * 3 / 5 + 1;
-    while (common_divisor(stride, n) != 1) stride++;
+    int stride = n * 3 / 5;
+    while (stride == 0 || common_divisor(stride, n) != 1) stride++;
     return (round + i * stride) % n;
 }
 
