@@ -31,8 +31,8 @@
 #include "direct.clh"
 
 /* global: { N / V, OC / OT rounded up, pixels * PARTS }, in groups of lanes */
-kernel void conv_direct(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                        global float *restrict y /* [oc][oy][ox][n] */)
+kernel void conv_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                        global OUT *restrict y /* [oc][oy][ox][n] */)
 {
     const uint n = (uint)GLOBAL_ID(0) * V;
     const int oc = (int)GROUP_ID(1) * OT, part = (int)GROUP_ID(2) / PIXELS, pixel = (int)GROUP_ID(2) % PIXELS;
@@ -55,8 +55,8 @@ kernel void conv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx
 
 #if !DIRECT
 /* global: { N / CHUNK, OC / MB, pixels * PARTS } */
-kernel void conv_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                        global float *restrict y /* [oc][oy][ox][n] */)
+kernel void conv_packed(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                        global OUT *restrict y /* [oc][oy][ox][n] */)
 {
     const int n = (int)GLOBAL_ID(0) * CHUNK, m0 = (int)GLOBAL_ID(1) * MB;
     const int part = (int)GLOBAL_ID(2) / PIXELS, at = (int)GLOBAL_ID(2) % PIXELS, y0 = at / OW * S - P, x0 = at % OW * S - P;
@@ -85,10 +85,10 @@ kernel void conv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, g
 
 /* y = epilogue of the sum over parts; global: { N / V, OC * pixels } */
 kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
-                     global float *restrict y /* [oc][oy][ox][n] */)
+                     global OUT *restrict y /* [oc][oy][ox][n] */)
 {
     const int row = (int)GLOBAL_ID(1), i = row * N + (int)GLOBAL_ID(0) * V;
     floatv sum = LOADV(parts + i);
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
-    STOREV(epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), y + i);
+    WRITE(OUT, epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), y + i);
 }

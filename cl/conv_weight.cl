@@ -68,6 +68,18 @@
 #define BIASES 0
 #endif
 
+/* Types of the operands in memory: panels of y are floats, whatever y is; what is summed as well is x or y itself. */
+#if PANEL
+#define Y_TYPE float
+#else
+#define Y_TYPE IN1
+#endif
+#if SUM_OF == 1
+#define OF_TYPE IN0
+#else
+#define OF_TYPE IN1
+#endif
+
 /* acc += rows of y times columns of x for one vector of lanes. The shorter side of the tile rests in registers while the other
  * is read, so that with the sums they just fit. */
 #if OT < COLUMNS
@@ -138,20 +150,20 @@ static inline int end_row(int ky) { return IH + P > ky ? min(OH, (IH + P - ky + 
 #define OTILES ((OB + OT - 1) / OT)
 
 /* A row of x of IT channels, from ic on: rows [column][vector][channel], the border zero. */
-static void pack_row(global const float *restrict x /* at [ic][iy][0][n] */, int channels, private floatv *row)
+static void pack_row(global const IN0 *restrict x /* at [ic][iy][0][n] */, int channels, private floatv *row)
 {
     for (int c = 0; c < WIDTH; c++)
         for (int v = 0; v < VECTORS; v++)
             UNROLL for (int j = 0; j < IT; j++)
                 row[(c * VECTORS + v) * IT + j] =
-                    c >= P && c < IW + P ? LOADV(x + (min(j, channels - 1) * IH * IW + c - P) * N + v * V) : (floatv)(0.0f);
+                    c >= P && c < IW + P ? READ(IN0, x + (min(j, channels - 1) * IH * IW + c - P) * N + v * V) : (floatv)(0.0f);
 }
 
 #if PANEL
 #define Y_AT(r) LOADV(yp + (v * OT + r) * V)
 #define Y_STRIDE (OT * NC) /* from a column to the next */
 #else
-#define Y_AT(r) LOADV(yp + offset[r] + v * V)
+#define Y_AT(r) READ(Y_TYPE, yp + offset[r] + v * V)
 #define Y_STRIDE N
 #endif
 #if PACK
@@ -161,13 +173,13 @@ static void pack_row(global const float *restrict x /* at [ic][iy][0][n] */, int
 #define X_AT(j) (KT > 1 ? xp[(j) * VECTORS + v] : xp[v * IT + (j)])
 #else
 #define X_ROW(ky) (xt + (ky) * IW * N)
-#define X_PARAMETER global const float *restrict
+#define X_PARAMETER global const IN0 *restrict
 #define X_COLUMN (x + (ox * S - P + kx) * N)
-#define X_AT(j) LOADV(xp + offset[OT + (j)] + v * V)
+#define X_AT(j) READ(IN0, xp + offset[OT + (j)] + v * V)
 #endif
 
-#define PLANE_Y(r) LOADV(yp + offset[r] + v * V)
-#define PLANE_X(j) LOADV(xp + offset[OT + (j)] + v * V)
+#define PLANE_Y(r) READ(Y_TYPE, yp + offset[r] + v * V)
+#define PLANE_X(j) READ(IN0, xp + offset[OT + (j)] + v * V)
 
 /* The lanes of each sum of a tile, added. */
 static void add_lanes(const private floatv *acc, private float *sums)
@@ -182,13 +194,13 @@ static void add_lanes(const private floatv *acc, private float *sums)
 }
 
 /* sums += one register tile over a row: y at its first column, tap kx of x. */
-static void run(X_PARAMETER x, global const float *restrict y, const private int *offset, int kx, private float *sums)
+static void run(X_PARAMETER x, global const Y_TYPE *restrict y, const private int *offset, int kx, private float *sums)
 {
     floatv acc[SUMS];
     UNROLL for (int i = 0; i < SUMS; i++) acc[i] = (floatv)(0.0f);
     const int end = KT > 1 ? OW : end_inside(kx);
     for (int ox = KT > 1 ? 0 : first_inside(kx); ox < end; ox++) {
-        global const float *yp = y + ox * Y_STRIDE;
+        global const Y_TYPE *yp = y + ox * Y_STRIDE;
         X_PARAMETER xp = X_COLUMN;
         for (int v = 0; v < VECTORS; v++) ACCUMULATE(acc, Y_AT, X_AT)
     }
@@ -196,7 +208,7 @@ static void run(X_PARAMETER x, global const float *restrict y, const private int
 }
 
 /* The same over rows oy0 .. oy1 - 1 of y, whatever rows of x lie under tap ky; x and y at their first row. */
-static void run_plane(global const float *restrict x, global const float *restrict y, const private int *offset, int ky, int kx,
+static void run_plane(global const IN0 *restrict x, global const Y_TYPE *restrict y, const private int *offset, int ky, int kx,
                       int oy0, int oy1, private float *sums)
 {
     floatv acc[SUMS];
@@ -204,30 +216,31 @@ static void run_plane(global const float *restrict x, global const float *restri
     const int ox0 = first_inside(kx), ox1 = end_inside(kx);
     for (int oy = max(oy0, first_row(ky)); oy < min(oy1, end_row(ky)); oy++)
         for (int ox = ox0; ox < ox1; ox++) {
-            global const float *yp = y + (oy * OW + ox) * N, *xp = x + ((oy * S - P + ky) * IW + ox * S - P + kx) * N;
+            global const Y_TYPE *yp = y + (oy * OW + ox) * N;
+            global const IN0 *xp = x + ((oy * S - P + ky) * IW + ox * S - P + kx) * N;
             for (int v = 0; v < N / V; v++) ACCUMULATE(acc, PLANE_Y, PLANE_X)
         }
     add_lanes(acc, sums);
 }
 
 #if SUM_OF
-/* The sum of a part of a channel, rows first .. end - 1 of `row` floats. */
-static float sum_channel(global const float *restrict channel, int first, int end, int row)
+/* The sum of a part of a channel, rows first .. end - 1 of `row` numbers. */
+static float sum_channel(global const OF_TYPE *restrict channel, int first, int end, int row)
 {
     floatv a = (floatv)(0.0f), b = a, c = a, d = a; /* four chains of additions hide each other's latency */
     int i = first * row;
     for (; i + 4 * V <= end * row; i += 4 * V) {
-        a += LOADV(channel + i);
-        b += LOADV(channel + i + V);
-        c += LOADV(channel + i + 2 * V);
-        d += LOADV(channel + i + 3 * V);
+        a += READ(OF_TYPE, channel + i);
+        b += READ(OF_TYPE, channel + i + V);
+        c += READ(OF_TYPE, channel + i + 2 * V);
+        d += READ(OF_TYPE, channel + i + 3 * V);
     }
-    for (; i < end * row; i += V) a += LOADV(channel + i);
+    for (; i < end * row; i += V) a += READ(OF_TYPE, channel + i);
     return sum_lanes((a + b) + (c + d));
 }
 
 /* The channels of a block, summed by the first of the blocks that share them. */
-static void sum_channels(global const float *restrict of, global float *restrict b, int x_block, int y_block, int part)
+static void sum_channels(global const OF_TYPE *restrict of, global float *restrict b, int x_block, int y_block, int part)
 {
 #if SUM_OF == 1
     if (y_block > 0) return;
@@ -243,9 +256,9 @@ static void sum_channels(global const float *restrict of, global float *restrict
 
 /* A block of weights: IT channels of x by OB of y, all taps. Parts lie in w, each with its sums of channels behind its weights.
  * global: { IC / IT, OC / OB, PARTS }, rounded up */
-kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */
+kernel void conv_weight_packed(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const Y_TYPE *restrict y /* [oc][oy][ox][n] */
 #if SUM_OF
-                               , global const float *restrict of /* x or y, not in panels */
+                               , global const OF_TYPE *restrict of /* x or y, not in panels */
 #endif
                                , global float *restrict w /* [part][oc][ic][ky][kx] */
 #if SUM_OF && PARTS == 1
@@ -274,7 +287,7 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
     for (int oy = part * OH / PARTS; oy < (part + 1) * OH / PARTS; oy++)
         for (int chunk = 0; chunk < N / NC; chunk++) {
             const int ky0 = max(0, P - oy * S), ky1 = min(K, IH + P - oy * S);
-            global const float *xt = x + (ic * IH + oy * S - P) * IW * N + chunk * NC; /* at tap row 0 */
+            global const IN0 *xt = x + (ic * IH + oy * S - P) * IW * N + chunk * NC; /* at tap row 0 */
 #if PACK
             for (int ky = ky0; ky < ky1; ky++) pack_row(xt + ky * IW * N, channels, row + ky * ROW);
 #endif
@@ -283,9 +296,9 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
                 UNROLL for (int r = 0; r < OT; r++) offset[r] = min(r, rows - 1 - t * OT) * OH * OW * N;
                 UNROLL for (int j = 0; j < IT; j++) offset[OT + j] = min(j, channels - 1) * IH * IW * N;
 #if PANEL
-                global const float *yt = y + ((oy * (N / NC) + chunk) * ((OC + OT - 1) / OT) + oc / OT + t) * (OW * OT * NC);
+                global const Y_TYPE *yt = y + ((oy * (N / NC) + chunk) * ((OC + OT - 1) / OT) + oc / OT + t) * (OW * OT * NC);
 #else
-                global const float *yt = y + ((oc + t * OT) * OH + oy) * OW * N + chunk * NC;
+                global const Y_TYPE *yt = y + ((oc + t * OT) * OH + oy) * OW * N + chunk * NC;
 #endif
                 for (int ky = ky0; ky < ky1; ky++)
                     for (int first = 0; first < min(S, K / KT); first++)
@@ -309,14 +322,14 @@ kernel void conv_weight_packed(global const float *restrict x /* [ic][iy][ix][n]
 }
 
 /* Puts y in panels [oy][chunk][tile][ox][vector][row]; global: { OC / OT rounded up, N / NC, OH } */
-kernel void conv_weight_panels(global const float *restrict y /* [oc][oy][ox][n] */, global float *restrict panels)
+kernel void conv_weight_panels(global const IN1 *restrict y /* [oc][oy][ox][n] */, global float *restrict panels)
 {
     const int tile = (int)GLOBAL_ID(0), chunk = (int)GLOBAL_ID(1), oy = (int)GLOBAL_ID(2);
     panels += ((oy * (N / NC) + chunk) * ((OC + OT - 1) / OT) + tile) * (OW * OT * NC);
     for (int ox = 0; ox < OW; ox++)
         for (int r = 0; r < OT; r++) {
-            global const float *yp = y + ((min(tile * OT + r, OC - 1) * OH + oy) * OW + ox) * N + chunk * NC;
-            for (int v = 0; v < VECTORS; v++) STOREV(LOADV(yp + v * V), panels + ((ox * VECTORS + v) * OT + r) * V);
+            global const IN1 *yp = y + ((min(tile * OT + r, OC - 1) * OH + oy) * OW + ox) * N + chunk * NC;
+            for (int v = 0; v < VECTORS; v++) STOREV(READ(IN1, yp + v * V), panels + ((ox * VECTORS + v) * OT + r) * V);
         }
 }
 #endif
@@ -345,16 +358,18 @@ typedef float floatp;
 
 /* What lies `offset` and `at` bytes behind p: the work-item's offset of a row or column, the group's of a pixel. Of 32 bits each,
  * they cost an addition a load, where pointers would cost two. */
-#define DIRECT_AT(p, offset, at) (*(global const floatv *)((global const char *)(p) + ((offset) + (at))))
-#define BYTES(floats) ((uint)(floats) * 4u)
+#define DIRECT_AT(type, p, offset, at) READ_WHOLE(type, (global const type *)((global const char *)(p) + ((offset) + (at))))
+#define BYTES_float(count) ((uint)(count) * 4u)
+#define BYTES_half(count) ((uint)(count) * 2u)
+#define BYTES(type, count) CAT(BYTES_, type)(count)
 #define COLUMN_STRIDE (KT > 1 ? N : IH * IW * N) /* of x, from a column of the tile to the next */
 
 /* acc += rows of y times columns of x at one pixel; column j counts as zero where not `inside`. */
 #define DIRECT_ACCUMULATE(inside)                                                                                             \
     {                                                                                                                         \
         floatv a[OT], b[COLUMNS];                                                                                             \
-        UNROLL for (int r = 0; r < OT; r++) a[r] = DIRECT_AT(y_row, y_offset[r], y_at);                                       \
-        UNROLL for (int j = 0; j < COLUMNS; j++) b[j] = (inside) ? DIRECT_AT(x_row, x_offset[j], x_at) : (floatv)(0.0f);      \
+        UNROLL for (int r = 0; r < OT; r++) a[r] = DIRECT_AT(IN1, y_row, y_offset[r], y_at);                                  \
+        UNROLL for (int j = 0; j < COLUMNS; j++) b[j] = (inside) ? DIRECT_AT(IN0, x_row, x_offset[j], x_at) : (floatv)(0.0f); \
         UNROLL for (int l = 0; l < V; l++)                                                                                    \
             UNROLL for (int r = 0; r < OT; r++)                                                                               \
                 UNROLL for (int j = 0; j < COLUMNS; j += PAIR)                                                                \
@@ -364,7 +379,7 @@ typedef float floatp;
 /* A group for a tile: LANES work-items side by side along n, ROWS times, each for a row of y. Pixels are the group's, so that
  * addresses are too, plus one offset a row and column of the tile that is the work-item's and stays.
  * global: { LANES * ROWS * PARTS, OC / OT * IC / IT, K * K / KT } */
-kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n] */, global const float *restrict y /* [oc][oy][ox][n] */,
+kernel void conv_weight_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const IN1 *restrict y /* [oc][oy][ox][n] */,
                                global float *restrict w /* [part][oc][ic][ky][kx] */)
 {
     local float sums[AT_ONCE][LANES * ROWS + 1];
@@ -376,23 +391,24 @@ kernel void conv_weight_direct(global const float *restrict x /* [ic][iy][ix][n]
     uint y_offset[OT], x_offset[COLUMNS];
     floatp acc[SUMS / PAIR];
     UNROLL for (int r = 0; r < OT; r++)
-        y_offset[r] = BYTES((OC % OT ? min(r, OC - 1 - oc) : r) * (OH * OW * N) + row * (OW * N) + lane);
+        y_offset[r] = BYTES(IN1, (OC % OT ? min(r, OC - 1 - oc) : r) * (OH * OW * N) + row * (OW * N) + lane);
     UNROLL for (int j = 0; j < COLUMNS; j++)
-        x_offset[j] = BYTES((KT == 1 && IC % IT ? min(j, IC - 1 - ic) : j) * COLUMN_STRIDE + row * (S * IW * N) + lane);
+        x_offset[j] = BYTES(IN0, (KT == 1 && IC % IT ? min(j, IC - 1 - ic) : j) * COLUMN_STRIDE + row * (S * IW * N) + lane);
     UNROLL for (int i = 0; i < SUMS / PAIR; i++) acc[i] = (floatp)(0.0f);
     for (int n = 0; n < N; n += LANES * V)
         for (int oy = oy0; oy + row < oy1; oy += ROWS) {
-            global const float *y_row = y + (oc * OH + oy) * OW * N + n, *x_row = x + (ic * IH + oy * S - P + ky) * IW * N + n;
+            global const IN1 *y_row = y + (oc * OH + oy) * OW * N + n;
+            global const IN0 *x_row = x + (ic * IH + oy * S - P + ky) * IW * N + n;
 #if KT > 1
             for (int ox = 0; ox < OW; ox++)
                 if (ox < ox0 || ox >= ox1) {
                     const int x0 = ox * S - P + kx;
-                    const uint y_at = BYTES(ox * N), x_at = BYTES(x0 * N);
+                    const uint y_at = BYTES(IN1, ox * N), x_at = BYTES(IN0, x0 * N);
                     DIRECT_ACCUMULATE(x0 + j >= 0 && x0 + j < IW)
                 }
 #endif
-            uint y_at = BYTES(ox0 * N), x_at = BYTES((ox0 * S - P + kx) * N);
-            for (int ox = ox0; ox < ox1; ox++, y_at += BYTES(N), x_at += BYTES(S * N)) DIRECT_ACCUMULATE(true)
+            uint y_at = BYTES(IN1, ox0 * N), x_at = BYTES(IN0, (ox0 * S - P + kx) * N);
+            for (int ox = ox0; ox < ox1; ox++, y_at += BYTES(IN1, N), x_at += BYTES(IN0, S * N)) DIRECT_ACCUMULATE(true)
         }
     UNROLL for (int first = 0; first < SUMS; first += AT_ONCE) {
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -18,7 +18,7 @@ static floatv bytes_to_unit(floatv x)
 
 /* The pixels from p0 on of a vector of images, one by one. */
 static void gather_pixels(global const uchar *images, global const uint *places, int count, int p0, int pixels,
-                          global float *x /* [pixel][n] */)
+                          global OUT *x /* [pixel][n] */)
 {
     float tile[BLOCK * V]; /* [pixel][image] */
     for (int v = 0; v < V; v++) {
@@ -29,7 +29,7 @@ static void gather_pixels(global const uchar *images, global const uint *places,
         global const uchar *from = images + (ulong)places[v] * PIXELS + p0;
         for (int k = 0; k < pixels; k++) tile[k * V + v] = (float)from[k];
     }
-    for (int k = 0; k < pixels; k++) STOREV(bytes_to_unit(LOADV(tile + k * V)), x + (p0 + k) * N);
+    for (int k = 0; k < pixels; k++) WRITE(OUT, bytes_to_unit(LOADV(tile + k * V)), x + (p0 + k) * N);
 }
 
 #if V >= 4
@@ -37,7 +37,7 @@ typedef CAT(uchar, V) ucharv;
 
 /* V pixels from p0 on of V images: a square of bytes, transposed by rounds that interleave the rows of its halves. */
 static void gather_square(global const uchar *images, global const uint *places, int count, int p0,
-                          global float *x /* [pixel][n] */)
+                          global OUT *x /* [pixel][n] */)
 {
     ucharv row[V], next[V];
     UNROLL for (int v = 0; v < V; v++)
@@ -51,13 +51,13 @@ static void gather_square(global const uchar *images, global const uint *places,
         }
         UNROLL for (int v = 0; v < V; v++) row[v] = next[v];
     }
-    UNROLL for (int k = 0; k < V; k++) STOREV(bytes_to_unit(TO_FLOATV(row[k])), x + (p0 + k) * N);
+    UNROLL for (int k = 0; k < V; k++) WRITE(OUT, bytes_to_unit(TO_FLOATV(row[k])), x + (p0 + k) * N);
 }
 #endif
 
 /* x[c][y][x][n] = images[order[offset + n]][c][y][x] / 255; global: { N / V, PIXELS / BLOCK rounded up } */
 kernel void gather(global const uchar *restrict images /* [image][pixel] */, global const uint *restrict order,
-                   global float *restrict x /* [pixel][n] */, constant step_values *step)
+                   global OUT *restrict x /* [pixel][n] */, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * V, count = (int)step->count - n; /* of images from n on */
     const int end = min((int)GLOBAL_ID(1) * BLOCK + BLOCK, PIXELS);

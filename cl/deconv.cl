@@ -31,8 +31,8 @@
 #include "direct.clh"
 
 /* global: { N / V, IC / OT rounded up, pixels }, in groups of lanes */
-kernel void deconv_direct(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                          global float *restrict x /* [ic][iy][ix][n] */)
+kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                          global OUT *restrict x /* [ic][iy][ix][n] */)
 {
     const uint n = (uint)GLOBAL_ID(0) * V;
     const int ic = (int)GROUP_ID(1) * OT, pixel = (int)GROUP_ID(2), iy = pixel / IW + P, ix = pixel % IW + P;
@@ -68,8 +68,8 @@ static int taps_before(int r)
 #define PANELS_BEFORE(ry, rx) (taps_before(ry) * K + CLASS_TAPS(ry) * taps_before(rx)) * (OC * (IC / MB) * ROWS)
 
 /* global: { N / CHUNK, IC / MB, pixels } */
-kernel void deconv_packed(global const float *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                          global float *restrict x /* [ic][iy][ix][n] */)
+kernel void deconv_packed(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                          global OUT *restrict x /* [ic][iy][ix][n] */)
 {
     const int n = (int)GLOBAL_ID(0) * CHUNK, m0 = (int)GLOBAL_ID(1) * MB;
     const int at = (int)GLOBAL_ID(2), iy = at / IW + P, ix = at % IW + P, ry = iy % S, rx = ix % S;
@@ -109,7 +109,7 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
 /* Adds the products of the taps that meet in a result, which a conv of kernel 1 left where y lies.
  * global: { N / LANES, pixels, IC } */
 kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
-                          global float *restrict x /* [ic][iy][ix][n] */)
+                          global OUT *restrict x /* [ic][iy][ix][n] */)
 {
     const int n0 = (int)GLOBAL_ID(0) * LANES, pixel = (int)GLOBAL_ID(1), ic = (int)GLOBAL_ID(2);
     const int iy = pixel / IW + P, ix = pixel % IW + P;
@@ -122,6 +122,6 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
         floatv sum = (floatv)(0.0f);
         for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
         const int i = (ic * PIXELS + pixel) * N + n;
-        STOREV(epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
+        WRITE(OUT, epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
     }
 }

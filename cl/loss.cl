@@ -12,50 +12,57 @@
 #define SLOT 0
 #endif
 
+/* The logits are the first input of xent and correct, the second of xent_grad; labels and weights of images are float. */
+#if HALF & 3
+#define LOGITS half
+#else
+#define LOGITS float
+#endif
+
 /* The largest logit of each image, and the sum of the exponentials of the distances to it. */
-static floatv softmax_parts(global const float *s, private floatv *largest)
+static floatv softmax_parts(global const LOGITS *s, private floatv *largest)
 {
-    floatv top = LOADV(s), sum = (floatv)(0.0f);
-    for (int c = 1; c < CLASSES; c++) top = fmax(top, LOADV(s + c * N));
-    for (int c = 0; c < CLASSES; c++) sum += exp(LOADV(s + c * N) - top);
+    floatv top = READ(LOGITS, s), sum = (floatv)(0.0f);
+    for (int c = 1; c < CLASSES; c++) top = fmax(top, READ(LOGITS, s + c * N));
+    for (int c = 0; c < CLASSES; c++) sum += exp(READ(LOGITS, s + c * N) - top);
     *largest = top;
     return sum;
 }
 
 /* v[n] = log(sum over c of exp(s[c][n])) - s[label[n]][n]; global: { N / V } */
-kernel void xent(global const float *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
+kernel void xent(global const LOGITS *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
                  global float *restrict v /* [n] */)
 {
     const int n = (int)GLOBAL_ID(0) * V;
     const floatv is = LOADV(label + n);
     floatv top, own = (floatv)(NAN); /* stays so where the label is no class */
     const floatv sum = softmax_parts(s + n, &top);
-    for (int c = 0; c < CLASSES; c++) own = select(own, LOADV(s + c * N + n), is == (float)c);
+    for (int c = 0; c < CLASSES; c++) own = select(own, READ(LOGITS, s + c * N + n), is == (float)c);
     STOREV(log(sum) + (top - own), v + n);
 }
 
 /* ds[c][n] = v[n] (softmax(s)[c][n] - (c == label[n])); global: { N / V } */
-kernel void xent_grad(global const float *restrict v /* [n] */, global const float *restrict s /* [c][n] */,
-                      global const float *restrict label /* [n] */, global float *restrict ds /* [c][n] */)
+kernel void xent_grad(global const float *restrict v /* [n] */, global const LOGITS *restrict s /* [c][n] */,
+                      global const float *restrict label /* [n] */, global OUT *restrict ds /* [c][n] */)
 {
     const int n = (int)GLOBAL_ID(0) * V;
     const floatv is = LOADV(label + n), scale = LOADV(v + n);
     floatv top;
     const floatv sum = softmax_parts(s + n, &top);
     for (int c = 0; c < CLASSES; c++) {
-        const floatv share = exp(LOADV(s + c * N + n) - top) / sum;
-        STOREV(scale * (share - select((floatv)(0.0f), (floatv)(1.0f), is == (float)c)), ds + c * N + n);
+        const floatv share = exp(READ(LOGITS, s + c * N + n) - top) / sum;
+        WRITE(OUT, scale * (share - select((floatv)(0.0f), (floatv)(1.0f), is == (float)c)), ds + c * N + n);
     }
 }
 
 /* v[n] = label[n] is the first c of the largest s[c][n]; global: { N / V } */
-kernel void correct(global const float *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
+kernel void correct(global const LOGITS *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
                     global float *restrict v /* [n] */)
 {
     const int n = (int)GLOBAL_ID(0) * V;
-    floatv top = LOADV(s + n), best = (floatv)(0.0f);
+    floatv top = READ(LOGITS, s + n), best = (floatv)(0.0f);
     for (int c = 1; c < CLASSES; c++) {
-        const floatv at = LOADV(s + c * N + n);
+        const floatv at = READ(LOGITS, s + c * N + n);
         best = select(best, (floatv)((float)c), at > top);
         top = fmax(top, at);
     }

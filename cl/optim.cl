@@ -24,6 +24,12 @@
 #define MOMENTUM 0.0f
 #endif
 
+#ifdef UNSCALE /* what gradients are multiplied by first: they were made with a scaled loss */
+#define UNSCALED(g) ((g) * UNSCALE)
+#else
+#define UNSCALED(g) g
+#endif
+
 #ifndef RATED /* 1: each parameter has a factor of its own on the learning rate */
 #define RATED 0
 #endif
@@ -80,7 +86,7 @@ kernel void adam(global float *restrict param, GRAD_PARAMETER, global float *res
     const float correction1 = step->correction1, correction2 = step->correction2;
     for (int j = first; j < last; j++) {
         const int i = j * V;
-        const floatv lr = RATE_AT(i), w = LOADV(param + i) * (1.0f - lr * WEIGHT_DECAY), g = GRADIENT(i) + L2 * w;
+        const floatv lr = RATE_AT(i), w = LOADV(param + i) * (1.0f - lr * WEIGHT_DECAY), g = UNSCALED(GRADIENT(i)) + L2 * w;
         const floatv m = BETA1 * LOADV(moment1 + i) + REST1 * g;
         const floatv v = BETA2 * LOADV(moment2 + i) + REST2 * g * g;
         STOREV(m, moment1 + i);
@@ -99,7 +105,7 @@ kernel void sgd(global float *restrict param, GRAD_PARAMETER, global float *rest
     const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
-        const floatv w = LOADV(param + i), m = MOMENTUM * LOADV(moment1 + i) + GRADIENT(i) + L2 * w;
+        const floatv w = LOADV(param + i), m = MOMENTUM * LOADV(moment1 + i) + UNSCALED(GRADIENT(i)) + L2 * w;
         STOREV(m, moment1 + i);
         STOREV(w - RATE_AT(i) * (m + WEIGHT_DECAY * w), param + i);
     }

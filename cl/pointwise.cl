@@ -1,5 +1,5 @@
 /* Elementwise ops: one kernel whose formula OP chooses. p, q and r are the inputs in order; AT reads one that has the result's
- * shape [c][y][x][n], LANE one of a value an image [n], CHANNEL one of a value a channel [c]. A work-item does CHUNK vectors
+ * shape [c][y][x][n], of type IN0 .. IN2, LANE one of a value an image [n], CHANNEL one of a value a channel [c]. A work-item does CHUNK vectors
  * in a row. A result may lie where its input lay: no pointer is restrict. */
 #include "clave.clh"
 #include "epilogue.clh"
@@ -17,57 +17,57 @@
 #define FACTOR 1.0f
 #endif
 
-#define AT(p) LOADV((p) + i)
+#define AT(type, p) READ(type, (p) + i)
 #define LANE(p) LOADV((p) + i % N)
 #define CHANNEL(p) (p)[i / (PER_CHANNEL * N)]
 
 #if OP == OP_BIAS
 #define INPUTS 2
-#define RESULT AT(p) + CHANNEL(q)
+#define RESULT AT(IN0, p) + CHANNEL(q)
 #elif OP == OP_ACT
 #define INPUTS 1
-#define RESULT epilogue(AT(p), 0.0f, (floatv)(0.0f))
+#define RESULT epilogue(AT(IN0, p), 0.0f, (floatv)(0.0f))
 #elif OP == OP_ACT_GRAD
 #define INPUTS 2
-#define RESULT epilogue(AT(p), 0.0f, AT(q))
+#define RESULT epilogue(AT(IN0, p), 0.0f, AT(IN1, q))
 #elif OP == OP_MUL
 #define INPUTS 2
-#define RESULT AT(p) * AT(q)
+#define RESULT AT(IN0, p) * AT(IN1, q)
 #elif OP == OP_SCALE
 #define INPUTS 1
-#define RESULT AT(p) * FACTOR
+#define RESULT AT(IN0, p) * FACTOR
 #elif OP == OP_RAMP
 #define INPUTS 1
-#define RESULT AT(p) * step->ramp
+#define RESULT AT(IN0, p) * step->ramp
 #elif OP == OP_BROADCAST
 #define INPUTS 1
 #define RESULT LANE(p)
 #elif OP == OP_MUL_IMAGE
 #define INPUTS 2
-#define RESULT LANE(p) * AT(q)
+#define RESULT LANE(p) * AT(IN1, q)
 #elif OP == OP_KL_GRAD_LOGVAR
 #define INPUTS 2
-#define RESULT LANE(p) * (0.5f * expm1(AT(q)))
+#define RESULT LANE(p) * (0.5f * expm1(AT(IN1, q)))
 #elif OP == OP_MSE_GRAD
 #define INPUTS 3
-#define RESULT LANE(p) * (FACTOR * (AT(q) - AT(r)))
+#define RESULT LANE(p) * (FACTOR * (AT(IN1, q) - AT(IN2, r)))
 #elif OP == OP_BCE_GRAD
 #define INPUTS 3
-#define RESULT LANE(p) * (1.0f / (1.0f + exp(-AT(q))) - AT(r))
+#define RESULT LANE(p) * (1.0f / (1.0f + exp(-AT(IN1, q))) - AT(IN2, r))
 #else /* OP_ADD */
 #define INPUTS 2
-#define RESULT AT(p) + AT(q)
+#define RESULT AT(IN0, p) + AT(IN1, q)
 #endif
 
 /* global: { F N / (V CHUNK) rounded up } */
-kernel void pointwise(global const float *p
+kernel void pointwise(global const IN0 *p
 #if INPUTS >= 2
-                      , global const float *q
+                      , global const IN1 *q
 #endif
 #if INPUTS >= 3
-                      , global const float *r
+                      , global const IN2 *r
 #endif
-                      , global float *y /* [c][y][x][n] */
+                      , global OUT *y /* [c][y][x][n] */
 #if OP == OP_RAMP
                       , constant step_values *step
 #endif
@@ -76,16 +76,16 @@ kernel void pointwise(global const float *p
     const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
-        STOREV(RESULT, y + i);
+        WRITE(OUT, RESULT, y + i);
     }
 }
 
 /* What follows a product that was done without its epilogue, in place; global: { F N / (V CHUNK) rounded up } */
-kernel void epilogue_in_place(global float *y BIAS_PARAMETER U_PARAMETER)
+kernel void epilogue_in_place(global OUT *y BIAS_PARAMETER U_PARAMETER)
 {
     const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
-        STOREV(epilogue(AT(y) ADDEND_AT(i), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
+        WRITE(OUT, epilogue(AT(OUT, y) ADDEND_AT(i), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
     }
 }

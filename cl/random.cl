@@ -19,7 +19,7 @@
 #define ALL_QUADS ((F + 3) / 4)
 
 /* y = u < 1 - rate ? x / (1 - rate) : 0; global: { N / V, quads / QUADS rounded up } */
-kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
+kernel void dropout(global const IN0 *x /* [c][y][x][n] */, global OUT *y, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
@@ -28,13 +28,13 @@ kernel void dropout(global const float *x /* [c][y][x][n] */, global float *y, c
         philox(image, (uint)quad, STREAM, step, word);
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
-            STOREV(select((floatv)(0.0f), LOADV(x + i) / KEEP, uniform(word[k]) < KEEP), y + i);
+            WRITE(OUT, select((floatv)(0.0f), READ(IN0, x + i) / KEEP, uniform(word[k]) < KEEP), y + i);
         }
     }
 }
 
 /* y = x + noise eps, clipped to 0 .. 1; global: { N / V, quads / QUADS rounded up } */
-kernel void noise(global const float *x /* [c][y][x][n] */, global float *y, constant step_values *step)
+kernel void noise(global const IN0 *x /* [c][y][x][n] */, global OUT *y, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
@@ -45,13 +45,13 @@ kernel void noise(global const float *x /* [c][y][x][n] */, global float *y, con
         normal_quad(word, eps);
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
-            STOREV(clamp(LOADV(x + i) + step->noise * eps[k], 0.0f, 1.0f), y + i);
+            WRITE(OUT, clamp(READ(IN0, x + i) + step->noise * eps[k], 0.0f, 1.0f), y + i);
         }
     }
 }
 
 /* z = mu + exp(logvar / 2) eps; global: { N / V, quads / QUADS rounded up } */
-kernel void sample(global const float *mu /* [c][n] */, global const float *logvar /* [c][n] */, global float *z /* [c][n] */,
+kernel void sample(global const IN0 *mu /* [c][n] */, global const IN1 *logvar /* [c][n] */, global OUT *z /* [c][n] */,
                    constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
@@ -63,14 +63,14 @@ kernel void sample(global const float *mu /* [c][n] */, global const float *logv
         normal_quad(word, eps);
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
-            STOREV(LOADV(mu + i) + exp(0.5f * LOADV(logvar + i)) * eps[k], z + i);
+            WRITE(OUT, READ(IN0, mu + i) + exp(0.5f * READ(IN1, logvar + i)) * eps[k], z + i);
         }
     }
 }
 
 /* dlogvar = dz eps exp(logvar / 2) / 2; global: { N / V, quads / QUADS rounded up } */
-kernel void sample_grad(global const float *dz /* [c][n] */, global const float *logvar /* [c][n] */,
-                        global float *dlogvar /* [c][n] */, constant step_values *step)
+kernel void sample_grad(global const IN0 *dz /* [c][n] */, global const IN1 *logvar /* [c][n] */,
+                        global OUT *dlogvar /* [c][n] */, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
@@ -81,7 +81,7 @@ kernel void sample_grad(global const float *dz /* [c][n] */, global const float 
         normal_quad(word, eps);
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
-            STOREV(LOADV(dz + i) * eps[k] * (0.5f * exp(0.5f * LOADV(logvar + i))), dlogvar + i);
+            WRITE(OUT, READ(IN0, dz + i) * eps[k] * (0.5f * exp(0.5f * READ(IN1, logvar + i))), dlogvar + i);
         }
     }
 }

@@ -39,25 +39,32 @@
 #define PART (WHOLE_VECTORS / PARTS + (WHOLE_VECTORS % PARTS != 0))
 #define WHOLE_VECTORS (LENGTH / V)
 
+/* The row is of whichever input the launch has, or of parts. */
+#if HALF & 31
+#define ROW_TYPE half
+#else
+#define ROW_TYPE float
+#endif
+
 /* What one work-item of a group sums of a part of a row. */
-static inline float sum_part(global const float *row, int part, int item)
+static inline float sum_part(global const ROW_TYPE *row, int part, int item)
 {
     const int last = min((part + 1) * PART, WHOLE_VECTORS);
     floatv a = (floatv)(0.0f), b = a, c = a, d = a; /* four chains of additions hide each other's latency */
     int j = part * PART + item;
     for (; j + 3 * ITEMS < last; j += 4 * ITEMS) {
-        a += LOADV(row + j * V);
-        b += LOADV(row + (j + ITEMS) * V);
-        c += LOADV(row + (j + 2 * ITEMS) * V);
-        d += LOADV(row + (j + 3 * ITEMS) * V);
+        a += READ(ROW_TYPE, row + j * V);
+        b += READ(ROW_TYPE, row + (j + ITEMS) * V);
+        c += READ(ROW_TYPE, row + (j + 2 * ITEMS) * V);
+        d += READ(ROW_TYPE, row + (j + 3 * ITEMS) * V);
     }
-    for (; j < last; j += ITEMS) a += LOADV(row + j * V);
+    for (; j < last; j += ITEMS) a += READ(ROW_TYPE, row + j * V);
     return lane_sum((a + b) + (c + d));
 }
 
 /* A work-item sums EACH parts of rows, or a work-group of several one; global: { ROWS PARTS / EACH rounded up, times ITEMS },
  * local: { ITEMS } */
-kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global float *restrict sum /* [row][part] */)
+kernel void sum_rows(global const ROW_TYPE *restrict x /* [row][LENGTH] */, global float *restrict sum /* [row][part] */)
 {
     const int group = (int)GROUP_ID(0);
 #if ITEMS == 1
@@ -92,9 +99,9 @@ kernel void sum_rows(global const float *restrict x /* [row][LENGTH] */, global 
 #define FEATURES (F / PARTS + (F % PARTS != 0))
 
 /* global: { N / (NT V), PARTS } */
-kernel void per_image(global const float *restrict p /* [c][y][x][n] */
+kernel void per_image(global const IN0 *restrict p /* [c][y][x][n] */
 #if INPUTS >= 2
-                      , global const float *restrict q /* [c][y][x][n] */
+                      , global const IN1 *restrict q /* [c][y][x][n] */
 #endif
                       , global float *restrict sum /* [part][n] */)
 {
@@ -104,9 +111,9 @@ kernel void per_image(global const float *restrict p /* [c][y][x][n] */
     for (int t = 0; t < NT; t++) acc[t] = (floatv)(0.0f);
     for (int f = part * FEATURES; f < last; f++)
         for (int t = 0; t < NT; t++) {
-            const floatv a = LOADV(p + f * N + n + t * V);
+            const floatv a = READ(IN0, p + f * N + n + t * V);
 #if INPUTS >= 2
-            const floatv b = LOADV(q + f * N + n + t * V);
+            const floatv b = READ(IN1, q + f * N + n + t * V);
 #endif
             acc[t] += TERM(a, b);
         }
@@ -130,8 +137,8 @@ static floatv loss_and_gradient(floatv a, floatv b, floatv weight, private float
 }
 
 /* As per_image, with the gradient; global: { N / (NT V), PARTS } */
-kernel void loss_head(global const float *restrict p /* [c][y][x][n] */, global const float *restrict q /* [c][y][x][n] */,
-                      global float *restrict d /* [c][y][x][n] */, global float *restrict sum /* [part][n] */,
+kernel void loss_head(global const IN0 *restrict p /* [c][y][x][n] */, global const IN1 *restrict q /* [c][y][x][n] */,
+                      global OUT *restrict d /* [c][y][x][n] */, global float *restrict sum /* [part][n] */,
                       constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1);
@@ -146,7 +153,7 @@ kernel void loss_head(global const float *restrict p /* [c][y][x][n] */, global 
         for (int t = 0; t < NT; t++) {
             const int i = f * N + n + t * V;
             floatv term;
-            STOREV(loss_and_gradient(LOADV(p + i), LOADV(q + i), weight[t], &term), d + i);
+            WRITE(OUT, loss_and_gradient(READ(IN0, p + i), READ(IN1, q + i), weight[t], &term), d + i);
             acc[t] += term;
         }
     for (int t = 0; t < NT; t++) STOREV(acc[t] * FACTOR, sum + part * N + n + t * V);

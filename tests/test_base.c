@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -844,6 +845,56 @@ static void progress_is_drawn_on_a_terminal(void **state)
     close(host);
 }
 
+/* ---- halves ---- */
+
+/* Bits of known numbers (IEEE 754-2008, table 3.5), ties, the ends of the range. */
+static void halves_have_known_bits(void **state)
+{
+    (void)state;
+    static const struct {
+        double x;
+        uint16_t half;
+    } known[] = {{0.0, 0x0000},
+                 {-0.0, 0x8000},
+                 {1.0, 0x3c00},
+                 {-2.0, 0xc000},
+                 {65504.0, 0x7bff},
+                 {65519.99, 0x7bff},
+                 {65520.0, 0x7c00},
+                 {-1e300, 0xfc00},
+                 {INFINITY, 0x7c00},
+                 {0x1p-14, 0x0400},
+                 {0x1p-24, 0x0001},
+                 {0x1p-25, 0x0000}, /* a tie: to even */
+                 {0x1.8p-24, 0x0002},
+                 {0x1.000002p-25, 0x0001},
+                 {0x1.ffcp-15, 0x0400}, /* rounds up to the least normal one */
+                 {1.0 + 0x1p-11, 0x3c00},
+                 {1.0 + 0x1.8p-10, 0x3c02},
+                 {1.0 + 0x1p-11 + 0x1p-40, 0x3c01}}; /* a float between would make it a tie */
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (clv_half_of(known[i].x) != known[i].half)
+            fail_msg("%a is %04x and not %04x", known[i].x, clv_half_of(known[i].x), known[i].half);
+    }
+    assert_true(isnan(clv_half_value(clv_half_of(NAN))));
+}
+
+/* Every half comes back, numbers between two go to the nearer one. */
+static void halves_round_to_the_nearest(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h < 0x7c00; h++) {
+        const double x = (double)clv_half_value((uint16_t)h),
+                     next = h == 0x7bff ? 65536.0 : (double)clv_half_value((uint16_t)(h + 1));
+        assert_true(next > x);
+        assert_int_equal(clv_half_of(x), h);
+        assert_int_equal(clv_half_of(-x), h | 0x8000);
+        assert_int_equal(clv_half_of(x + (next - x) * 0.49), h);
+        assert_int_equal(clv_half_of(x + (next - x) * 0.51), h + 1);
+        assert_int_equal(clv_half_of((x + next) / 2), h + (h & 1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -876,6 +927,8 @@ int main(void)
         cmocka_unit_test(normals_agree_in_float_and_double),
         cmocka_unit_test(shuffles_depend_on_seed_and_epoch),
         cmocka_unit_test(numbers_are_ordered),
+        cmocka_unit_test(halves_have_known_bits),
+        cmocka_unit_test(halves_round_to_the_nearest),
         cmocka_unit_test(numbers_and_times_print),
         cmocka_unit_test(progress_fits_its_width),
         cmocka_unit_test(lines_go_to_stream_and_file),

@@ -691,7 +691,7 @@ static clv_status create_alone(clv_backend *be, one_call one, clv_error *err)
 static void test_wrong_kernel(void **state)
 {
     (void)state;
-    sabotage(test_path("wrong"), "pointwise.cl", "AT(p) + AT(q)", "AT(p) + AT(q) + 1.0f");
+    sabotage(test_path("wrong"), "pointwise.cl", "AT(IN0, p) + AT(IN1, q)", "AT(IN0, p) + AT(IN1, q) + 1.0f");
     clv_backend *be = open_with(CLV_GEMM_OWN, true);
     assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "add");
     clv_backend_destroy(be);

@@ -84,6 +84,7 @@ typedef struct clv_attr {
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
     int slot;                /* record: column of the trace */
     float beta1, beta2, eps, l2, weight_decay, momentum; /* adam, sgd; the learning rate is in clv_step */
+    float unscale;           /* adam, sgd: gradients are multiplied by it first, as the plan's loss is scaled; 0: they are not */
     bool rated;              /* adam, sgd: each parameter has a factor of its own on the learning rate */
 } clv_attr;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
 #include "base/try.h"
 
@@ -19,10 +20,15 @@ typedef struct checked_program {
 } checked_program;
 
 static const char *const space_names[CLV_SPACE_COUNT] = {
-    [CLV_SPACE_NONE] = "nothing",           [CLV_SPACE_PARAM] = "parameters",
-    [CLV_SPACE_GRAD] = "gradients",         [CLV_SPACE_MOMENT1] = "first moments",
-    [CLV_SPACE_MOMENT2] = "second moments", [CLV_SPACE_RATE] = "rate factors",
-    [CLV_SPACE_ARENA] = "activations",      [CLV_SPACE_TRACE] = "trace",
+    [CLV_SPACE_NONE] = "nothing",
+    [CLV_SPACE_PARAM] = "parameters",
+    [CLV_SPACE_GRAD] = "gradients",
+    [CLV_SPACE_MOMENT1] = "first moments",
+    [CLV_SPACE_MOMENT2] = "second moments",
+    [CLV_SPACE_RATE] = "rate factors",
+    [CLV_SPACE_ARENA] = "activations",
+    [CLV_SPACE_HALF] = "activations in half precision",
+    [CLV_SPACE_TRACE] = "trace",
 };
 
 clv_status clv_buffer_create(clv_backend *be, size_t bytes, clv_buffer **out, clv_error *err)
@@ -113,6 +119,48 @@ done:
     return status;
 }
 
+size_t clv_space_bytes(const clv_backend *be, clv_space space, size_t elements)
+{
+    return elements * (space == CLV_SPACE_HALF ? be->half_size : be->element_size);
+}
+
+/* Halves of a device are 16 bits, those of the reference numbers of its own type that a half can hold. */
+clv_status clv_buffer_write_space(clv_backend *be, clv_space space, clv_buffer *buffer, size_t offset,
+                                  const float *from, size_t count, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    uint16_t half[CONVERTED];
+    float rounded[CONVERTED];
+    if (space != CLV_SPACE_HALF) return clv_buffer_write_floats(be, buffer, offset, from, count, err);
+    for (size_t i = 0; i < count; i += CONVERTED) {
+        const size_t n = count - i < CONVERTED ? count - i : CONVERTED;
+        clv_halves_of(from + i, n, half);
+        clv_half_values(half, n, rounded);
+        if (be->half_size == sizeof *half)
+            CLV_TRY(clv_buffer_write(be, buffer, (offset + i) * sizeof *half, half, n * sizeof *half, err));
+        else
+            CLV_TRY(clv_buffer_write_floats(be, buffer, offset + i, rounded, n, err));
+    }
+done:
+    return status;
+}
+
+clv_status clv_buffer_read_space(clv_backend *be, clv_space space, const clv_buffer *buffer, size_t offset, float *to,
+                                 size_t count, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    uint16_t half[CONVERTED];
+    if (space != CLV_SPACE_HALF || be->half_size != sizeof *half)
+        return clv_buffer_read_floats(be, buffer, offset, to, count, err);
+    for (size_t i = 0; i < count; i += CONVERTED) {
+        const size_t n = count - i < CONVERTED ? count - i : CONVERTED;
+        CLV_TRY(clv_buffer_read(be, buffer, (offset + i) * sizeof *half, half, n * sizeof *half, err));
+        clv_half_values(half, n, to + i);
+    }
+done:
+    return status;
+}
+
 /* Every space that the plan uses must be bound to a buffer that holds it. */
 static clv_status check_spaces(const clv_backend *be, const clv_plan *plan, const clv_bindings *bindings,
                                clv_error *err)
@@ -123,9 +171,10 @@ static clv_status check_spaces(const clv_backend *be, const clv_plan *plan, cons
         if (!buffer)
             return clv_fail(err, CLV_ERR_INTERNAL, "the plan needs %zu elements of %s and no buffer is bound",
                             plan->elements[s], space_names[s]);
-        if (buffer->bytes / be->element_size < plan->elements[s])
+        const size_t elements = buffer->bytes / clv_space_bytes(be, (clv_space)s, 1);
+        if (elements < plan->elements[s])
             return clv_fail(err, CLV_ERR_INTERNAL, "the plan needs %zu elements of %s, the buffer bound has %zu",
-                            plan->elements[s], space_names[s], buffer->bytes / be->element_size);
+                            plan->elements[s], space_names[s], elements);
     }
     return CLV_OK;
 }
@@ -136,9 +185,14 @@ static clv_status check_operand(const clv_backend *be, const clv_plan *plan, con
     clv_status status = CLV_OK;
     CLV_REQUIRE(operand->space > CLV_SPACE_NONE && operand->space < CLV_SPACE_COUNT, CLV_ERR_INTERNAL,
                 "'%s' (%s): its %s lies nowhere", call->name, clv_op_table[call->op].name, role);
-    CLV_REQUIRE(operand->offset % be->alignment == 0, CLV_ERR_INTERNAL,
+    const size_t alignment = clv_space_alignment(operand->space, be->alignment);
+    CLV_REQUIRE(operand->offset % alignment == 0, CLV_ERR_INTERNAL,
                 "'%s' (%s): its %s lies at %zu, not a multiple of %zu", call->name, clv_op_table[call->op].name, role,
-                operand->offset, be->alignment);
+                operand->offset, alignment);
+    CLV_REQUIRE(operand->space != CLV_SPACE_HALF ||
+                    (clv_op_takes_half(call->op) && operand->shape.batched && clv_shape_elements(&operand->shape) > 1),
+                CLV_ERR_INTERNAL, "'%s' (%s): its %s cannot be stored as half", call->name, clv_op_table[call->op].name,
+                role);
     for (int d = 0; d < CLV_MAX_RANK; d++)
         CLV_REQUIRE(operand->shape.dim[d] > 0, CLV_ERR_INTERNAL, "'%s' (%s): dimension %d of its %s is %d", call->name,
                     clv_op_table[call->op].name, d, role, operand->shape.dim[d]);

@@ -64,6 +64,8 @@ struct clv_backend {
     const clv_backend_ops *ops;
     clv_device_info info;
     size_t element_size; /* 4 or 8 */
+    size_t half_size;    /* of an element of CLV_SPACE_HALF: 2; element_size where a backend keeps numbers that were rounded to
+                            halves */
     int lane_width;      /* lanes are a multiple of it */
     size_t alignment;    /* of offsets, in elements */
 };
@@ -79,6 +81,11 @@ clv_status clv_buffer_read(clv_backend *be, const clv_buffer *buffer, size_t off
 /* Floats, converted for a backend of doubles; offset and count in elements. */
 clv_status clv_buffer_write_floats(clv_backend *be, clv_buffer *buffer, size_t offset, const float *from, size_t count, clv_error *err);
 clv_status clv_buffer_read_floats(clv_backend *be, const clv_buffer *buffer, size_t offset, float *to, size_t count, clv_error *err);
+/* The same of a space, whose elements may be halves: what is written is rounded to them. */
+clv_status clv_buffer_write_space(clv_backend *be, clv_space space, clv_buffer *buffer, size_t offset, const float *from, size_t count, clv_error *err);
+clv_status clv_buffer_read_space(clv_backend *be, clv_space space, const clv_buffer *buffer, size_t offset, float *to, size_t count, clv_error *err);
+/* Bytes of so many elements of a space. */
+size_t clv_space_bytes(const clv_backend *be, clv_space space, size_t elements);
 clv_status clv_program_create(clv_backend *be, const clv_plan *plan, const clv_bindings *bindings, clv_program **out, clv_error *err);
 void clv_program_destroy(clv_backend *be, clv_program *program);
 clv_status clv_program_run(clv_backend *be, clv_program *program, const clv_step *step, clv_error *err);

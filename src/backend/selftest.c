@@ -85,11 +85,13 @@ static bool is_repeat(const clv_call *a, const clv_call *b)
                            x.rate == y.rate && x.sum_of == y.sum_of && x.has_addend == y.has_addend &&
                            x.alpha == y.alpha && x.beta1 == y.beta1 && x.beta2 == y.beta2 && x.eps == y.eps &&
                            x.l2 == y.l2 && x.weight_decay == y.weight_decay && x.momentum == y.momentum &&
-                           x.rated == y.rated;
+                           x.rated == y.rated && x.unscale == y.unscale;
     if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained)
         return false;
     for (int i = 0; i < a->inputs; i++)
-        if (!clv_shape_equal(&a->in[i].shape, &b->in[i].shape)) return false;
+        if (!clv_shape_equal(&a->in[i].shape, &b->in[i].shape) ||
+            (a->in[i].space == CLV_SPACE_HALF) != (b->in[i].space == CLV_SPACE_HALF))
+            return false;
     return a->out.space == b->out.space && clv_shape_equal(&a->out.shape, &b->out.shape);
 }
 

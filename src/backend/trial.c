@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
 #include "base/try.h"
 
@@ -28,7 +29,7 @@ static size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * s
 static void place(stage *s, clv_operand *operand)
 {
     size_t *used = &s->plan.elements[operand->space];
-    operand->offset = round_up(*used + GUARD, s->be->alignment);
+    operand->offset = round_up(*used + GUARD, clv_space_alignment(operand->space, s->be->alignment));
     *used = operand->offset + clv_operand_elements(operand, s->call.lanes);
 }
 
@@ -106,7 +107,8 @@ static clv_status fill_spaces(stage *s, clv_error *err)
         s->before[i] = clv_alloc(elements, sizeof(float), err);
         s->after[i] = clv_alloc(elements, sizeof(float), err);
         if (!s->before[i] || !s->after[i]) return CLV_ERR_INTERNAL;
-        for (size_t j = 0; j < elements; j++) s->before[i][j] = guard_value;
+        const float guard = i == CLV_SPACE_HALF ? (float)clv_half_rounded((double)guard_value) : guard_value;
+        for (size_t j = 0; j < elements; j++) s->before[i][j] = guard;
     }
     for (int i = 0; i < s->call.inputs; i++)
         if (clv_call_writes(&s->call, i))
@@ -135,8 +137,9 @@ static clv_status bind(stage *s, clv_error *err)
     for (int i = 0; i < CLV_SPACE_COUNT; i++) {
         const size_t elements = s->plan.elements[i];
         if (elements == 0) continue;
-        CLV_TRY(clv_buffer_create(s->be, elements * s->be->element_size, &s->bindings.space[i], err));
-        CLV_TRY(clv_buffer_write_floats(s->be, s->bindings.space[i], 0, s->before[i], elements, err));
+        const clv_space space = (clv_space)i;
+        CLV_TRY(clv_buffer_create(s->be, clv_space_bytes(s->be, space, elements), &s->bindings.space[i], err));
+        CLV_TRY(clv_buffer_write_space(s->be, space, s->bindings.space[i], 0, s->before[i], elements, err));
     }
     if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA) goto done;
     const clv_trial *t = s->trial;
@@ -158,7 +161,8 @@ static clv_status run_step(stage *s, clv_error *err)
     CLV_TRY(clv_backend_finish(s->be, err));
     for (int i = 0; i < CLV_SPACE_COUNT; i++)
         if (s->plan.elements[i])
-            CLV_TRY(clv_buffer_read_floats(s->be, s->bindings.space[i], 0, s->after[i], s->plan.elements[i], err));
+            CLV_TRY(clv_buffer_read_space(s->be, (clv_space)i, s->bindings.space[i], 0, s->after[i],
+                                          s->plan.elements[i], err));
 done:
     clv_program_destroy(s->be, program);
     return status;

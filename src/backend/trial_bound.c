@@ -189,6 +189,13 @@ static double rate_of(const result *r, size_t i)
     return (double)r->t->step.lr * (r->t->call.attr.rated ? (double)r->t->state[4][i] : 1);
 }
 
+/* The gradient's magnitude as the optimiser takes it; a power of two rounds nothing. */
+static double gradient_of(const result *r, size_t i)
+{
+    const double unscale = (double)r->t->call.attr.unscale;
+    return fabs((double)r->t->state[1][i]) * (unscale > 0 ? unscale : 1);
+}
+
 /* A difference's rounding counts twice in its square; all terms are positive. */
 static double bound_distance(const result *r) { return ((double)features_of(r->t, 0) / 2 + 2) * fabs(r->reference); }
 
@@ -283,7 +290,7 @@ static double bound_adam(const result *r)
     const clv_step *step = &r->t->step;
     const size_t trained = r->t->call.trained, i = r->f % trained;
     const double w = fabs((double)r->t->state[0][i]), v0 = (double)r->t->state[3][i];
-    const double g = fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
+    const double g = gradient_of(r, i) + (double)a->l2 * w;
     const double m = (double)a->beta1 * fabs((double)r->t->state[2][i]) + (1 - (double)a->beta1) * g;
     if (r->f >= 2 * trained) return 4 * ((double)a->beta2 * v0 + (1 - (double)a->beta2) * g * g);
     if (r->f >= trained) return 4 * m;
@@ -297,8 +304,7 @@ static double bound_sgd(const result *r)
     const clv_attr *a = &r->t->call.attr;
     const size_t trained = r->t->call.trained, i = r->f % trained;
     const double w = fabs((double)r->t->state[0][i]);
-    const double m =
-        (double)a->momentum * fabs((double)r->t->state[2][i]) + fabs((double)r->t->state[1][i]) + (double)a->l2 * w;
+    const double m = (double)a->momentum * fabs((double)r->t->state[2][i]) + gradient_of(r, i) + (double)a->l2 * w;
     return r->f >= trained ? 3 * m : w + 6 * rate_of(r, i) * (m + (double)a->weight_decay * w);
 }
 
@@ -354,6 +360,14 @@ static double (*const bounds_beside[CLV_OP_COUNT])(const result *) = {
     [CLV_OP_BCE_HEAD] = bound_bce,
 };
 
+/* Two numbers that far apart, each rounded to the nearest half: by 2^-11 of it, or by 2^-25 where it is subnormal.
+ * Equal ones are rounded alike. */
+static double stored_tolerance(double tolerance, double reference)
+{
+    if (tolerance == 0) return 0;
+    return tolerance + 0x1p-10 * (fabs(reference) * (1 + 0x1p-10) + tolerance) + 0x1p-24;
+}
+
 double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)
 {
     const clv_call *call = &trial->call;
@@ -363,5 +377,6 @@ double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)
     const bool batched = of->space != CLV_SPACE_NONE && of->shape.batched;
     if (beside) i -= first;
     const result r = {trial, reference, batched ? i / batch : i, batched ? i % batch : 0};
-    return (beside ? bounds_beside : bounds)[call->op](&r) * 0x1p-23;
+    const double tolerance = (beside ? bounds_beside : bounds)[call->op](&r) * 0x1p-23;
+    return of->space == CLV_SPACE_HALF ? stored_tolerance(tolerance, reference) : tolerance;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/trial.h"
+#include "base/half.h"
 #include "base/memory.h"
 #include "base/philox.h"
 #include "base/try.h"
@@ -192,6 +193,7 @@ static clv_status fill_input(clv_trial *t, int input, source *s, clv_error *err)
     for (size_t i = 0; i < count; i++) {
         to[i] = value(s, t, kind, &z, shape);
         if ((kind == GRADIENT || kind == WEIGHT) && i % batch >= t->step.count) to[i] = 0;
+        if (t->call.in[input].space == CLV_SPACE_HALF) to[i] = (float)clv_half_rounded((double)to[i]);
     }
     return CLV_OK;
 }

@@ -20,7 +20,8 @@ clv_status clv_paper_make(const clv_config *config, clv_device_kind kind, clv_pa
                                       .lane_width = clv_lane_width(kind),
                                       .alignment = ALIGNMENT,
                                       .reuse = true,
-                                      .trace_rows = CLV_TRACE_ROWS};
+                                      .trace_rows = CLV_TRACE_ROWS,
+                                      .storage = (clv_storage)clv_config_choice(config, "device.storage")};
     CLV_TRY(clv_plan_create(paper->graph.graph, clv_model_params(paper->model), paper->graph.gradient, &options,
                             &paper->plan, err));
 done:

@@ -54,7 +54,8 @@ _Static_assert(sizeof classes / sizeof *classes <= CLV_MAX_CLASSES, "CLV_MAX_CLA
 
 static double bytes_of(const clv_operand *operand, int lanes)
 {
-    return operand->space == CLV_SPACE_NONE ? 0 : (double)sizeof(float) * (double)clv_operand_elements(operand, lanes);
+    const size_t element = operand->space == CLV_SPACE_HALF ? sizeof(uint16_t) : sizeof(float);
+    return operand->space == CLV_SPACE_NONE ? 0 : (double)element * (double)clv_operand_elements(operand, lanes);
 }
 
 /* Each input read once, the result written once; gather reads bytes, an optimiser its numbers in place. */
@@ -62,7 +63,7 @@ static double traffic_of(const clv_call *call)
 {
     double bytes = bytes_of(&call->out, call->lanes);
     for (int i = 0; i < call->inputs; i++) bytes += bytes_of(&call->in[i], call->lanes);
-    if (call->op == CLV_OP_GATHER) bytes += bytes_of(&call->out, call->lanes) / sizeof(float);
+    if (call->op == CLV_OP_GATHER) bytes += (double)clv_operand_elements(&call->out, call->lanes);
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) { /* reads gradient and rate, reads and writes the others */
         const int numbers = 1 + call->attr.rated + 2 * (clv_op_has_moment2(call->op) ? 3 : 2);
         bytes += (double)sizeof(float) * numbers * (double)call->trained;

@@ -122,6 +122,12 @@ static clv_status write_rates(clv_session *s, clv_error *err)
     return status;
 }
 
+/* The importance weights of samples are differences of squares, a figure: they are not worth a rounding. */
+static clv_storage storage_of(const clv_config *config, clv_mode mode)
+{
+    return mode == CLV_MODE_WEIGH ? CLV_STORAGE_FLOAT : (clv_storage)clv_config_choice(config, "device.storage");
+}
+
 static clv_status plan_phase(clv_session *s, const clv_phase_request *request, clv_phase *phase, clv_error *err)
 {
     phase->mode = request->mode;
@@ -139,6 +145,7 @@ static clv_status plan_phase(clv_session *s, const clv_phase_request *request, c
         .reuse = true,
         .trace_rows = CLV_TRACE_ROWS,
         .joint = clv_config_bool(s->config, "plan.joint"),
+        .storage = storage_of(s->config, request->mode),
     };
     return clv_plan_create(phase->graph.graph, clv_model_params(s->model), phase->graph.gradient, &options,
                            &phase->plan, err);
@@ -152,7 +159,8 @@ static clv_status create_spaces(clv_session *s, clv_error *err)
         for (int i = 0; i < s->phases; i++)
             if (s->phase[i].plan->elements[space] > elements) elements = s->phase[i].plan->elements[space];
         if (elements == 0) continue;
-        clv_status status = create_buffer(s, elements * s->be->element_size, &s->bindings.space[space], err);
+        const size_t bytes = clv_space_bytes(s->be, (clv_space)space, elements);
+        clv_status status = create_buffer(s, bytes, &s->bindings.space[space], err);
         if (status != CLV_OK) return status;
     }
     return CLV_OK;

@@ -10,12 +10,14 @@
 #include "base/try.h"
 #include "graph/nodes.h"
 #include "graph/place.h"
+#include "graph/storage.h"
 
 /* What is known of a node while a plan is made. */
 typedef struct node_state {
     bool live;
     bool ready;          /* while calls are put in order: its value is there */
     bool kept;           /* by the host: an input, an output, a gradient; its place is shown in the plan */
+    bool exact;          /* of a root: never stored as half */
     clv_node root;       /* whose memory holds the value: the node itself, or the source of a chain of reshapes */
     int level;           /* of a root: of the call that writes it; -1: none does */
     int birth, death;    /* of a root: first and last level that touches it; birth -1: not in the arena */
@@ -305,20 +307,37 @@ static void find_lifetimes(planner *p)
     }
 }
 
-static bool in_arena(const planner *p, clv_node node)
+/* Roots that stay float: what the host reads or writes, and what an operation without halves does. */
+static void find_exact(planner *p)
 {
-    const node_state *s = &p->state[node];
-    const bool tensor = clv_graph_node(p->graph, node)->shape.rank > 0;
-    return s->live && s->root == node && tensor && s->operand.space == CLV_SPACE_NONE;
+    for (clv_node i = 0; i < p->plan->nodes; i++)
+        if (p->state[i].live && p->state[i].kept) p->state[p->state[i].root].exact = true;
+    for (int t = 0; t < p->plan->calls; t++) {
+        const clv_node_info *info = clv_graph_node(p->graph, p->plan->call[t].node);
+        if (clv_op_takes_half(info->op)) continue;
+        p->state[p->plan->call[t].node].exact = true;
+        for (int k = 0; k < info->inputs; k++) p->state[p->state[info->input[k]].root].exact = true;
+    }
 }
 
-static clv_status place_arena(planner *p)
+/* The arena of a node that is a root and lies in one. */
+static clv_space arena_of(const planner *p, clv_node node)
+{
+    const node_state *s = &p->state[node];
+    const clv_shape *shape = &clv_graph_node(p->graph, node)->shape;
+    if (!s->live || s->root != node || shape->rank == 0 || s->operand.space != CLV_SPACE_NONE) return CLV_SPACE_NONE;
+    const bool half = p->options->storage == CLV_STORAGE_HALF && !s->exact && clv_shape_takes_half(shape);
+    return half ? CLV_SPACE_HALF : CLV_SPACE_ARENA;
+}
+
+static clv_status place_arena(planner *p, clv_space arena)
 {
     clv_status status = CLV_OK;
     clv_error *err = p->err;
+    const size_t alignment = clv_space_alignment(arena, p->options->alignment);
     int intervals = 0;
     for (clv_node i = 0; i < p->plan->nodes; i++) {
-        if (!in_arena(p, i)) continue;
+        if (arena_of(p, i) != arena) continue;
         const clv_node_info *info = clv_graph_node(p->graph, i);
         const clv_operand operand = {.shape = info->shape};
         char shape[CLV_NAME_SIZE];
@@ -331,13 +350,12 @@ static clv_status place_arena(planner *p)
                                                   .birth = p->state[i].birth,
                                                   .death = p->state[i].death};
     }
-    CLV_TRY(
-        clv_place_intervals(p->interval, intervals, p->options->alignment, &p->plan->elements[CLV_SPACE_ARENA], err));
+    CLV_TRY(clv_place_intervals(p->interval, intervals, alignment, &p->plan->elements[arena], err));
     intervals = 0;
     for (clv_node i = 0; i < p->plan->nodes; i++)
-        if (in_arena(p, i))
+        if (arena_of(p, i) == arena)
             p->state[i].operand =
-                (clv_operand){CLV_SPACE_ARENA, p->interval[intervals++].offset, clv_graph_node(p->graph, i)->shape};
+                (clv_operand){arena, p->interval[intervals++].offset, clv_graph_node(p->graph, i)->shape};
 done:
     return status;
 }
@@ -389,9 +407,12 @@ static clv_status make_plan(planner *p)
     CLV_TRY(order_calls(p));
     CLV_TRY(place_params(p));
     find_lifetimes(p);
-    CLV_TRY(place_arena(p));
+    find_exact(p);
+    CLV_TRY(place_arena(p, CLV_SPACE_HALF));
+    CLV_TRY(place_arena(p, CLV_SPACE_ARENA));
     CLV_TRY(size_spaces(p));
     fill_operands(p);
+    if (p->options->storage == CLV_STORAGE_HALF) clv_plan_scale_loss(p->plan, p->graph);
 done:
     return status;
 }
@@ -411,6 +432,7 @@ clv_status clv_plan_create(const clv_graph *graph, const clv_param_layout *layou
     p.plan->nodes = (int)nodes;
     p.plan->batch = options->batch;
     p.plan->joint = options->joint;
+    p.plan->loss_scale = 1;
     p.plan->lanes = (int)clv_round_up((size_t)options->batch, (size_t)options->lane_width);
     p.plan->call = clv_alloc(nodes, sizeof *p.plan->call, err);
     p.plan->place = p.plan->call ? clv_alloc(nodes, sizeof *p.plan->place, err) : NULL;

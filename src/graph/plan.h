@@ -5,6 +5,17 @@
 
 #include "clave/graph.h"
 
+/* How activations and their gradients are stored (storage.c), with the words of the key device.storage. What is computed is
+ * float in either case, and so are parameters, their gradients and moments, what is one number an image, and what the host
+ * reads or writes. */
+#define CLV_STORAGE_LIST(X) X(FLOAT, "float") X(HALF, "half")
+
+typedef enum clv_storage {
+#define CLV_STORAGE_ROW(name, word) CLV_STORAGE_##name,
+    CLV_STORAGE_LIST(CLV_STORAGE_ROW)
+#undef CLV_STORAGE_ROW
+} clv_storage;
+
 /* Where a tensor lies. Each space is one buffer; offsets count elements. */
 typedef enum clv_space {
     CLV_SPACE_NONE,
@@ -14,6 +25,7 @@ typedef enum clv_space {
     CLV_SPACE_MOMENT2,  /* Adam's v (t-SNE's gains), same offsets */
     CLV_SPACE_RATE,     /* rated optimisers: factors on the learning rate, same offsets */
     CLV_SPACE_ARENA,    /* everything batched, placed by liveness; inputs and outputs too */
+    CLV_SPACE_HALF,     /* another arena, of what is stored in half precision: IEEE halves on a device */
     CLV_SPACE_TRACE,    /* float [row][slots]: what RECORD wrote, a row a step */
     CLV_SPACE_COUNT
 } clv_space;
@@ -69,6 +81,7 @@ typedef struct clv_plan {
     int slots;          /* columns of the trace */
     uint64_t multiply_adds; /* real ones of one image, all calls */
     bool joint;             /* a backend may run calls of a level as one launch */
+    float loss_scale;       /* a power of two: gradients, those in CLV_SPACE_GRAD too, are so many times the loss's (storage.c) */
 } clv_plan;
 
 typedef struct clv_plan_options {
@@ -78,6 +91,7 @@ typedef struct clv_plan_options {
     bool reuse;       /* false: no two batched tensors share memory; for tests */
     int trace_rows;   /* length of the trace */
     bool joint;       /* clv_plan.joint */
+    clv_storage storage;
 } clv_plan_options;
 
 /* Optimisers that keep a second number for each parameter. */
@@ -111,6 +125,15 @@ void clv_plan_destroy(clv_plan *plan);
 static inline bool clv_call_writes(const clv_call *call, int input)
 {
     return input == call->inputs - 1 && clv_op_writes_input(call->op, &call->attr);
+}
+
+/* Whether an operation's batched tensors may lie in CLV_SPACE_HALF, but for those of one number an image. */
+bool clv_op_takes_half(clv_op op);
+
+/* What offsets in a space are multiples of, where those of floats are multiples of `alignment`. */
+static inline size_t clv_space_alignment(clv_space space, size_t alignment)
+{
+    return space == CLV_SPACE_HALF ? 2 * alignment : alignment;
 }
 
 /* Elements that an operand takes: a batched one with its lanes. */

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "clave/device.h"
+#include "graph/plan.h"
 #include "model/choices.h"
 #include "model/terms.h"
 

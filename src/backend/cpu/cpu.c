@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
 #include "base/try.h"
 
@@ -64,7 +65,7 @@ static void *memory_of(const clv_buffer *buffer) { return buffer ? ((const cpu_b
 static void *address_of(const clv_backend *be, const clv_bindings *bindings, const clv_operand *operand)
 {
     uint8_t *space = memory_of(bindings->space[operand->space]);
-    return space ? space + operand->offset * be->element_size : NULL;
+    return space ? space + clv_space_bytes(be, operand->space, operand->offset) : NULL;
 }
 
 static clv_cpu_call bind_call(const clv_backend *be, const clv_call *call, const clv_step *step,
@@ -125,13 +126,30 @@ done:
     return status;
 }
 
+/* A result that is stored as half, as it is once it was stored: this backend keeps it as a number of its own type. */
+static void round_result(const clv_backend *be, const clv_cpu_call *c)
+{
+    const clv_operand *out = &c->call->out;
+    if (out->space != CLV_SPACE_HALF) return;
+    const size_t elements = clv_operand_elements(out, c->call->lanes);
+    float *as_float = c->out;
+    double *as_double = c->out;
+    if (be->element_size == sizeof(double))
+        for (size_t i = 0; i < elements; i++) as_double[i] = clv_half_rounded(as_double[i]);
+    else
+        for (size_t i = 0; i < elements; i++) as_float[i] = (float)clv_half_rounded((double)as_float[i]);
+}
+
 static clv_status run_program(clv_backend *be, clv_program *opaque, const clv_step *step, clv_error *err)
 {
     (void)err;
     cpu_program *program = (cpu_program *)opaque;
     const clv_cpu_function *table = be->element_size == sizeof(double) ? clv_cpu_table_double : clv_cpu_table_float;
     program->step = *step;
-    for (int i = 0; i < program->calls; i++) table[program->call[i].op](&program->bound[i]);
+    for (int i = 0; i < program->calls; i++) {
+        table[program->call[i].op](&program->bound[i]);
+        round_result(be, &program->bound[i]);
+    }
     return CLV_OK;
 }
 
@@ -170,7 +188,7 @@ clv_status clv_cpu_backend_create(bool use_double, clv_backend **out, clv_error 
     clv_backend *be = clv_alloc(1, sizeof *be, err);
     if (!be) return CLV_ERR_INTERNAL;
     be->ops = &cpu_ops;
-    be->element_size = use_double ? sizeof(double) : sizeof(float);
+    be->element_size = be->half_size = use_double ? sizeof(double) : sizeof(float);
     be->lane_width = CLV_CPU_LANES;
     be->alignment = 16;
     be->info = (clv_device_info){.kind = CLV_DEVICE_CPU, .compute_units = 1, .vector_width = CLV_CPU_LANES};

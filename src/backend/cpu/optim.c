@@ -8,6 +8,9 @@ static real rate_of(const clv_cpu_call *c, size_t i)
     return c->call->attr.rated ? lr * ((const real *)c->rate)[i] : lr;
 }
 
+/* A power of two, where the loss was scaled by its inverse. */
+static real unscale_of(const clv_cpu_call *c) { return c->call->attr.unscale > 0 ? (real)c->call->attr.unscale : 1; }
+
 /* Kingma & Ba 2015, algorithm 1; weight_decay shrinks the weights first (Loshchilov & Hutter 2019, algorithm 2, in
  * PyTorch's order), then l2 joins the gradient. */
 FUNCTION(adam)
@@ -16,11 +19,11 @@ FUNCTION(adam)
     const real beta1 = (real)a->beta1, beta2 = (real)a->beta2, eps = (real)a->eps;
     const real correction1 = (real)c->step->correction1, correction2 = (real)c->step->correction2;
     real *restrict w = c->param, *restrict m = c->moment1, *restrict v = c->moment2;
-    const real *restrict grad = c->grad;
+    const real *restrict grad = c->grad, unscale = unscale_of(c);
     for (size_t i = 0; i < c->call->trained; i++) {
         const real lr = rate_of(c, i);
         w[i] -= lr * (real)a->weight_decay * w[i];
-        const real g = grad[i] + (real)a->l2 * w[i];
+        const real g = grad[i] * unscale + (real)a->l2 * w[i];
         m[i] = beta1 * m[i] + (1 - beta1) * g;
         v[i] = beta2 * v[i] + (1 - beta2) * g * g;
         w[i] -= lr * (m[i] * correction1) / (sqrt(v[i] * correction2) + eps);
@@ -32,9 +35,9 @@ FUNCTION(sgd)
 {
     const clv_attr *a = &c->call->attr;
     real *restrict w = c->param, *restrict m = c->moment1;
-    const real *restrict grad = c->grad;
+    const real *restrict grad = c->grad, unscale = unscale_of(c);
     for (size_t i = 0; i < c->call->trained; i++) {
-        m[i] = (real)a->momentum * m[i] + grad[i] + (real)a->l2 * w[i];
+        m[i] = (real)a->momentum * m[i] + grad[i] * unscale + (real)a->l2 * w[i];
         w[i] -= rate_of(c, i) * (m[i] + (real)a->weight_decay * w[i]);
     }
 }

@@ -38,7 +38,7 @@ static void append_device(const clv_opencl *be, clv_text *text)
                     (int)info->kind, info->vector_width);
 }
 
-/* Device, operation, shapes, and what is fused behind: calls that agree in it share a tiling. */
+/* Device, operation, shapes, storage, and what is fused behind: calls that agree in it share a tiling. */
 clv_status clv_cl_call_key(const clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
 {
     const clv_attr *a = &call->attr;
@@ -49,6 +49,7 @@ clv_status clv_cl_call_key(const clv_opencl *be, const clv_call *call, clv_hash 
     for (int i = 0; i <= call->inputs; i++) {
         const clv_shape *shape = i < call->inputs ? &call->in[i].shape : &call->out.shape;
         clv_text_append(&text, " [%d %d %d %d]", shape->dim[0], shape->dim[1], shape->dim[2], shape->dim[3]);
+        if ((i < call->inputs ? &call->in[i] : &call->out)->space == CLV_SPACE_HALF) clv_text_append(&text, "half");
     }
     return hash_text(&text, key, err);
 }

@@ -374,6 +374,7 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
     define(launch, "-DTRAINED=%zu", call->trained);
     define_real(launch, "L2", attr->l2);
     define_real(launch, "WEIGHT_DECAY", attr->weight_decay);
+    if (attr->unscale > 0) define_real(launch, "UNSCALE", attr->unscale);
     bind(launch, CLV_ARG_PARAM);
     bind(launch, CLV_ARG_GRAD);
     bind(launch, CLV_ARG_MOMENT1);
@@ -537,16 +538,35 @@ static clv_status check_sizes(const clv_call *call, clv_error *err)
                     call->name, INT_MAX);
 }
 
+/* Tells each launch which of its operands are stored as half. */
+static void define_halves(const clv_call *call, clv_launch_list *list)
+{
+    for (int i = 0; i < list->launches; i++) {
+        clv_launch *launch = &list->launch[i];
+        unsigned half = 0;
+        for (int k = 0; k < launch->args; k++) {
+            const clv_arg arg = launch->arg[k];
+            if (arg <= CLV_ARG_IN4 && call->in[arg].space == CLV_SPACE_HALF) half |= 1u << arg;
+            if (arg == CLV_ARG_OUT && call->out.space == CLV_SPACE_HALF) half |= 1u << CLV_HALF_OUT;
+        }
+        if (half) define(launch, "-DHALF=%u", half);
+    }
+}
+
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
                            clv_launch_list *list, clv_error *err)
 {
     clv_status status = CLV_OK;
     memset(list, 0, sizeof *list);
     CLV_TRY(check_sizes(call, err));
-    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_launch_product(device, call, tiling, list, err);
-    CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name,
-                clv_op_table[call->op].name);
-    table[call->op].write(device, call, &table[call->op], list);
+    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) {
+        CLV_TRY(clv_launch_product(device, call, tiling, list, err));
+    } else {
+        CLV_REQUIRE(table[call->op].write, CLV_ERR_INTERNAL, "%s: op %s has no row in the launch table", call->name,
+                    clv_op_table[call->op].name);
+        table[call->op].write(device, call, &table[call->op], list);
+    }
+    define_halves(call, list);
     for (int i = 0; i < list->launches; i++)
         CLV_REQUIRE(strlen(list->launch[i].defines) < CLV_DEFINES_SIZE - 1, CLV_ERR_INTERNAL,
                     "%s: the defines of %s take more than %d bytes", call->name, list->launch[i].kernel,

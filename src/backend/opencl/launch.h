@@ -10,6 +10,7 @@
 #define CLV_MAX_LAUNCHES 6 /* of one call */
 #define CLV_MAX_ARGS 10
 #define CLV_DEFINES_SIZE 768
+#define CLV_HALF_OUT     5 /* bit of HALF in cl/clave.clh that is the result's; bit k is input k's */
 
 /* What a kernel argument is bound to, once, when the program is made. */
 typedef enum clv_arg {

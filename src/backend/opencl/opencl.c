@@ -196,6 +196,7 @@ static clv_status open_device(clv_opencl *be, const clv_device_options *options,
     be->head = (clv_backend){.ops = &opencl_ops,
                              .info = d->info,
                              .element_size = sizeof(float),
+                             .half_size = sizeof(cl_half),
                              .lane_width = clv_lane_width(d->info.kind),
                              .alignment = d->alignment / sizeof(float)};
     be->platform = d->platform;

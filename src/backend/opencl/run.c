@@ -22,8 +22,9 @@ typedef struct builder {
 static clv_status operand_view(const builder *b, const clv_operand *operand, int lanes, cl_mem *view, clv_error *err)
 {
     clv_buffer *buffer = b->bindings->space[operand->space];
-    return clv_cl_view(buffer_of(buffer), operand->offset * sizeof(float),
-                       clv_operand_elements(operand, lanes) * sizeof(float), view, err);
+    const clv_backend *be = &b->be->head;
+    return clv_cl_view(buffer_of(buffer), clv_space_bytes(be, operand->space, operand->offset),
+                       clv_space_bytes(be, operand->space, clv_operand_elements(operand, lanes)), view, err);
 }
 
 /* The whole buffer that an argument is, for all but operands and scratch. */

@@ -16,19 +16,20 @@
 
 static size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
 
-/* Operands side by side in one buffer, whatever their spaces. */
-static void place(const clv_opencl *be, clv_call *call, size_t *used)
+/* Operands side by side in one buffer, whatever their spaces; those stored as half in another. */
+static void place(const clv_opencl *be, clv_call *call, size_t used[CLV_SPACE_COUNT])
 {
     for (int i = 0; i <= call->inputs; i++) {
         clv_operand *operand = i < call->inputs ? &call->in[i] : &call->out;
-        operand->space = CLV_SPACE_ARENA;
-        operand->offset = round_up(*used, be->head.alignment);
-        *used = operand->offset + clv_operand_elements(operand, call->lanes);
+        if (operand->space != CLV_SPACE_HALF) operand->space = CLV_SPACE_ARENA;
+        size_t *end = &used[operand->space];
+        operand->offset = round_up(*end, clv_space_alignment(operand->space, be->head.alignment));
+        *end = operand->offset + clv_operand_elements(operand, call->lanes);
     }
 }
 
 /* Numbers of either sign about a half: none so small that arithmetic on it would be slow. */
-static clv_status fill(clv_opencl *be, clv_buffer *buffer, size_t elements, clv_error *err)
+static clv_status fill(clv_opencl *be, clv_space space, clv_buffer *buffer, size_t elements, clv_error *err)
 {
     enum { PART = 65536 };
     clv_status status = CLV_OK;
@@ -36,7 +37,8 @@ static clv_status fill(clv_opencl *be, clv_buffer *buffer, size_t elements, clv_
     if (!part) return CLV_ERR_INTERNAL;
     for (uint32_t i = 0; i < PART; i++) part[i] = (float)(i * 2654435761u >> 8) * 0x1p-24f - 0.4999f;
     for (size_t at = 0; at < elements && status == CLV_OK; at += PART)
-        status = clv_buffer_write_floats(&be->head, buffer, at, part, elements - at < PART ? elements - at : PART, err);
+        status = clv_buffer_write_space(&be->head, space, buffer, at, part, elements - at < PART ? elements - at : PART,
+                                        err);
     free(part);
     return status;
 }
@@ -46,29 +48,33 @@ clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch
 {
     clv_status status = CLV_OK;
     clv_call one = *call;
-    size_t elements = 0;
+    size_t used[CLV_SPACE_COUNT] = {0};
     *watch = (clv_cl_stopwatch){.be = be, .plan = {.batch = batch, .lanes = call->lanes}};
-    place(be, &one, &elements);
-    const size_t wanted = (arena < MOST_ELEMENTS ? arena : MOST_ELEMENTS) / elements + 1;
+    place(be, &one, used);
+    const size_t elements = used[CLV_SPACE_ARENA] + used[CLV_SPACE_HALF],
+                 wanted = (arena < MOST_ELEMENTS ? arena : MOST_ELEMENTS) / elements + 1;
     const int copies = wanted < MOST_COPIES ? (int)wanted : MOST_COPIES;
     if (!(watch->plan.call = clv_alloc((size_t)copies, sizeof *watch->plan.call, err))) return CLV_ERR_INTERNAL;
-    elements = 0;
     for (int i = 0; i < copies; i++) {
         watch->plan.call[i] = *call;
-        place(be, &watch->plan.call[i], &elements);
+        place(be, &watch->plan.call[i], watch->plan.elements);
     }
     watch->plan.calls = copies;
-    watch->plan.elements[CLV_SPACE_ARENA] = elements;
-    clv_buffer **buffer = &watch->bindings.space[CLV_SPACE_ARENA];
-    CLV_TRY(clv_buffer_create(&be->head, elements * sizeof(float), buffer, err));
-    CLV_TRY(fill(be, *buffer, elements, err));
+    for (int space = 0; space < CLV_SPACE_COUNT; space++) {
+        const size_t count = watch->plan.elements[space];
+        clv_buffer **buffer = &watch->bindings.space[space];
+        if (count == 0) continue;
+        CLV_TRY(clv_buffer_create(&be->head, clv_space_bytes(&be->head, (clv_space)space, count), buffer, err));
+        CLV_TRY(fill(be, (clv_space)space, *buffer, count, err));
+    }
 done:
     return status;
 }
 
 void clv_cl_stopwatch_close(clv_cl_stopwatch *watch)
 {
-    if (watch->be) clv_buffer_destroy(&watch->be->head, watch->bindings.space[CLV_SPACE_ARENA]);
+    for (int space = 0; space < CLV_SPACE_COUNT; space++)
+        if (watch->be) clv_buffer_destroy(&watch->be->head, watch->bindings.space[space]);
     free(watch->plan.call);
     *watch = (clv_cl_stopwatch){0};
 }

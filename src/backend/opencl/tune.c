@@ -65,8 +65,11 @@ static clv_status collect(tuner *t, const clv_plan *plan, clv_error *err)
         if (known)
             known->calls += known - t->kind >= before;
         else
-            t->kind[t->kinds++] = (kind){
-                .call = call, .batch = plan->batch, .calls = 1, .arena = plan->elements[CLV_SPACE_ARENA], .key = key};
+            t->kind[t->kinds++] = (kind){.call = call,
+                                         .batch = plan->batch,
+                                         .calls = 1,
+                                         .arena = plan->elements[CLV_SPACE_ARENA] + plan->elements[CLV_SPACE_HALF],
+                                         .key = key};
     }
 done:
     return status;
