@@ -34,8 +34,8 @@
 kernel void conv_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                         global OUT *restrict y /* [oc][oy][ox][n] */)
 {
-    const uint n = (uint)get_global_id(0) * V;
-    const int oc = (int)get_group_id(1) * OT, part = (int)get_group_id(2) / PIXELS, pixel = (int)get_group_id(2) % PIXELS;
+    const uint n = (uint)GLOBAL_ID(0) * V;
+    const int oc = (int)GROUP_ID(1) * OT, part = (int)GROUP_ID(2) / PIXELS, pixel = (int)GROUP_ID(2) % PIXELS;
     const int c0 = PARTS > 1 ? part * CS : 0, c1 = PARTS > 1 ? min(IC, c0 + CS) : IC; /* known where there is one part */
     const int y0 = pixel / OW * S - P, x0 = pixel % OW * S - P;
     const int ky0 = max(0, -y0), ky1 = min(K, IH - y0), kx0 = max(0, -x0), kx1 = min(K, IW - x0);
@@ -50,7 +50,7 @@ kernel void conv_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, glob
 /* Puts the weights in the order in which conv_direct reads them. */
 kernel void conv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
 {
-    direct_panel(w, panels);
+    direct_panel(w, panels, (int)GLOBAL_ID(0));
 }
 
 #if !DIRECT
@@ -58,8 +58,8 @@ kernel void conv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx
 kernel void conv_packed(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                         global OUT *restrict y /* [oc][oy][ox][n] */)
 {
-    const int n = (int)get_global_id(0) * CHUNK, m0 = (int)get_global_id(1) * MB;
-    const int part = (int)get_global_id(2) / PIXELS, at = (int)get_global_id(2) % PIXELS, y0 = at / OW * S - P, x0 = at % OW * S - P;
+    const int n = (int)GLOBAL_ID(0) * CHUNK, m0 = (int)GLOBAL_ID(1) * MB;
+    const int part = (int)GLOBAL_ID(2) / PIXELS, at = (int)GLOBAL_ID(2) % PIXELS, y0 = at / OW * S - P, x0 = at % OW * S - P;
     int taps = 0, pixel[TAPS], tap[TAPS];
     for (int ky = max(0, -y0); ky < min(K, IH - y0); ky++)
         for (int kx = max(0, -x0); kx < min(K, IW - x0); kx++, taps++) {
@@ -73,7 +73,7 @@ kernel void conv_packed(global const IN0 *restrict x /* [ic][iy][ix][n] */, glob
 /* Puts the weights of channel ic in panels [block][tile][ic][tap][row]; global: { OC / MB, IC } */
 kernel void conv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
 {
-    const int block = (int)get_global_id(0), ic = (int)get_global_id(1);
+    const int block = (int)GLOBAL_ID(0), ic = (int)GLOBAL_ID(1);
     for (int tile = 0; tile < TALLS + LOWS; tile++) {
         const int rows = TILE_HEIGHT(tile), row = TILE_ROW(tile), m = block * MB + min(row, MB - rows);
         global float *to = panels + ((block * ROWS + row) * IC + ic * rows) * K * K;
@@ -87,7 +87,7 @@ kernel void conv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, g
 kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
                      global OUT *restrict y /* [oc][oy][ox][n] */)
 {
-    const int row = (int)get_global_id(1), i = row * N + (int)get_global_id(0) * V;
+    const int row = (int)GLOBAL_ID(1), i = row * N + (int)GLOBAL_ID(0) * V;
     floatv sum = LOADV(parts + i);
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
     WRITE(OUT, epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), y + i);

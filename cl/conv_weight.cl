@@ -89,7 +89,7 @@
         UNROLL for (int r = 0; r < OT; r++) held[r] = y_at(r);                                     \
         UNROLL for (int j = 0; j < COLUMNS; j++) {                                                 \
             const floatv s = x_at(j);                                                              \
-            UNROLL for (int r = 0; r < OT; r++) acc[r * COLUMNS + j] = fma(held[r], s, acc[r * COLUMNS + j]); \
+            UNROLL for (int r = 0; r < OT; r++) acc[r * COLUMNS + j] = MULTIPLY_ADD(held[r], s, acc[r * COLUMNS + j]); \
         }                                                                                          \
     }
 #else
@@ -99,7 +99,7 @@
         UNROLL for (int j = 0; j < COLUMNS; j++) held[j] = x_at(j);                                \
         UNROLL for (int r = 0; r < OT; r++) {                                                      \
             const floatv s = y_at(r);                                                              \
-            UNROLL for (int j = 0; j < COLUMNS; j++) acc[r * COLUMNS + j] = fma(s, held[j], acc[r * COLUMNS + j]); \
+            UNROLL for (int j = 0; j < COLUMNS; j++) acc[r * COLUMNS + j] = MULTIPLY_ADD(s, held[j], acc[r * COLUMNS + j]); \
         }                                                                                          \
     }
 #endif
@@ -266,7 +266,7 @@ kernel void conv_weight_packed(global const IN0 *restrict x /* [ic][iy][ix][n] *
 #endif
 )
 {
-    const int ic = (int)get_global_id(0) * IT, oc = (int)get_global_id(1) * OB, part = (int)get_global_id(2);
+    const int ic = (int)GLOBAL_ID(0) * IT, oc = (int)GLOBAL_ID(1) * OB, part = (int)GLOBAL_ID(2);
     const int rows = min(OB, OC - oc), channels = min(IT, IC - ic), tiles = (rows + OT - 1) / OT;
 #if PACK
     floatv row[K * ROW];
@@ -312,7 +312,7 @@ kernel void conv_weight_packed(global const IN0 *restrict x /* [ic][iy][ix][n] *
     global float *b = w + WEIGHTS;
 #endif
 #if SUM_OF
-    sum_channels(of, b, (int)get_global_id(0), (int)get_global_id(1), part);
+    sum_channels(of, b, (int)GLOBAL_ID(0), (int)GLOBAL_ID(1), part);
 #endif
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < channels; j++)
@@ -324,7 +324,7 @@ kernel void conv_weight_packed(global const IN0 *restrict x /* [ic][iy][ix][n] *
 /* Puts y in panels [oy][chunk][tile][ox][vector][row]; global: { OC / OT rounded up, N / NC, OH } */
 kernel void conv_weight_panels(global const IN1 *restrict y /* [oc][oy][ox][n] */, global float *restrict panels)
 {
-    const int tile = (int)get_global_id(0), chunk = (int)get_global_id(1), oy = (int)get_global_id(2);
+    const int tile = (int)GLOBAL_ID(0), chunk = (int)GLOBAL_ID(1), oy = (int)GLOBAL_ID(2);
     panels += ((oy * (N / NC) + chunk) * ((OC + OT - 1) / OT) + tile) * (OW * OT * NC);
     for (int ox = 0; ox < OW; ox++)
         for (int r = 0; r < OT; r++) {
@@ -373,7 +373,7 @@ typedef float floatp;
         UNROLL for (int l = 0; l < V; l++)                                                                                    \
             UNROLL for (int r = 0; r < OT; r++)                                                                               \
                 UNROLL for (int j = 0; j < COLUMNS; j += PAIR)                                                                \
-                    acc[(r * COLUMNS + j) / PAIR] = fma((floatp)(LANE(a[r], l)), PAIR_OF(b, j, l), acc[(r * COLUMNS + j) / PAIR]); \
+                    acc[(r * COLUMNS + j) / PAIR] = MULTIPLY_ADD((floatp)(LANE(a[r], l)), PAIR_OF(b, j, l), acc[(r * COLUMNS + j) / PAIR]); \
     }
 
 /* A group for a tile: LANES work-items side by side along n, ROWS times, each for a row of y. Pixels are the group's, so that
@@ -383,9 +383,9 @@ kernel void conv_weight_direct(global const IN0 *restrict x /* [ic][iy][ix][n] *
                                global float *restrict w /* [part][oc][ic][ky][kx] */)
 {
     local float sums[AT_ONCE][LANES * ROWS + 1];
-    const int item = (int)get_local_id(0), row = item / LANES, lane = item % LANES * V, part = (int)get_group_id(0);
-    const int itiles = (IC + IT - 1) / IT, oc = (int)get_group_id(1) / itiles * OT, ic = (int)get_group_id(1) % itiles * IT;
-    const int ky = (int)get_group_id(2) * KT / K, kx = (int)get_group_id(2) * KT % K;
+    const int item = (int)get_local_id(0), row = item / LANES, lane = item % LANES * V, part = (int)GROUP_ID(0);
+    const int itiles = (IC + IT - 1) / IT, oc = (int)GROUP_ID(1) / itiles * OT, ic = (int)GROUP_ID(1) % itiles * IT;
+    const int ky = (int)GROUP_ID(2) * KT / K, kx = (int)GROUP_ID(2) * KT % K;
     const int oy0 = max(part * OH / PARTS, first_row(ky)), oy1 = min((part + 1) * OH / PARTS, end_row(ky));
     const int ox0 = first_inside(kx), ox1 = end_inside(kx + KT - 1); /* the pixels whose taps are all inside */
     uint y_offset[OT], x_offset[COLUMNS];
@@ -432,7 +432,7 @@ kernel void conv_weight_sum(global const float *restrict parts /* [part][oc][ic]
 #endif
 )
 {
-    const int i0 = (int)get_global_id(0) * 16;
+    const int i0 = (int)GLOBAL_ID(0) * 16;
     for (int i = i0; i < min(i0 + 16, WEIGHTS + BIASES); i++) {
         float sum = parts[i];
         for (int part = 1; part < PARTS; part++) sum += parts[part * (WEIGHTS + BIASES) + i];

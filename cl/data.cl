@@ -59,9 +59,9 @@ static void gather_square(global const uchar *images, global const uint *places,
 kernel void gather(global const uchar *restrict images /* [image][pixel] */, global const uint *restrict order,
                    global OUT *restrict x /* [pixel][n] */, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, count = (int)step->count - n; /* of images from n on */
-    const int end = min((int)get_global_id(1) * BLOCK + BLOCK, PIXELS);
-    int p0 = (int)get_global_id(1) * BLOCK;
+    const int n = (int)GLOBAL_ID(0) * V, count = (int)step->count - n; /* of images from n on */
+    const int end = min((int)GLOBAL_ID(1) * BLOCK + BLOCK, PIXELS);
+    int p0 = (int)GLOBAL_ID(1) * BLOCK;
     global const uint *places = order + step->offset + n;
 #if V >= 4
     for (; p0 + V <= end; p0 += V) gather_square(images, places, count, p0, x + n);
@@ -73,6 +73,6 @@ kernel void gather(global const uchar *restrict images /* [image][pixel] */, glo
 kernel void label(global const uchar *restrict labels /* [image] */, global const uint *restrict order,
                   global float *restrict l /* [n] */, constant step_values *step)
 {
-    const int n = (int)get_global_id(0);
+    const int n = (int)GLOBAL_ID(0);
     l[n] = n < (int)step->count ? (float)labels[order[step->offset + (uint)n]] : 0.0f;
 }

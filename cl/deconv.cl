@@ -34,8 +34,8 @@
 kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                           global OUT *restrict x /* [ic][iy][ix][n] */)
 {
-    const uint n = (uint)get_global_id(0) * V;
-    const int ic = (int)get_group_id(1) * OT, pixel = (int)get_group_id(2), iy = pixel / IW + P, ix = pixel % IW + P;
+    const uint n = (uint)GLOBAL_ID(0) * V;
+    const int ic = (int)GROUP_ID(1) * OT, pixel = (int)GROUP_ID(2), iy = pixel / IW + P, ix = pixel % IW + P;
     floatv acc[OT];
     UNROLL for (int r = 0; r < OT; r++) acc[r] = (floatv)(0.0f);
     for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
@@ -50,7 +50,7 @@ kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
 /* Puts the weights in the order in which deconv_direct reads them. */
 kernel void deconv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
 {
-    direct_panel(w, panels);
+    direct_panel(w, panels, (int)GLOBAL_ID(0));
 }
 
 #if !DIRECT
@@ -71,8 +71,8 @@ static int taps_before(int r)
 kernel void deconv_packed(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                           global OUT *restrict x /* [ic][iy][ix][n] */)
 {
-    const int n = (int)get_global_id(0) * CHUNK, m0 = (int)get_global_id(1) * MB;
-    const int at = (int)get_global_id(2), iy = at / IW + P, ix = at % IW + P, ry = iy % S, rx = ix % S;
+    const int n = (int)GLOBAL_ID(0) * CHUNK, m0 = (int)GLOBAL_ID(1) * MB;
+    const int at = (int)GLOBAL_ID(2), iy = at / IW + P, ix = at % IW + P, ry = iy % S, rx = ix % S;
     int taps = 0, pixel[TAPS], tap[TAPS];
     for (int ky = ry; ky < min(K, iy + 1); ky += S)
         for (int kx = rx; kx < min(K, ix + 1); kx += S)
@@ -92,7 +92,7 @@ kernel void deconv_packed(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
 /* Puts the weights of channel oc in panels [class][block][tile][oc][tap][row]; global: { IC / MB, OC } */
 kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, global float *restrict panels)
 {
-    const int block = (int)get_global_id(0), oc = (int)get_global_id(1);
+    const int block = (int)GLOBAL_ID(0), oc = (int)GLOBAL_ID(1);
     for (int ry = 0; ry < min(S, K); ry++)
         for (int rx = 0; rx < min(S, K); rx++)
             for (int tile = 0; tile < TALLS + LOWS; tile++) {
@@ -111,7 +111,7 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
 kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
                           global OUT *restrict x /* [ic][iy][ix][n] */)
 {
-    const int n0 = (int)get_global_id(0) * LANES, pixel = (int)get_global_id(1), ic = (int)get_global_id(2);
+    const int n0 = (int)GLOBAL_ID(0) * LANES, pixel = (int)GLOBAL_ID(1), ic = (int)GLOBAL_ID(2);
     const int iy = pixel / IW + P, ix = pixel % IW + P;
     int taps = 0, tap[TAPS];
     for (int ky = iy % S; ky < min(K, iy + 1); ky += S)

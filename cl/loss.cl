@@ -33,7 +33,7 @@ static floatv softmax_parts(global const LOGITS *s, private floatv *largest)
 kernel void xent(global const LOGITS *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
                  global float *restrict v /* [n] */)
 {
-    const int n = (int)get_global_id(0) * V;
+    const int n = (int)GLOBAL_ID(0) * V;
     const floatv is = LOADV(label + n);
     floatv top, own = (floatv)(NAN); /* stays so where the label is no class */
     const floatv sum = softmax_parts(s + n, &top);
@@ -45,7 +45,7 @@ kernel void xent(global const LOGITS *restrict s /* [c][n] */, global const floa
 kernel void xent_grad(global const float *restrict v /* [n] */, global const LOGITS *restrict s /* [c][n] */,
                       global const float *restrict label /* [n] */, global OUT *restrict ds /* [c][n] */)
 {
-    const int n = (int)get_global_id(0) * V;
+    const int n = (int)GLOBAL_ID(0) * V;
     const floatv is = LOADV(label + n), scale = LOADV(v + n);
     floatv top;
     const floatv sum = softmax_parts(s + n, &top);
@@ -59,7 +59,7 @@ kernel void xent_grad(global const float *restrict v /* [n] */, global const LOG
 kernel void correct(global const LOGITS *restrict s /* [c][n] */, global const float *restrict label /* [n] */,
                     global float *restrict v /* [n] */)
 {
-    const int n = (int)get_global_id(0) * V;
+    const int n = (int)GLOBAL_ID(0) * V;
     floatv top = READ(LOGITS, s + n), best = (floatv)(0.0f);
     for (int c = 1; c < CLASSES; c++) {
         const floatv at = READ(LOGITS, s + c * N + n);
@@ -90,7 +90,7 @@ kernel void mean(global const float *restrict v /* [n] */, global float *restric
 /* v[n] = n < count ? alpha / count : 0; global: { N } */
 kernel void mean_grad(global float *restrict v /* [n] */, constant step_values *step)
 {
-    const int n = (int)get_global_id(0);
+    const int n = (int)GLOBAL_ID(0);
     v[n] = n < (int)step->count ? ALPHA / (float)step->count : 0.0f;
 }
 

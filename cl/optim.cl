@@ -82,7 +82,7 @@ kernel void adam(global float *restrict param, GRAD_PARAMETER, global float *res
 #if SEGMENTS
     int at = 0;
 #endif
-    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
     const float correction1 = step->correction1, correction2 = step->correction2;
     for (int j = first; j < last; j++) {
         const int i = j * V;
@@ -102,7 +102,7 @@ kernel void sgd(global float *restrict param, GRAD_PARAMETER, global float *rest
 #if SEGMENTS
     int at = 0;
 #endif
-    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
         const floatv w = LOADV(param + i), m = MOMENTUM * LOADV(moment1 + i) + UNSCALED(GRADIENT(i)) + L2 * w;
@@ -116,7 +116,7 @@ kernel void sgd(global float *restrict param, GRAD_PARAMETER, global float *rest
 kernel void tsne_step(global float *restrict param, global const float *restrict grad, global float *restrict moment1,
                       global float *restrict moment2, constant step_values *step)
 {
-    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
+    const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, TRAINED / V);
     const float lr = step->lr, momentum = step->momentum;
     for (int j = first; j < last; j++) {
         const int i = j * V;

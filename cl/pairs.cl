@@ -32,7 +32,7 @@
 /* `distance` is a function of OpenCL C. d[i][n] for RT rows by VT vectors at a time. global: { N / (VT V), TILES / EACH rounded up } */
 kernel void distances(global const float *restrict x /* [f][n] */, global float *restrict d /* [i][n] */)
 {
-    const int n = (int)get_global_id(0) * VT * V, from = (int)get_global_id(1) * EACH;
+    const int n = (int)GLOBAL_ID(0) * VT * V, from = (int)GLOBAL_ID(1) * EACH;
     for (int tile = from; tile < min(from + EACH, TILES); tile++) {
         const int row = tile * RT;
         floatv sum[RT * VT];
@@ -92,7 +92,7 @@ static float lane_least(floatv v)
  * or halving, then bisection, to within 1e-5. global: { POINTS ITEMS }, local: { ITEMS } */
 kernel void affinity(global const float *restrict d /* [i][n] */, global float *restrict p /* [i][n] */)
 {
-    const int i = (int)get_group_id(0), item = (int)get_local_id(0);
+    const int i = (int)GROUP_ID(0), item = (int)get_local_id(0);
     global const float *from = d + i * N;
     global float *to = p + i * N;
 #if ITEMS > 1
@@ -145,7 +145,7 @@ kernel void affinity(global const float *restrict d /* [i][n] */, global float *
  * global: { N / V, POINTS / ROWS rounded up } */
 kernel void joint(global const float *restrict q /* [i][n] */, global float *restrict p /* [i][n] */)
 {
-    const int first = (int)get_global_id(0) * V, from = (int)get_global_id(1) * ROWS;
+    const int first = (int)GLOBAL_ID(0) * V, from = (int)GLOBAL_ID(1) * ROWS;
     const intv n = places(first);
     for (int i = from; i < min(from + ROWS, POINTS); i++) {
         float across[V];

@@ -8,7 +8,7 @@
 
 kernel void peak(global float *out)
 {
-    const int item = (int)get_global_id(0);
+    const int item = (int)GLOBAL_ID(0);
     const floatv a = (floatv)(0.999f + 1e-6f * (float)item), b = (floatv)(1e-3f);
     floatv chain[CHAINS], sum = (floatv)(0.0f);
     UNROLL for (int i = 0; i < CHAINS; i++) chain[i] = (floatv)((float)(item + i));

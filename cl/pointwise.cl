@@ -73,7 +73,7 @@ kernel void pointwise(global const IN0 *p
 #endif
 )
 {
-    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, F * N / V);
+    const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
         WRITE(OUT, RESULT, y + i);
@@ -83,7 +83,7 @@ kernel void pointwise(global const IN0 *p
 /* What follows a product that was done without its epilogue, in place; global: { F N / (V CHUNK) rounded up } */
 kernel void epilogue_in_place(global OUT *y BIAS_PARAMETER U_PARAMETER)
 {
-    const int first = (int)get_global_id(0) * CHUNK, last = min(first + CHUNK, F * N / V);
+    const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
         WRITE(OUT, epilogue(AT(OUT, y) ADDEND_AT(i), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);

@@ -21,7 +21,7 @@
 /* y = u < 1 - rate ? x / (1 - rate) : 0; global: { N / V, quads / QUADS rounded up } */
 kernel void dropout(global const IN0 *x /* [c][y][x][n] */, global OUT *y, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];
@@ -36,7 +36,7 @@ kernel void dropout(global const IN0 *x /* [c][y][x][n] */, global OUT *y, const
 /* y = x + noise eps, clipped to 0 .. 1; global: { N / V, quads / QUADS rounded up } */
 kernel void noise(global const IN0 *x /* [c][y][x][n] */, global OUT *y, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];
@@ -54,7 +54,7 @@ kernel void noise(global const IN0 *x /* [c][y][x][n] */, global OUT *y, constan
 kernel void sample(global const IN0 *mu /* [c][n] */, global const IN1 *logvar /* [c][n] */, global OUT *z /* [c][n] */,
                    constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];
@@ -72,7 +72,7 @@ kernel void sample(global const IN0 *mu /* [c][n] */, global const IN1 *logvar /
 kernel void sample_grad(global const IN0 *dz /* [c][n] */, global const IN1 *logvar /* [c][n] */,
                         global OUT *dlogvar /* [c][n] */, constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * V, first = (int)get_global_id(1) * QUADS;
+    const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
     for (int quad = first; quad < min(first + QUADS, ALL_QUADS); quad++) {
         uintv word[4];

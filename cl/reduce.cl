@@ -66,7 +66,7 @@ static inline float sum_part(global const ROW_TYPE *row, int part, int item)
  * local: { ITEMS } */
 kernel void sum_rows(global const ROW_TYPE *restrict x /* [row][LENGTH] */, global float *restrict sum /* [row][part] */)
 {
-    const int group = (int)get_group_id(0);
+    const int group = (int)GROUP_ID(0);
 #if ITEMS == 1
     const int first = group * EACH;
     for (int i = first; i < min(first + EACH, ROWS * PARTS); i++) sum[i] = sum_part(x + (i / PARTS) * LENGTH, i % PARTS, 0);
@@ -105,7 +105,7 @@ kernel void per_image(global const IN0 *restrict p /* [c][y][x][n] */
 #endif
                       , global float *restrict sum /* [part][n] */)
 {
-    const int n = (int)get_global_id(0) * NT * V, part = (int)get_global_id(1);
+    const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1);
     const int last = min((part + 1) * FEATURES, F);
     floatv acc[NT];
     for (int t = 0; t < NT; t++) acc[t] = (floatv)(0.0f);
@@ -141,7 +141,7 @@ kernel void loss_head(global const IN0 *restrict p /* [c][y][x][n] */, global co
                       global OUT *restrict d /* [c][y][x][n] */, global float *restrict sum /* [part][n] */,
                       constant step_values *step)
 {
-    const int n = (int)get_global_id(0) * NT * V, part = (int)get_global_id(1);
+    const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1);
     const int last = min((part + 1) * FEATURES, F), count = (int)step->count;
     const float share = ALPHA / (float)count;
     floatv acc[NT], weight[NT];

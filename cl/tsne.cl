@@ -43,7 +43,7 @@
 kernel void tsne_force(global const float *restrict y /* [2][W] */, global const float *restrict p /* [i][n] */,
                        global float *restrict f /* [5][n] */)
 {
-    const int first = (int)get_group_id(0) * RT, item = (int)get_local_id(0);
+    const int first = (int)GROUP_ID(0) * RT, item = (int)get_local_id(0);
     int row[RT];
     float xi[RT], yi[RT];
     floatv sum[RT * FORCES];

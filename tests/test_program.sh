@@ -196,5 +196,16 @@ holds "bench --roofline" 'len(o["devices"]) >= 10 and all(d["images_per_second"]
 holds "bench --roofline: a step is no shorter than any of its limits" \
     'all(d["step_ms"] >= 0.999 * max(d["arithmetic_ms"], d["memory_ms"], d["launch_ms"]) for d in o["devices"])'
 refused 2 "--trace" "bench --roofline --trace" "$clave" bench ini/vae.ini --roofline --trace
+expect 0 "bench --scaling" "$clave" bench ini/smoke.ini device.backend=cpu train.batch=4 --scaling size --at 27,28,32,36 --seconds 0 --out "$folder/scaling.png"
+for word in "size" "27  skipped" "of trend" "cliffs" "$folder/scaling.png"; do says "bench --scaling" "$word"; done
+is_png "$folder/scaling.png"
+expect 0 "bench --scaling --json" "$clave" bench ini/smoke.ini device.select="$select" --scaling batch --at 128 --seconds 0 --json
+json "bench --scaling"
+holds "bench --scaling" '[p["value"] for p in o["points"]] == [128] and all(p["what"] == "batch" and p["step_ms"] > 0 for p in o["points"])'
+holds "bench --scaling: one point has no trend" 'o["points"][0]["trend"] is None and o["points"][0]["cliff"] is False and o["points"][0]["peak_share"] > 0'
+for wrong in "--scaling bath" "--scaling all --at 16" "--scaling batch --at 16,x" "--scaling batch --at 32,16" "--at 16" "--scaling batch --trace" "--scaling size --out plot.txt" "--scaling size --at 27"; do
+    # shellcheck disable=SC2086 # words
+    refused 2 "" "bench $wrong" "$clave" bench ini/smoke.ini $wrong
+done
 
 finish

@@ -36,6 +36,7 @@ static void visit_all(visitor *visit)
         int side, kernel, stride, pad;
     } layers[] = {{1, 1, 1, 0}, {7, 3, 1, 1}, {14, 4, 2, 1}, {28, 3, 2, 1}, {9, 5, 3, 2}};
     static const clv_op ops[] = {CLV_OP_CONV, CLV_OP_DECONV, CLV_OP_CONV_WEIGHT};
+    static const int lanes[] = {32, 128, 416}; /* the last: of 16 floats 26 vectors, which have no divisor near 8 */
     for (size_t d = 0; d < sizeof devices / sizeof *devices; d++)
         for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
             for (size_t i = 0; i < 64; i++)
@@ -43,7 +44,7 @@ static void visit_all(visitor *visit)
                     const int ic = channels[i / 8], oc = channels[i % 8];
                     if (layers[l].side > 1 && (ic > 100 || oc > 100)) continue;
                     const clv_call call = call_of(ops[o], ic, oc, layers[l].side, layers[l].kernel, layers[l].stride,
-                                                  layers[l].pad, i % 2 ? 128 : 32);
+                                                  layers[l].pad, lanes[i % 3]);
                     visit(&devices[d], &call);
                 }
 }
@@ -237,6 +238,41 @@ static void test_bounds(void **state)
     }
 }
 
+/* A last block of a tile or two would leave all cores but one idle: they get the first ones. */
+static void blocks_are_even(const clv_device_info *device, const clv_call *call)
+{
+    clv_tiling t;
+    clv_tiling_default(device, call, &t);
+    if (call->op != CLV_OP_CONV_WEIGHT || clv_form_is_direct(t.form)) return;
+    const int tiles = CLV_WHOLE(call->in[1].shape.dim[0], t.rows), blocks = CLV_WHOLE(tiles, t.tiles);
+    const int last = tiles - (blocks - 1) * t.tiles;
+    assert_true(last >= 1 && t.tiles - last < blocks);
+}
+
+static void test_blocks_of_weights_are_even(void **state)
+{
+    (void)state;
+    const clv_call wide = call_of(CLV_OP_CONV_WEIGHT, 128, 256, 14, 4, 2, 1, 128); /* 43 tiles, of which 42 fit */
+    visit_all(blocks_are_even);
+    blocks_are_even(&devices[0], &wide);
+}
+
+/* 13 vectors of lanes have no divisor but 1 up to the 8 that are wished for: all are taken. 37 are too many. */
+static void test_prime_numbers_of_vectors(void **state)
+{
+    (void)state;
+    const clv_call weight = call_of(CLV_OP_CONV_WEIGHT, 8, 16, 14, 3, 2, 1, 13 * 16),
+                   forward = call_of(CLV_OP_CONV, 8, 16, 14, 3, 2, 1, 13 * 16),
+                   more = call_of(CLV_OP_CONV, 8, 16, 14, 3, 2, 1, 37 * 16);
+    clv_tiling t;
+    clv_tiling_default(&devices[0], &weight, &t);
+    assert_int_equal(t.lanes, 13 * 16);
+    clv_tiling_default(&devices[0], &forward, &t);
+    assert_int_equal(t.across * t.vectors, 13);
+    clv_tiling_default(&devices[0], &more, &t);
+    assert_int_equal(t.across * t.vectors, 1);
+}
+
 /* Panels hold weights in the order of conv; a linear layer's deconv reads them transposed. */
 static void test_no_panels_of_transposed_weights(void **state)
 {
@@ -327,6 +363,8 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_damaged_text),
         cmocka_unit_test(test_defaults_pass),
+        cmocka_unit_test(test_blocks_of_weights_are_even),
+        cmocka_unit_test(test_prime_numbers_of_vectors),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_no_panels_of_transposed_weights),
         cmocka_unit_test(test_any_numbers),

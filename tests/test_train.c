@@ -132,6 +132,18 @@ static void test_fused_agrees_with_unfused(void **state)
     assert_losses_agree(fused, plain, 1e-5);
 }
 
+/* Launches made one do the same arithmetic: the same bits. */
+static void test_joint_launches_have_the_same_bits(void **state)
+{
+    (void)state;
+    double joint[STEPS], apart[STEPS];
+    char select[160];
+    snprintf(select, sizeof select, "device.select=%s", test_device());
+    first_losses("ini/smoke.ini", (const char *const[]){select, NULL}, joint);
+    first_losses("ini/smoke.ini", (const char *const[]){select, "plan.joint=false", NULL}, apart);
+    assert_memory_equal(joint, apart, sizeof joint);
+}
+
 /* A tiny run of ini/smoke.ini on 700 images: 500 trained on in batches of 96, so that the last batch is a part. */
 static clv_status tiny_run(const char *out, bool resume, int stop_after, clv_train_result *result,
                            const char *const *more, clv_error *err)
@@ -332,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_divergence_names_the_step),
         cmocka_unit_test(test_metrics_file_holds_what_memory_does),
         cmocka_unit_test(test_fused_agrees_with_unfused),
+        cmocka_unit_test(test_joint_launches_have_the_same_bits),
         cmocka_unit_test(test_backends_agree_autoencoder),
         cmocka_unit_test(test_gradients_can_be_read),
         cmocka_unit_test(test_backends_agree_vae),

@@ -222,6 +222,41 @@ typedef struct clv_bench_result {
 clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log,
                      clv_bench_result *result, clv_error *err);
 
+/* How the speed of a training step changes with one size of the experiment, all else as it is: `clave bench --scaling`.
+ * Images are random bytes. What the layers, the device or its memory cannot take is passed over, with the reason. */
+#define CLV_MAX_SCALES 32
+typedef enum clv_scaled {
+    CLV_SCALED_BATCH,    /* train.batch */
+    CLV_SCALED_CHANNELS, /* of the widest convolution of the encoder; the others in proportion */
+    CLV_SCALED_SIZE,     /* pixels of an image's longer side; the other in proportion */
+    CLV_SCALED_COUNT
+} clv_scaled;
+extern const char *const clv_scaled_names[]; /* [clv_scaled]: "batch", "channels", "size" */
+typedef struct clv_scaling_options {
+    bool what[CLV_SCALED_COUNT]; /* which are to be changed, one after the other */
+    const int *value;            /* [values] rising, where one is changed; NULL: those of a table, from small to large */
+    int values;                  /* up to CLV_MAX_SCALES */
+    double seconds;              /* of measurement a point */
+    const char *path;            /* of a plot; NULL: none */
+    struct clv_log *log;
+} clv_scaling_options;
+typedef struct clv_scaling {
+    char device[512];
+    int points;
+    struct clv_scaling_point {
+        clv_scaled what;
+        int value;
+        char skipped[CLV_ERROR_SIZE]; /* why nothing was measured; "": it was */
+        double step_ms, images_per_second, gflops, peak_gflops, peak_share; /* as in clv_bench_result, of the fastest of three rounds */
+        double trend; /* gflops over the line through its neighbours on logarithmic axes; NaN: too few */
+        bool cliff;   /* 30 % or more under it */
+    } point[CLV_SCALED_COUNT * CLV_MAX_SCALES];
+} clv_scaling;
+typedef struct clv_scaling_point clv_scaling_point;
+/* Of the experiment that clv_config_load makes of path and overrides. */
+clv_status clv_scale(const char *path, const char *const *overrides, int override_count,
+                     const clv_scaling_options *options, clv_scaling *scaling, clv_error *err);
+
 /* A roofline on paper of one training step: `clave bench --roofline`. FLOPs are real multiply-adds times two; bytes are each call's
  * inputs read once and results written once. No device is opened. */
 #define CLV_MAX_CLASSES  16

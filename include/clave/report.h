@@ -32,6 +32,9 @@ clv_status clv_png_write(const char *path, const uint8_t *pixel, int channels, i
  * and on a logarithmic axis those that are not positive; a plot without a point says so. The same plot gives the same bytes. Files are
  * written whole or not at all. */
 
+/* CLV_ERR_CONFIG where no plot can have that name, for callers who work long before they draw. */
+clv_status clv_plot_path_check(const char *path, clv_error *err);
+
 /* A plot of lines with a legend, colour-blind-safe colours (Okabe & Ito 2008). */
 typedef struct clv_series {
     const char *name;

@@ -1,5 +1,5 @@
 /* clave bench FILE.ini: how fast training steps are, beside the device's FMA peak; --roofline: what they would take on
- * others. */
+ * others; --scaling: while a size of the experiment changes. */
 #include <jansson.h>
 
 #include "base/try.h"
@@ -75,6 +75,10 @@ clv_status cli_bench(const cli_args *args, clv_error *err)
     clv_config *config = NULL;
     clv_bench_result r;
     clv_status status = CLV_OK;
+    CLV_REQUIRE(args->scaling || (!args->at && !args->out), CLV_ERR_CONFIG, "--at and --out go with --scaling");
+    CLV_REQUIRE(!args->scaling || (!args->trace && !args->roofline), CLV_ERR_CONFIG,
+                "--scaling goes without --trace and --roofline");
+    if (args->scaling) return cli_scaling(args, err);
     CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
     if (args->roofline) {
         status = roofline(args, config, err);

@@ -23,6 +23,7 @@ typedef struct cli_args {
     double perplexity;              /* 0: not given */
     int64_t iterations;
     const char *x, *y, *by; /* compare */
+    const char *scaling, *at; /* bench */
     bool log_x, log_y;
     const char *from, *path, *csv;
     int64_t components, steps, top; /* 0: not given */
@@ -86,6 +87,8 @@ clv_status cli_classify(const cli_args *args, clv_error *err);
 clv_status cli_compare(const cli_args *args, clv_error *err);
 clv_status cli_devices(const cli_args *args, clv_error *err);
 clv_status cli_bench(const cli_args *args, clv_error *err);
+/* The part of bench that --scaling asks for (scaling.c). */
+clv_status cli_scaling(const cli_args *args, clv_error *err);
 clv_status cli_tune(const cli_args *args, clv_error *err);
 clv_status cli_summary(const cli_args *args, clv_error *err);
 clv_status cli_explain(const cli_args *args, clv_error *err);

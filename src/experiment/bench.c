@@ -10,10 +10,12 @@
 clv_status clv_time_steps(clv_session *s, uint32_t steps, uint32_t *step, double *seconds, clv_error *err)
 {
     clv_phase *phase = &s->phase[0];
-    uint32_t batch = (uint32_t)phase->plan->batch, fit = s->train_count / batch;
+    const uint32_t images =
+        phase->dataset == CLV_DATASET_TRAIN ? s->train_count : s->images[phase->dataset].count; /* given ones: all */
+    uint32_t batch = (uint32_t)phase->plan->batch, fit = images / batch;
     if (fit == 0)
         return clv_fail(err, CLV_ERR_CONFIG, "%s: a batch of %d is more than the %u training images",
-                        clv_config_where(s->config, "train.batch"), phase->plan->batch, s->train_count);
+                        clv_config_where(s->config, "train.batch"), phase->plan->batch, images);
     clv_pass pass = {.seed = 1, .count = (steps < fit ? steps : fit) * batch};
     double start = clv_seconds();
     for (uint32_t done = 0; done < steps; done += pass.batches, *step += pass.batches) {
@@ -26,8 +28,8 @@ clv_status clv_time_steps(clv_session *s, uint32_t steps, uint32_t *step, double
     return CLV_OK;
 }
 
-/* Blocks of steps, each long enough for the clock, the peak measured before each. Medians of both. */
-static clv_status measure(clv_session *s, double seconds, clv_bench_result *result, clv_error *err)
+/* Blocks are long enough for the clock. */
+clv_status clv_measure_steps(clv_session *s, double seconds, int least, clv_bench_result *result, clv_error *err)
 {
     double block[MAX_BLOCKS], peak[MAX_BLOCKS], spent = 0, took = 0;
     uint32_t steps = 1, step = 1;
@@ -38,13 +40,14 @@ static clv_status measure(clv_session *s, double seconds, clv_bench_result *resu
         steps = took > 0 ? (uint32_t)(steps * 1.3 * BLOCK_SECONDS / took) + 1 : steps * 2;
     }
     int blocks = 0;
-    while (blocks < MAX_BLOCKS && (spent < seconds || blocks < 3)) {
+    while (blocks < MAX_BLOCKS && (spent < seconds || blocks < least)) {
         CLV_TRY(clv_backend_peak(s->be, &peak[blocks], err));
         CLV_TRY(clv_time_steps(s, steps, &step, &took, err));
         block[blocks++] = took / steps;
         spent += took;
     }
     double step_seconds = clv_median(block, (size_t)blocks);
+    result->batch = s->phase[0].plan->batch;
     result->step_ms = step_seconds * 1e3;
     result->images_per_second = result->batch / step_seconds;
     result->gflops = 2e-9 * (double)s->phase[0].plan->multiply_adds * result->images_per_second;
@@ -68,11 +71,10 @@ clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_
     const clv_phase *phase = &s->phase[0];
     CLV_TRY(clv_time_steps(s, 1, &step, &took, err));
     result->first_step_seconds = clv_seconds() - start;
-    result->batch = phase->plan->batch;
     result->launches = clv_program_launches(s->be, phase->program);
     result->device_bytes = s->device_bytes + clv_program_bytes(s->be, phase->program);
     clv_session_device(s, result->device, sizeof result->device);
-    CLV_TRY(measure(s, seconds, result, err));
+    CLV_TRY(clv_measure_steps(s, seconds, 3, result, err));
     if (trace) {
         clv_step values = {.count = (uint32_t)phase->plan->batch, .step = 1, .correction1 = 1, .correction2 = 1};
         CLV_TRY(clv_program_trace(s->be, phase->program, &values, trace, err));

@@ -31,6 +31,10 @@ clv_status clv_pass_run(clv_session *session, clv_phase *phase, clv_pass *pass, 
 /* Seconds of `steps` full steps of the session's first phase, which trains; the optimiser's step number goes on from *step. */
 clv_status clv_time_steps(clv_session *session, uint32_t steps, uint32_t *step, double *seconds, clv_error *err);
 
+/* Blocks of such steps, `least` of them and for so long at least, the device's peak measured before each: fills what
+ * `result` says of a step (medians) and the batch. */
+clv_status clv_measure_steps(clv_session *session, double seconds, int least, clv_bench_result *result, clv_error *err);
+
 uint32_t clv_pass_batches(const clv_phase *phase, uint32_t count); /* that `count` images make */
 
 /* Sums to means by image, with what follows from them: elbo of bce and kl, psnr of mse. */

@@ -46,12 +46,17 @@ static void set_up(clv_canvas *canvas)
     cairo_paint(canvas->cr);
 }
 
+clv_status clv_plot_path_check(const char *path, clv_error *err)
+{
+    if (ends_in(path, ".svg") || ends_in(path, ".png")) return CLV_OK;
+    return clv_fail(err, CLV_ERR_CONFIG, "cannot draw %s: its name must end in .png or .svg", path);
+}
+
 clv_status clv_canvas_create(const char *path, double width, double height, clv_canvas *canvas, clv_error *err)
 {
     clv_status status = CLV_OK;
     *canvas = (clv_canvas){.width = width, .height = height, .svg = ends_in(path, ".svg")};
-    CLV_REQUIRE(canvas->svg || ends_in(path, ".png"), CLV_ERR_CONFIG,
-                "cannot draw %s: its name must end in .png or .svg", path);
+    CLV_TRY(clv_plot_path_check(path, err));
     if (canvas->svg) {
         canvas->surface = cairo_svg_surface_create_for_stream(append, &canvas->file, width, height);
     } else {

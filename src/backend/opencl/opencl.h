@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "backend/backend.h"
+#include "backend/opencl/joint.h"
 #include "backend/opencl/launch.h"
 #include "backend/opencl/tiling.h"
 #include "base/hash.h"
@@ -60,7 +61,15 @@ int clv_device_choose(const clv_cl_device *list, int count, const char *select);
 
 typedef struct clv_opencl clv_opencl;
 
-/* One built program, shared by every launch with the same file, kernel and defines. */
+/* What is one program: a launch, or several as one. */
+typedef struct clv_cl_unit {
+    const clv_launch *launch[CLV_JOINT_MOST];
+    int launches;
+} clv_cl_unit;
+
+const char *clv_cl_unit_kernel(const clv_cl_unit *unit);
+
+/* One built program, shared by all units with the same text and defines. */
 typedef struct clv_cl_program {
     struct clv_cl_program *next;
     clv_hash key;
@@ -73,10 +82,10 @@ typedef struct clv_cl_program {
 /* The file's text with its includes in place and no kernel but one, and the key of its build: source, defines, device,
  * driver. */
 clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err);
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, clv_hash *key, clv_error *err);
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_cl_unit *unit, clv_hash *key, clv_error *err);
 
-/* The program of a launch: shared, from the binary cache, or built; release it with clv_cl_program_release. */
-clv_status clv_cl_program_get(clv_opencl *be, const clv_launch *launch, clv_cl_program **out, clv_error *err);
+/* The program of a unit: shared, from the binary cache, or built; release it with clv_cl_program_release. */
+clv_status clv_cl_program_get(clv_opencl *be, const clv_cl_unit *unit, clv_cl_program **out, clv_error *err);
 /* Its last user writes the binary to the cache and destroys it. What a self-test used stays for the plan that asked for
  * the test, until clv_cl_programs_sweep destroys what no one uses. */
 void clv_cl_program_release(clv_opencl *be, clv_cl_program *program);
@@ -134,9 +143,9 @@ typedef struct clv_cl_verdict {
     char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
 } clv_cl_verdict;
 
-/* Self-tests each kind of call of the plan that no verdict is known for; they are kept between runs, beside the
- * binaries. */
-clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err);
+/* Self-tests each kind of call of the plan that no verdict is known for, as be->schedule has it run; verdicts are kept between
+ * runs, beside the binaries. *changed: another kernel than the schedule's does a call from now on. */
+clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err);
 /* Whether the call is done by CLBlast. */
 clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
 /* The call's choice has passed its self-test just now: none is needed when it is used. */
@@ -193,6 +202,8 @@ struct clv_opencl {
     uint64_t allocated; /* bytes of live buffers */
     clv_gemm_choice gemm;
     bool selftest;
+    const struct clv_cl_schedule *schedule; /* of the plan whose calls are tested; NULL: none is */
+    int tested;                             /* the call, within a test */
     char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested
                      again */
     clv_cl_program *programs;
@@ -234,15 +245,20 @@ clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *gemm, cl_m
 
 /* ---- run.c, trace.c, peak.c ---- */
 
+typedef struct clv_cl_part {
+    const char *call;   /* its name, in the plan's copy */
+    const char *kernel; /* or "CLBlast" */
+} clv_cl_part;
+
 typedef struct clv_cl_launch { /* one entry of a step */
-    const char *call;          /* the call's name, in the plan's copy */
-    const char *name;          /* kernel, or "CLBlast" */
+    clv_cl_part *part;         /* what runs side by side in it, [parts] of the plan's */
+    int parts;
     clv_cl_program *program;   /* NULL: CLBlast */
     cl_kernel kernel;
     cl_uint dims;
     size_t global[3], local[3];
     clv_cl_gemm gemm;
-    cl_mem a, b, c; /* CLBlast's operands; not owned */
+    cl_mem a, b, c, scratch; /* CLBlast's operands; not owned */
 } clv_cl_launch;
 
 #define CLV_CL_RING 16 /* steps that the host may run ahead */
@@ -273,6 +289,7 @@ typedef struct clv_cl_plan {
     clv_call *call; /* a copy, for names in messages and traces */
     clv_cl_launch *launch;
     int launches;
+    clv_cl_part *part;
     clv_buffer *step, *scratch, *parts, *segments; /* NULL where no launch needs any */
     clv_step ring[CLV_CL_RING];
     cl_event written[CLV_CL_RING]; /* when the device has read the slot; NULL: never used */

@@ -1,5 +1,5 @@
-/* Programs: one kernel of a file, the file's includes in place, built once for each set of defines, shared by all
- * launches that want the same, and kept between runs by the binary cache. */
+/* Programs: one kernel of a file, the file's includes in place, or the kernels of a joint launch; built once for each
+ * set of defines, shared by all launches that want the same, and kept between runs by the binary cache. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,62 +97,98 @@ clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source,
     return append_file(source, file, kernel, &list, err);
 }
 
+/* The text of one launch's kernel, or of several as one (joint.c). */
+static clv_status unit_source(const clv_opencl *be, const clv_cl_unit *unit, clv_text *source, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_text part[CLV_JOINT_MOST] = {{0}};
+    const char *text[CLV_JOINT_MOST];
+    if (unit->launches == 1) return clv_cl_source(unit->launch[0]->file, unit->launch[0]->kernel, source, err);
+    for (int i = 0; i < unit->launches; i++) {
+        CLV_TRY(clv_cl_source(unit->launch[i]->file, unit->launch[i]->kernel, &part[i], err));
+        text[i] = part[i].text;
+    }
+    CLV_TRY(clv_joint_source(unit->launch, text, unit->launches, (int)be->head.info.compute_units, source, err));
+done:
+    for (int i = 0; i < unit->launches; i++) clv_text_free(&part[i]);
+    return status;
+}
+
+const char *clv_cl_unit_kernel(const clv_cl_unit *unit)
+{
+    return unit->launches == 1 ? unit->launch[0]->kernel : CLV_JOINT_KERNEL;
+}
+
+/* Those of a joint program stand in its text. */
+static const char *defines_of(const clv_cl_unit *unit) { return unit->launches == 1 ? unit->launch[0]->defines : ""; }
+
 /* ---- keys ---- */
 
-static clv_status key_of(const clv_opencl *be, const clv_launch *launch, const char *source, clv_hash *key,
+static clv_status key_of(const clv_opencl *be, const clv_cl_unit *unit, const char *source, clv_hash *key,
                          clv_error *err)
 {
     const clv_device_info *info = &be->head.info;
     clv_text text = {0};
     clv_text_append(&text, "clave %s\n%s\n%s\n%s\n%s\n%s %s\n", CLAVE_VERSION, info->platform, be->platform_version,
-                    info->name, info->driver, CLV_BUILD_OPTIONS, launch->defines);
+                    info->name, info->driver, CLV_BUILD_OPTIONS, defines_of(unit));
     clv_text_append_bytes(&text, source, strlen(source));
     const bool failed = text.failed;
     if (!failed) *key = clv_hash_bytes(text.text, text.length);
     clv_text_free(&text);
-    return failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the key of %s", launch->file) : CLV_OK;
+    return failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the key of %s", unit->launch[0]->file) : CLV_OK;
 }
 
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch *launch, clv_hash *key, clv_error *err)
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_cl_unit *unit, clv_hash *key, clv_error *err)
 {
     clv_text source = {0};
-    clv_status status = clv_cl_source(launch->file, launch->kernel, &source, err);
-    if (status == CLV_OK) status = key_of(be, launch, source.text, key, err);
+    clv_status status = unit_source(be, unit, &source, err);
+    if (status == CLV_OK) status = key_of(be, unit, source.text, key, err);
     clv_text_free(&source);
     return status;
 }
 
 /* ---- building ---- */
 
+/* "kernel conv_packed of conv.cl (-DV=16 ...)", all of them. */
+static void name_kernels(const clv_cl_unit *unit, clv_text *names)
+{
+    for (int i = 0; i < unit->launches; i++) {
+        const clv_launch *l = unit->launch[i];
+        clv_text_append(names, "%skernel %s of %s (%s)", i ? " beside " : "", l->kernel, l->file, l->defines);
+    }
+}
+
 /* The first lines of the build log: the message has room for no more. */
-static clv_status build_failed(const clv_opencl *be, cl_program program, const clv_launch *launch, cl_int code,
+static clv_status build_failed(const clv_opencl *be, cl_program program, const clv_cl_unit *unit, cl_int code,
                                clv_error *err)
 {
     size_t size = 0;
     char *log = NULL;
+    clv_text names = {0};
+    name_kernels(unit, &names);
     if (clGetProgramBuildInfo(program, be->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS)
         log = clv_alloc(size + 1, 1, NULL);
     if (log && clGetProgramBuildInfo(program, be->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS)
         log[0] = '\0';
-    clv_status status =
-        clv_fail(err, CLV_ERR_DEVICE, "clBuildProgram: %s (%d): %s does not compile kernel %s of %s (%s): %.600s",
-                 clv_cl_error_name(code), code, be->head.info.name, launch->kernel, launch->file, launch->defines,
-                 log && *log ? log : "no build log");
+    clv_status status = clv_fail(err, CLV_ERR_DEVICE, "clBuildProgram: %s (%d): %s does not compile %.600s: %.600s",
+                                 clv_cl_error_name(code), code, be->head.info.name,
+                                 names.text ? names.text : unit->launch[0]->kernel, log && *log ? log : "no build log");
+    clv_text_free(&names);
     free(log);
     return status;
 }
 
-static clv_status build(const clv_opencl *be, cl_program program, const clv_launch *launch, clv_error *err)
+static clv_status build(const clv_opencl *be, cl_program program, const clv_cl_unit *unit, clv_error *err)
 {
     char options[CLV_DEFINES_SIZE + 64];
-    snprintf(options, sizeof options, "%s %s", CLV_BUILD_OPTIONS, launch->defines);
+    snprintf(options, sizeof options, "%s %s", CLV_BUILD_OPTIONS, defines_of(unit));
     const cl_int code =
         clv_cl_made_to_fail() ? CL_OUT_OF_RESOURCES : clBuildProgram(program, 1, &be->device, options, NULL, NULL);
-    return code == CL_SUCCESS ? CLV_OK : build_failed(be, program, launch, code, err);
+    return code == CL_SUCCESS ? CLV_OK : build_failed(be, program, unit, code, err);
 }
 
 /* From the cache; NULL where it has none that the driver accepts. */
-static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const clv_launch *launch)
+static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const clv_cl_unit *unit)
 {
     unsigned char *binary = NULL;
     size_t size = 0;
@@ -161,20 +197,20 @@ static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const c
     const unsigned char *bytes = binary;
     cl_program program = clCreateProgramWithBinary(be->context, 1, &be->device, &size, &bytes, &accepted, &code);
     free(binary);
-    if (program && (code != CL_SUCCESS || accepted != CL_SUCCESS || build(be, program, launch, NULL) != CLV_OK)) {
+    if (program && (code != CL_SUCCESS || accepted != CL_SUCCESS || build(be, program, unit, NULL) != CLV_OK)) {
         clReleaseProgram(program);
         program = NULL;
     }
     return program;
 }
 
-static clv_status program_from_source(const clv_opencl *be, const char *source, const clv_launch *launch,
+static clv_status program_from_source(const clv_opencl *be, const char *source, const clv_cl_unit *unit,
                                       cl_program *out, clv_error *err)
 {
     clv_status status = CLV_OK;
     cl_program program = NULL;
     CLV_CL_MAKE(program, clCreateProgramWithSource(be->context, 1, &source, NULL, &code));
-    CLV_TRY(build(be, program, launch, err));
+    CLV_TRY(build(be, program, unit, err));
     *out = program;
     return CLV_OK;
 done:
@@ -182,14 +218,14 @@ done:
     return status;
 }
 
-clv_status clv_cl_program_get(clv_opencl *be, const clv_launch *launch, clv_cl_program **out, clv_error *err)
+clv_status clv_cl_program_get(clv_opencl *be, const clv_cl_unit *unit, clv_cl_program **out, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_text source = {0};
     clv_cl_program *made = NULL;
     clv_hash key;
-    CLV_TRY(clv_cl_source(launch->file, launch->kernel, &source, err));
-    CLV_TRY(key_of(be, launch, source.text, &key, err));
+    CLV_TRY(unit_source(be, unit, &source, err));
+    CLV_TRY(key_of(be, unit, source.text, &key, err));
     for (clv_cl_program *p = be->programs; p; p = p->next)
         if (!memcmp(&p->key, &key, sizeof key)) {
             p->users++;
@@ -200,9 +236,9 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_launch *launch, clv_cl_p
         status = CLV_ERR_INTERNAL;
         goto done;
     }
-    made->program = program_from_cache(be, key, launch);
+    made->program = program_from_cache(be, key, unit);
     if (!made->program) {
-        CLV_TRY(program_from_source(be, source.text, launch, &made->program, err));
+        CLV_TRY(program_from_source(be, source.text, unit, &made->program, err));
         made->unsaved = true;
     }
     made->key = key;

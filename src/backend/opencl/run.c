@@ -1,9 +1,9 @@
-/* Plans made runnable: for each launch a kernel whose arguments are set once, so that a step is a write of its values
- * and a walk along the list. The host may run CLV_CL_RING steps ahead of the device. */
+/* Plans made runnable: for each launch of the schedule a kernel whose arguments are set once, so that a step is a write
+ * of its values and a walk along the list. The host may run CLV_CL_RING steps ahead of the device. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/opencl.h"
+#include "backend/opencl/schedule.h"
 #include "base/memory.h"
 
 static clv_cl_buffer *buffer_of(clv_buffer *buffer) { return (clv_cl_buffer *)buffer; }
@@ -12,6 +12,9 @@ typedef struct builder {
     clv_opencl *be;
     const clv_bindings *bindings;
     clv_cl_plan *plan;
+    clv_cl_recipe *recipe; /* [calls] */
+    clv_cl_sums sums;
+    clv_cl_schedule schedule;
 } builder;
 
 /* ---- operands ---- */
@@ -56,14 +59,16 @@ static clv_buffer *buffer_of_arg(const builder *b, const clv_call *call, clv_arg
     }
 }
 
-static clv_status arg_view(const builder *b, const clv_call *call, const clv_launch *launch, int i, cl_mem *view,
-                           clv_error *err)
+static clv_status arg_view(const builder *b, const clv_cl_item *item, int i, cl_mem *view, clv_error *err)
 {
+    const clv_call *call = &b->plan->call[item->call];
+    const clv_launch *launch = item->launch;
     const clv_arg arg = launch->arg[i];
     if (arg <= CLV_ARG_IN4) return operand_view(b, &call->in[arg], call->lanes, view, err);
     if (arg == CLV_ARG_OUT) return operand_view(b, &call->out, call->lanes, view, err);
     if (arg == CLV_ARG_SCRATCH)
-        return clv_cl_view(buffer_of(b->plan->scratch), launch->scratch_offset[i] * sizeof(float), 0, view, err);
+        return clv_cl_view(buffer_of(b->plan->scratch),
+                           (b->schedule.scratch[item->call] + launch->scratch_offset[i]) * sizeof(float), 0, view, err);
     if (arg == CLV_ARG_PARTS)
         return clv_cl_view(buffer_of(b->plan->parts), launch->scratch_offset[i] * sizeof(float), 0, view, err);
     clv_buffer *buffer = buffer_of_arg(b, call, arg);
@@ -86,20 +91,12 @@ done:
     return status;
 }
 
-/* One scratch buffer serves all calls: they run one after another. */
-static clv_status create_memory(const builder *b, const clv_cl_recipe *r, int calls, const clv_cl_sums *sums,
-                                clv_error *err)
+static clv_status create_memory(const builder *b, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_backend *head = &b->be->head;
-    size_t scratch = 0;
-    for (int i = 0; i < calls; i++) {
-        const size_t bytes = r[i].list.scratch * sizeof(float);
-        size_t gemm_bytes = 0;
-        if (r[i].clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r[i].gemm, &gemm_bytes, err));
-        if (bytes > scratch) scratch = bytes;
-        if (gemm_bytes > scratch) scratch = gemm_bytes;
-    }
+    const clv_cl_sums *sums = &b->sums;
+    const size_t scratch = b->schedule.scratch_elements * sizeof(float);
     CLV_TRY(head->ops->buffer_create(head, sizeof(clv_step), &b->plan->step, err));
     if (scratch) CLV_TRY(head->ops->buffer_create(head, scratch, &b->plan->scratch, err));
     if (sums->segments == 0) goto done;
@@ -111,11 +108,15 @@ done:
     return status;
 }
 
-static clv_status add_gemm(const builder *b, const clv_call *call, const clv_cl_gemm *gemm, clv_error *err)
+static clv_status add_gemm(const builder *b, const clv_cl_item *item, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_cl_launch *l = &b->plan->launch[b->plan->launches++];
-    *l = (clv_cl_launch){.call = call->name, .name = "CLBlast", .gemm = *gemm};
+    const clv_call *call = &b->plan->call[item->call];
+    const clv_cl_gemm *gemm = &b->recipe[item->call].gemm;
+    l->gemm = *gemm;
+    if (b->plan->scratch)
+        CLV_TRY(clv_cl_view(buffer_of(b->plan->scratch), b->schedule.scratch[item->call] * sizeof(float), 0,
+                            &l->scratch, err));
     CLV_TRY(operand_view(b, &call->in[gemm->a], call->lanes, &l->a, err));
     CLV_TRY(operand_view(b, &call->in[gemm->b], call->lanes, &l->b, err));
     CLV_TRY(operand_view(b, &call->out, call->lanes, &l->c, err));
@@ -123,36 +124,166 @@ done:
     return status;
 }
 
-static clv_status add_kernel(const builder *b, const clv_call *call, const clv_launch *launch, clv_error *err)
+static clv_status make_kernel(const builder *b, const clv_cl_unit *unit, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_cl_launch *l = &b->plan->launch[b->plan->launches++];
-    *l = (clv_cl_launch){.call = call->name, .name = launch->kernel, .dims = (cl_uint)launch->dims};
-    memcpy(l->global, launch->global, sizeof l->global);
-    memcpy(l->local, launch->local, sizeof l->local);
-    CLV_TRY(clv_cl_program_get(b->be, launch, &l->program, err));
-    CLV_CL_MAKE(l->kernel, clCreateKernel(l->program->program, launch->kernel, &code));
-    for (int i = 0; i < launch->args; i++) {
+    CLV_TRY(clv_cl_program_get(b->be, unit, &l->program, err));
+    CLV_CL_MAKE(l->kernel, clCreateKernel(l->program->program, clv_cl_unit_kernel(unit), &code));
+done:
+    return status;
+}
+
+/* The arguments of an item from kernel argument `first` on. */
+static clv_status bind_args(const builder *b, const clv_cl_item *item, cl_kernel kernel, int first, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    for (int i = 0; i < item->launch->args; i++) {
         cl_mem view = NULL;
-        CLV_TRY(arg_view(b, call, launch, i, &view, err));
-        CLV_CL(clSetKernelArg(l->kernel, (cl_uint)i, sizeof view, &view));
+        CLV_TRY(arg_view(b, item, i, &view, err));
+        CLV_CL(clSetKernelArg(kernel, (cl_uint)(first + i), sizeof view, &view));
     }
 done:
     return status;
 }
 
-static clv_status add_calls(const builder *b, const clv_cl_recipe *r, int calls, clv_error *err)
+static void set_joint_size(const clv_cl_unit *unit, clv_cl_launch *l)
+{
+    const clv_launch *first = unit->launch[0];
+    l->dims = 1;
+    l->global[0] = 0;
+    for (int i = 0; i < unit->launches; i++) l->global[0] += clv_groups_of(unit->launch[i]);
+    l->local[0] = first->local[0] * first->local[1] * first->local[2];
+    l->global[0] *= l->local[0];
+}
+
+/* Argument 0 of a joint kernel: -1, or which of its launches alone is to run. */
+static clv_status bind_only(cl_kernel kernel, int only, clv_error *err)
 {
     clv_status status = CLV_OK;
-    size_t launches = 0;
-    for (int i = 0; i < calls; i++) launches += (size_t)r[i].list.launches + r[i].clblast;
-    if (!(b->plan->launch = clv_alloc(launches, sizeof *b->plan->launch, err))) return CLV_ERR_INTERNAL;
-    for (int i = 0; i < calls && status == CLV_OK; i++) {
-        const clv_call *call = &b->plan->call[i];
-        if (r[i].clblast) status = add_gemm(b, call, &r[i].gemm, err);
-        for (int j = 0; j < r[i].list.launches && status == CLV_OK; j++)
-            status = add_kernel(b, call, &r[i].list.launch[j], err);
+    const cl_int value = only;
+    CLV_CL(clSetKernelArg(kernel, 0, sizeof value, &value));
+done:
+    return status;
+}
+
+static clv_status add_joint(const builder *b, const clv_cl_group *group, clv_cl_launch *l, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_cl_unit unit = clv_cl_unit_of(&b->schedule, group);
+    set_joint_size(&unit, l);
+    CLV_TRY(make_kernel(b, &unit, l, err));
+    CLV_TRY(bind_only(l->kernel, -1, err));
+    for (int i = 0, first = 1; i < group->items; first += unit.launch[i++]->args)
+        CLV_TRY(bind_args(b, &b->schedule.item[group->first + i], l->kernel, first, err));
+done:
+    return status;
+}
+
+/* A self-test of a call whose launch is part of a joint one in the plan to come: that program, the other parts asleep,
+ * their arguments any buffer. */
+static clv_status add_part_of_joint(const builder *b, const clv_cl_item *item, const clv_cl_unit *unit, int place,
+                                    clv_cl_launch *l, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const cl_mem any = buffer_of(b->plan->step)->mem;
+    int args = 1, own = 1;
+    for (int i = 0; i < unit->launches; args += unit->launch[i++]->args)
+        if (i == place) own = args;
+    set_joint_size(unit, l);
+    CLV_TRY(make_kernel(b, unit, l, err));
+    CLV_TRY(bind_only(l->kernel, place, err));
+    for (int i = 1; i < args; i++) CLV_CL(clSetKernelArg(l->kernel, (cl_uint)i, sizeof any, &any));
+    CLV_TRY(bind_args(b, item, l->kernel, own, err));
+done:
+    return status;
+}
+
+static clv_status add_kernel(const builder *b, const clv_cl_item *item, clv_cl_launch *l, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_launch *launch = item->launch;
+    clv_cl_unit unit = {{launch}, 1};
+    int place = 0;
+    if (b->be->testing && clv_cl_tested_unit(b->be, item, &unit, &place))
+        return add_part_of_joint(b, item, &unit, place, l, err);
+    l->dims = (cl_uint)launch->dims;
+    memcpy(l->global, launch->global, sizeof l->global);
+    memcpy(l->local, launch->local, sizeof l->local);
+    CLV_TRY(make_kernel(b, &unit, l, err));
+    CLV_TRY(bind_args(b, item, l->kernel, 0, err));
+done:
+    return status;
+}
+
+/* The names of a group, for messages and traces. */
+static void name_parts(const builder *b, const clv_cl_group *group, clv_cl_launch *l)
+{
+    l->part = &b->plan->part[group->first];
+    l->parts = group->items;
+    for (int i = 0; i < group->items; i++) {
+        const clv_cl_item *item = &b->schedule.item[group->first + i];
+        l->part[i] = (clv_cl_part){b->plan->call[item->call].name, item->launch ? item->launch->kernel : "CLBlast"};
+    }
+}
+
+static clv_status add_groups(const builder *b, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_cl_schedule *s = &b->schedule;
+    clv_cl_plan *plan = b->plan;
+    plan->launch = clv_alloc((size_t)s->groups, sizeof *plan->launch, err);
+    plan->part = plan->launch ? clv_alloc((size_t)s->items, sizeof *plan->part, err) : NULL;
+    if (!plan->part) return CLV_ERR_INTERNAL;
+    for (int i = 0; i < s->groups && status == CLV_OK; i++) {
+        const clv_cl_group *group = &s->group[i];
+        const clv_cl_item *first = &s->item[group->first];
+        const clv_call *call = &plan->call[first->call];
+        clv_cl_launch *l = &plan->launch[plan->launches++];
+        name_parts(b, group, l);
+        if (group->items > 1)
+            status = add_joint(b, group, l, err);
+        else
+            status = first->launch ? add_kernel(b, first, l, err) : add_gemm(b, first, l, err);
         if (status != CLV_OK) clv_fail_in(err, status, "'%s' (%s)", call->name, clv_op_table[call->op].name);
+    }
+    return status;
+}
+
+/* The calls' launches, and which of them are one. */
+static clv_status write_schedule(builder *b, int calls, bool joint, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    if (!(b->recipe = clv_alloc((size_t)calls, sizeof *b->recipe, err))) return CLV_ERR_INTERNAL;
+    for (int i = 0; i < calls; i++) CLV_TRY(write_recipe(b, &b->plan->call[i], &b->recipe[i], err));
+    CLV_TRY(clv_cl_move_sums(b->plan->call, b->recipe, calls, &b->sums, err));
+    CLV_TRY(clv_cl_schedule_make(b->be, b->plan->call, b->recipe, calls, joint, &b->schedule, err));
+done:
+    return status;
+}
+
+static void free_schedule(builder *b)
+{
+    clv_cl_schedule_free(&b->schedule);
+    free(b->sums.segment);
+    free(b->recipe);
+    b->sums = (clv_cl_sums){0};
+    b->recipe = NULL;
+}
+
+/* A test's finding may change a call's kernels, and so what the calls after it run beside: then it begins anew. */
+static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error *err)
+{
+    clv_opencl *be = b->be;
+    clv_status status = CLV_OK;
+    const bool verify = be->selftest && !be->testing;
+    for (bool changed = true; changed && status == CLV_OK;) {
+        changed = false;
+        free_schedule(b);
+        status = write_schedule(b, plan->calls, plan->joint, err);
+        if (status != CLV_OK || !verify) continue;
+        be->schedule = &b->schedule;
+        status = clv_cl_verify(be, plan, &changed, err);
+        be->schedule = NULL;
     }
     return status;
 }
@@ -161,26 +292,20 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
                               clv_error *err)
 {
     clv_opencl *be = (clv_opencl *)head;
-    clv_status status = CLV_OK;
-    clv_cl_recipe *r = NULL;
+    clv_status status = CLV_ERR_INTERNAL;
     clv_cl_plan *made = NULL;
-    clv_cl_sums sums = {0};
-    if (be->selftest && !be->testing) CLV_TRY(clv_cl_verify(be, plan, err));
-    status = CLV_ERR_INTERNAL;
+    builder b = {be, bindings, NULL, NULL, {0}, {0}};
     if (!(made = clv_alloc(1, sizeof *made, err))) goto done;
     if (!(made->call = clv_alloc((size_t)plan->calls, sizeof *made->call, err))) goto done;
-    if (!(r = clv_alloc((size_t)plan->calls, sizeof *r, err))) goto done;
     memcpy(made->call, plan->call, (size_t)plan->calls * sizeof *made->call);
-    const builder b = {be, bindings, made};
-    for (int i = 0; i < plan->calls; i++) CLV_TRY(write_recipe(&b, &made->call[i], &r[i], err));
-    CLV_TRY(clv_cl_move_sums(made->call, r, plan->calls, &sums, err));
-    CLV_TRY(create_memory(&b, r, plan->calls, &sums, err));
-    CLV_TRY(add_calls(&b, r, plan->calls, err));
+    b.plan = made;
+    CLV_TRY(verified_schedule(&b, plan, err));
+    CLV_TRY(create_memory(&b, err));
+    CLV_TRY(add_groups(&b, err));
     *out = (clv_program *)made;
     made = NULL;
 done:
-    free(sums.segment);
-    free(r);
+    free_schedule(&b);
     if (made) clv_cl_plan_destroy(head, (clv_program *)made);
     if (!be->testing) clv_cl_programs_sweep(be);
     return status;
@@ -203,6 +328,7 @@ void clv_cl_plan_destroy(clv_backend *head, clv_program *program)
     if (plan->parts) head->ops->buffer_destroy(head, plan->parts);
     if (plan->segments) head->ops->buffer_destroy(head, plan->segments);
     free(plan->launch);
+    free(plan->part);
     free(plan->call);
     free(plan);
 }
@@ -231,12 +357,12 @@ clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_ev
             CLV_CL(clEnqueueNDRangeKernel(queue, l->kernel, l->dims, NULL, l->global, l->local, 0, NULL, done_event));
             l->program->ran = true;
         } else {
-            CLV_TRY(clv_cl_gemm_run(queue, &l->gemm, l->a, l->b, l->c,
-                                    plan->scratch ? buffer_of(plan->scratch)->mem : NULL, done_event, err));
+            CLV_TRY(clv_cl_gemm_run(queue, &l->gemm, l->a, l->b, l->c, l->scratch, done_event, err));
         }
     }
 done:
-    if (status != CLV_OK) clv_fail_in(err, status, "'%s', kernel %s", plan->launch[i].call, plan->launch[i].name);
+    if (status != CLV_OK)
+        clv_fail_in(err, status, "'%s', kernel %s", plan->launch[i].part->call, plan->launch[i].part->kernel);
     return status;
 }
 

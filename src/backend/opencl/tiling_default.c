@@ -6,12 +6,14 @@
 #define CACHED_FLOATS 4096 /* 16 KB, half a first-level cache: what a register tile streams over again and again */
 #define BLOCK_SUMS                                                                                                     \
     131072 /* of a packed product's work-item, between blocks of channels: they lie on its thread's stack */
-#define BLOCK_WEIGHTS 16384 /* of a conv_weight work-item, on the stack too */
-#define ROW_FLOATS    8192  /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
-#define FEW_WEIGHTS   16384 /* below this weights are read where they lie: they stay in the caches */
-#define PACKED_SHARE  16384 /* weights of a block from which copying what the taps read pays */
-#define PANEL_SHARE   256   /* weights of a channel of y from which conv_weight's panels pay */
-#define FEW_CHANNELS  3     /* result channels up to which deconv computes products and gathers them */
+#define BLOCK_WEIGHTS 16384  /* of a conv_weight work-item, on the stack too */
+#define ROW_FLOATS    8192   /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
+#define ROWS_FLOATS   131072 /* of all its tap rows, where no number of vectors near that divides the lanes */
+#define MOST_ACROSS   8      /* register tiles side by side of a packed work-item, and twice as many at most */
+#define FEW_WEIGHTS   16384  /* below this weights are read where they lie: they stay in the caches */
+#define PACKED_SHARE  16384  /* weights of a block from which copying what the taps read pays */
+#define PANEL_SHARE   256    /* weights of a channel of y from which conv_weight's panels pay */
+#define FEW_CHANNELS  3      /* result channels up to which deconv computes products and gathers them */
 
 /* What differs between devices with packed kernels. The first row that fits is the device's; one that none fits has
  * direct kernels, as every GPU: its tiles are tiling_gpu.c's. A CPU whose native vector is one float is such a device,
@@ -57,6 +59,17 @@ bool clv_tiling_is_measured(const clv_device_info *device)
     return class && class->measured;
 }
 
+/* The largest divisor of n up to `limit`, or where it is less than half of that the next one, up to `most`: a prime
+ * number of vectors has none but 1 below itself. */
+static int near_divisor(int n, int limit, int most)
+{
+    const int below = clv_divisor(n, limit);
+    if (2 * below >= clv_least(n, limit)) return below;
+    for (int above = limit + 1; above <= clv_least(n, most); above++)
+        if (n % above == 0) return above;
+    return below;
+}
+
 /* ---- packed ---- */
 
 /* Register tiles for m result channels: two vectors wide, so that a weight serves two, and wider where there are few
@@ -74,7 +87,7 @@ static void choose_tiles(const device_class *class, int vectors, int m, clv_tili
 static void choose_block(const device_class *class, int vectors, const clv_packed *p, clv_tiling *t)
 {
     const int across = vectors / t->vectors, m = p->results;
-    t->across = clv_divisor(across, 8);
+    t->across = near_divisor(across, MOST_ACROSS, 2 * MOST_ACROSS);
     while (t->across > 1 && m * t->across * t->vectors * t->vector > BLOCK_SUMS)
         t->across = clv_divisor(across, t->across - 1);
     while (t->across > 1 && p->pixels * (across / t->across) < ITEMS) t->across = clv_divisor(across, t->across - 1);
@@ -124,9 +137,11 @@ static void choose_weight_packed(const device_class *class, const clv_product *a
     const int across = CLV_WHOLE(a->ic, t->columns), tiles = CLV_WHOLE(a->oc, t->rows);
     t->tiles = clv_least(tiles, clv_most(1, BLOCK_WEIGHTS / (t->rows * t->columns * a->k * a->k)));
     while (across * CLV_WHOLE(tiles, t->tiles) < ITEMS && t->tiles > 8) t->tiles = CLV_WHOLE(t->tiles, 2);
+    t->tiles = CLV_WHOLE(tiles, CLV_WHOLE(tiles, t->tiles)); /* blocks of one size, so that cores end together */
     t->parts = clv_least(a->oh, CLV_WHOLE(ITEMS, across * CLV_WHOLE(tiles, t->tiles)));
     const int width = (a->ow - 1) * a->s + a->k;
-    t->lanes = a->v * clv_divisor(a->n / a->v, clv_most(1, ROW_FLOATS / (t->columns * width * a->v)));
+    const int vector = t->columns * width * a->v; /* floats of a row for a vector of lanes */
+    t->lanes = a->v * near_divisor(a->n / a->v, clv_most(1, ROW_FLOATS / vector), ROWS_FLOATS / (a->k * vector));
     t->panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
     t->plane =
         t->taps == 1 && !t->panel && (t->rows * a->oh * a->ow + t->columns * a->ih * a->iw) * a->n <= class->planes;

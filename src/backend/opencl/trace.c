@@ -11,7 +11,10 @@ static clv_status print_times(const clv_cl_plan *plan, const cl_event *event, FI
         cl_ulong start = 0, end = 0;
         CLV_CL(clGetEventProfilingInfo(event[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL));
         CLV_CL(clGetEventProfilingInfo(event[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
-        fprintf(out, "%10.1f us  %-32s %s\n", (double)(end - start) * 1e-3, plan->launch[i].call, plan->launch[i].name);
+        const clv_cl_launch *l = &plan->launch[i];
+        fprintf(out, "%10.1f us  %-32s %s\n", (double)(end - start) * 1e-3, l->part[0].call, l->part[0].kernel);
+        for (int k = 1; k < l->parts; k++)
+            fprintf(out, "%13s  %-32s %s\n", "beside", l->part[k].call, l->part[k].kernel);
     }
 done:
     return status;

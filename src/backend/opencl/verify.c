@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/opencl.h"
+#include "backend/opencl/schedule.h"
 #include "backend/selftest.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -43,7 +43,8 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
         const clv_launch *l = &list.launch[i];
         clv_hash program;
         char print[33];
-        CLV_TRY(clv_cl_program_key(be, l, &program, err));
+        const clv_cl_unit unit = {{l}, 1};
+        CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
         clv_hash_print(program, print);
         clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
                         l->global[1], l->local[1], l->global[2], l->local[2]);
@@ -52,6 +53,42 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
     }
     CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
     *key = clv_hash_bytes(text.text, text.length);
+done:
+    clv_text_free(&text);
+    return status;
+}
+
+bool clv_cl_tested_unit(const clv_opencl *be, const clv_cl_item *item, clv_cl_unit *unit, int *place)
+{
+    const clv_cl_group *group = clv_cl_joint_of(be->schedule, be->tested, item->index, place);
+    if (!group) return false;
+    const clv_launch *launch = be->schedule->item[group->first + *place].launch;
+    if (strcmp(launch->kernel, item->launch->kernel) || strcmp(launch->defines, item->launch->defines)) return false;
+    *unit = clv_cl_unit_of(be->schedule, group);
+    return true;
+}
+
+/* The key of a call as the schedule has it run: beside others. */
+static clv_status key_within(clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_text text = {0};
+    char print[33];
+    int place;
+    CLV_TRY(key_of_call(be, call, key, err));
+    clv_hash_print(*key, print);
+    clv_text_append(&text, "%s", print);
+    for (int i = 0; i < CLV_MAX_LAUNCHES; i++) {
+        const clv_cl_group *group = clv_cl_joint_of(be->schedule, be->tested, i, &place);
+        if (!group) continue;
+        const clv_cl_unit unit = clv_cl_unit_of(be->schedule, group);
+        clv_hash program;
+        CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
+        clv_hash_print(program, print);
+        clv_text_append(&text, " %s %d", print, place);
+    }
+    CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
+    if (text.length > 32) *key = clv_hash_bytes(text.text, text.length);
 done:
     clv_text_free(&text);
     return status;
@@ -200,37 +237,51 @@ static bool give_way(clv_opencl *be, const clv_call *call)
     return clv_cl_choices_add(be, CLV_CL_FAIL, key, &tiling, NULL) == CLV_OK;
 }
 
-/* The verdict on a call, from the file or found now. */
-static clv_status verdict_of(clv_opencl *be, const clv_call *call, int batch, char *word, bool *tested, clv_error *err)
+/* The other kernel of a product takes its place, in this process and those to come. */
+static clv_status choose_other(clv_opencl *be, const clv_call *call, char word, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
-    for (;;) {
-        clv_hash key;
-        CLV_TRY(key_of_call(be, call, &key, err));
-        const clv_cl_verdict *known = find_verdict(be, key);
-        if (known) {
-            *word = known->word;
-            break;
-        }
-        status = judge(be, call, batch, word, err);
-        if (status == CLV_ERR_DEVICE && give_way(be, call)) continue;
-        if (status == CLV_OK) status = add_verdict(be, key, *word, err);
-        *tested |= status == CLV_OK;
-        break;
-    }
+    clv_hash key;
+    CLV_TRY(key_of_call(be, call, &key, err));
+    *changed = true;
+    CLV_TRY(add_verdict(be, key, word, err));
 done:
     return status;
 }
 
-clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err)
+/* The verdict on call be->tested, from the file or found now. */
+static clv_status verdict_of(clv_opencl *be, const clv_call *call, int batch, bool *tested, bool *changed,
+                             clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_hash key, own;
+    char word = '=';
+    CLV_TRY(key_within(be, call, &key, err));
+    CLV_TRY(key_of_call(be, call, &own, err));
+    const clv_cl_verdict *known = find_verdict(be, key), *other = find_verdict(be, own);
+    if (other && other->word != '=') notify(be, call, other->word);
+    if (known || (other && other->word != '=')) goto done;
+    status = judge(be, call, batch, &word, err);
+    if (status == CLV_ERR_DEVICE && give_way(be, call)) {
+        *changed = true;
+        status = CLV_OK;
+        goto done;
+    }
+    if (status == CLV_OK)
+        status = word == '=' ? add_verdict(be, key, word, err) : choose_other(be, call, word, changed, err);
+    *tested |= status == CLV_OK;
+done:
+    return status;
+}
+
+clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
     if (!be->verdicts_loaded) load_verdicts(be);
     for (int i = 0; i < plan->calls; i++) {
-        char word = '=';
-        CLV_TRY(verdict_of(be, &plan->call[i], plan->batch, &word, &tested, err));
-        notify(be, &plan->call[i], word);
+        be->tested = i;
+        CLV_TRY(verdict_of(be, &plan->call[i], plan->batch, &tested, changed, err));
     }
 done:
     if (tested) save_verdicts(be);
@@ -260,6 +311,7 @@ clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses,
         kernel = be->testing;
     } else if (be->selftest && clv_cl_gemm_of(call, &gemm)) {
         clv_hash key;
+        if (!be->verdicts_loaded) load_verdicts(be);
         CLV_TRY(key_of_call(be, call, &key, err));
         const clv_cl_verdict *verdict = find_verdict(be, key);
         if (verdict && verdict->word != '=') kernel = verdict->word;

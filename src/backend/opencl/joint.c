@@ -1,0 +1,218 @@
+/* One program text of several kernels, so that launches which wait for nothing of each other are one launch: a
+ * work-group looks up which of them it belongs to and which of that one's groups it is, then runs that kernel's body.
+ *
+ * A kernel becomes a function. Its defines, and what its text defines, hold between its first line and its last: macros
+ * are undefined behind it, the names of functions and types get the part's number. Kernel files keep to what this
+ * reads: what is defined at file scope starts its line (static, typedef, #define, a macro in capitals that makes a
+ * function of its first argument), and kernels ask for their place by GROUP_ID and GLOBAL_ID, in their own body. */
+#include "backend/opencl/joint.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/try.h"
+
+#define ROUND_GROUPS 16 /* work-groups of a round, about; */
+#define MOST_ROUNDS  32 /* each work-group counts through them */
+#define LEAST_ROUNDS 8  /* or the device's units, where they are fewer */
+
+/* ---- the names that a text defines ---- */
+
+static size_t word_length(const char *text)
+{
+    size_t length = 0;
+    while (isalnum((unsigned char)text[length]) || text[length] == '_') length++;
+    return length;
+}
+
+static bool starts(const char *line, const char *with) { return !strncmp(line, with, strlen(with)); }
+
+/* The word before the first of `stop` in the line. */
+static const char *word_before(const char *line, const char *stop, size_t *length)
+{
+    const char *end = line + strcspn(line, stop), *start;
+    while (end > line && end[-1] == ' ') end--;
+    for (start = end; start > line && (isalnum((unsigned char)start[-1]) || start[-1] == '_');) start--;
+    *length = (size_t)(end - start);
+    return start;
+}
+
+/* The function or type that a line at file scope defines; length 0: none. */
+static const char *defined_name(const char *line, size_t *length)
+{
+    static const char structure[] = "typedef struct ";
+    *length = 0;
+    if (starts(line, structure)) {
+        *length = word_length(line + sizeof structure - 1);
+        return line + sizeof structure - 1;
+    }
+    if (starts(line, "typedef ")) return word_before(line, ";", length);
+    if (starts(line, "static ")) return word_before(line, "(", length);
+    const size_t macro = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+    if (macro == 0 || line[macro] != '(') return line;
+    *length = word_length(line + macro + 1);
+    return line + macro + 1;
+}
+
+static const char *next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+    return end ? end + 1 : line + strlen(line);
+}
+
+static void append_names(clv_text *to, const char *source, int part)
+{
+    size_t length;
+    for (const char *line = source; *line; line = next_line(line)) {
+        const char *name = defined_name(line, &length);
+        if (length == 0) continue;
+        clv_text_append(to, "#undef %.*s\n", (int)length, name); /* each branch of an #if may define it */
+        clv_text_append(to, "#define %.*s %.*s_%d\n", (int)length, name, (int)length, name, part);
+    }
+}
+
+/* The macros and names of a part end with it. */
+static void append_undefs(clv_text *to, const char *source)
+{
+    static const char define[] = "#define ";
+    size_t length;
+    for (const char *line = source; *line; line = next_line(line)) {
+        const char *name = defined_name(line, &length);
+        if (starts(line, define)) {
+            name = line + sizeof define - 1;
+            length = word_length(name);
+        }
+        if (length > 0) clv_text_append(to, "#undef %.*s\n", (int)length, name);
+    }
+}
+
+/* ---- a part ---- */
+
+/* -DNAME=VALUE ... as lines. */
+static void append_defines(clv_text *to, const char *defines, bool define)
+{
+    for (const char *at = defines; *at;) {
+        const size_t length = strcspn(at, " ");
+        const size_t name = strcspn(at, "=");
+        if (define)
+            clv_text_append(to, "#define %.*s %.*s\n", (int)name - 2, at + 2, (int)(length - name) - 1, at + name + 1);
+        else
+            clv_text_append(to, "#undef %.*s\n", (int)name - 2, at + 2);
+        at += length + strspn(at + length, " ");
+    }
+}
+
+/* The kernel as a function that is told its group. */
+static void append_body(clv_text *to, const char *source, int part)
+{
+    static const char opening[] = "kernel void ";
+    for (const char *line = source, *end; *line; line = end) {
+        end = next_line(line);
+        const char *parameters = starts(line, opening) ? memchr(line, '(', (size_t)(end - line)) : NULL;
+        if (parameters) {
+            clv_text_append(to, "static void part_%d(uint group_x, uint group_y, uint group_z, ", part);
+            line = parameters + 1;
+        }
+        clv_text_append_bytes(to, line, (size_t)(end - line));
+    }
+}
+
+static void append_part(clv_text *to, const clv_launch *launch, const char *source, int part)
+{
+    clv_text_append(to, "\n/* ---- %s of %s ---- */\n", launch->kernel, launch->file);
+    append_defines(to, launch->defines, true);
+    clv_text_append(to, "#define GROUP_ID(d) ((d) == 0 ? group_x : (d) == 1 ? group_y : group_z)\n"
+                        "#define GLOBAL_ID(d) (GROUP_ID(d) * (uint)get_local_size(d) + (uint)get_local_id(d))\n");
+    append_names(to, source, part);
+    append_body(to, source, part);
+    append_undefs(to, source);
+    append_defines(to, launch->defines, false);
+    clv_text_append(to, "#undef GROUP_ID\n#undef GLOBAL_ID\n");
+}
+
+/* ---- the kernel of them all ---- */
+
+static size_t groups_of(const clv_launch *l, int d) { return d < l->dims ? l->global[d] / l->local[d] : 1; }
+
+static const char *space_of(clv_arg arg)
+{
+    return arg == CLV_ARG_STEP || arg == CLV_ARG_SEGMENTS ? "constant" : "global";
+}
+
+static void append_parameters(clv_text *to, const clv_launch *const *launch, int launches)
+{
+    for (int l = 0; l < launches; l++)
+        for (int a = 0; a < launch[l]->args; a++)
+            clv_text_append(to, ", %s void *p%d_%d", space_of(launch[l]->arg[a]), l, a);
+}
+
+static void append_call(clv_text *to, const clv_launch *l, int index, int part)
+{
+    const size_t x = groups_of(l, 0), y = groups_of(l, 1);
+    clv_text_append(to, "    %sif (at == %d) part_%d(group %% %zuu, group / %zuu %% %zuu, group / %zuu",
+                    index ? "else " : "", index, part, x, x, y, x * y);
+    for (int a = 0; a < l->args; a++) clv_text_append(to, ", p%d_%d", index, a);
+    clv_text_append(to, ");\n");
+}
+
+/* A device's units take runs of groups, long ones first. Groups come in rounds, a share of each launch in each: so that
+ * a run costs what its length says, and units end together, whatever a group of each launch costs. Rounds are long
+ * enough that a unit stays with what its caches hold. */
+static int rounds_of(const clv_launch *const *launch, int launches, int units)
+{
+    size_t groups = 0;
+    for (int i = 0; i < launches; i++) groups += clv_groups_of(launch[i]);
+    const int rounds = (int)(groups / ROUND_GROUPS < MOST_ROUNDS ? groups / ROUND_GROUPS : MOST_ROUNDS);
+    const int least = units < 1 ? 1 : units < LEAST_ROUNDS ? units : LEAST_ROUNDS;
+    return rounds > least ? rounds : least;
+}
+
+static void append_kernel(clv_text *to, const clv_launch *const *launch, const int *part, int launches, int rounds)
+{
+    clv_text_append(to, "\nkernel void " CLV_JOINT_KERNEL "(int only");
+    append_parameters(to, launch, launches);
+    clv_text_append(to, ")\n{\n    const uint groups[%d] = {", launches);
+    for (int i = 0; i < launches; i++) clv_text_append(to, "%s%zu", i ? ", " : "", clv_groups_of(launch[i]));
+    clv_text_append(to,
+                    "};\n    uint group = (uint)get_group_id(0);\n    int at = -1;\n"
+                    "    for (uint round = 0; round < %d && at < 0; round++)\n"
+                    "        for (int i = 0; i < %d && at < 0; i++) {\n"
+                    "            const uint first = round * groups[i] / %d, end = (round + 1) * groups[i] / %d;\n"
+                    "            if (group < end - first) {\n"
+                    "                at = i;\n"
+                    "                group += first;\n"
+                    "            } else {\n"
+                    "                group -= end - first;\n"
+                    "            }\n"
+                    "        }\n"
+                    "    if (only >= 0 && at != only) at = -1;\n",
+                    rounds, launches, rounds, rounds);
+    for (int i = 0; i < launches; i++) append_call(to, launch[i], i, part[i]);
+    clv_text_append(to, "}\n");
+}
+
+size_t clv_groups_of(const clv_launch *launch)
+{
+    return groups_of(launch, 0) * groups_of(launch, 1) * groups_of(launch, 2);
+}
+
+static bool same_kernel(const clv_launch *a, const clv_launch *b)
+{
+    return !strcmp(a->file, b->file) && !strcmp(a->kernel, b->kernel) && !strcmp(a->defines, b->defines);
+}
+
+clv_status clv_joint_source(const clv_launch *const *launch, const char *const *source, int launches, int units,
+                            clv_text *to, clv_error *err)
+{
+    int part[CLV_JOINT_MOST];
+    for (int i = 0; i < launches; i++) {
+        part[i] = i;
+        for (int k = 0; k < i && part[i] == i; k++)
+            if (same_kernel(launch[i], launch[k])) part[i] = part[k];
+        if (part[i] == i) append_part(to, launch[i], source[i], i);
+    }
+    append_kernel(to, launch, part, launches, rounds_of(launch, launches, units));
+    return to->failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for a program of %d kernels", launches) : CLV_OK;
+}
