@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "backend/trial.h"
+#include "graph/storage.h"
 #include "op_cases.h"
 #include "support.h"
 
@@ -20,6 +21,7 @@ static clv_trial magnitudes_of(const clv_trial *trial)
     t.call.attr.act = CLV_ACT_NONE;
     if (t.call.attr.grad_act != CLV_ACT_NONE) t.call.inputs--;
     t.call.attr.grad_act = CLV_ACT_NONE;
+    if (t.call.out.space == CLV_SPACE_HALF) t.call.out.space = CLV_SPACE_ARENA;
     for (int i = 0; i < t.call.inputs; i++) {
         if (clv_call_writes(&t.call, i)) continue;
         const size_t count =
@@ -50,7 +52,10 @@ static void compare_products(const clv_trial *trial, const float *wanted, const 
     assert_ok(clv_trial_run(oracle, &t, magnitude, err));
     for (size_t i = 0; i < trial->results; i++) {
         const double sum = (double)magnitude[i] / (1 - (double)trial->call.attr.rate);
-        const double bound = 6 * sqrt(terms_of(&trial->call)) * 0x1p-24 * sum + 16 * 0x1p-23 * fabs((double)wanted[i]);
+        const double computed =
+            6 * sqrt(terms_of(&trial->call)) * 0x1p-24 * sum + 16 * 0x1p-23 * fabs((double)wanted[i]);
+        const bool half = trial->call.out.space == CLV_SPACE_HALF;
+        const double bound = half ? clv_trial_stored_tolerance(computed, (double)wanted[i]) : computed;
         if (!(fabs((double)got[i] - (double)wanted[i]) <= bound))
             fail_msg("%s: element %zu is %.9g, the reference says %.9g, allowed %.3g", trial->call.name, i,
                      (double)got[i], (double)wanted[i], bound);
@@ -76,6 +81,73 @@ static void run_trial(const op_case *c, const clv_call *call, clv_trial_values v
     free(wanted);
     free(got);
     clv_trial_destroy(&trial);
+}
+
+/* What of a call is stored as half: bits 1 << k are inputs, 32 the result. */
+enum { INPUTS_HALF = 31, RESULT_HALF = 32 };
+
+static bool may_be_half(const clv_operand *operand)
+{
+    return operand->space == CLV_SPACE_ARENA && clv_shape_takes_half(&operand->shape);
+}
+
+/* The call with those of its operands in half precision that can be; false where none is. */
+static bool store_as_half(const clv_call *call, unsigned which, clv_call *half)
+{
+    bool any = false;
+    *half = *call;
+    for (int i = 0; i <= call->inputs; i++) {
+        clv_operand *operand = i < call->inputs ? &half->in[i] : &half->out;
+        if (!(which & (i < call->inputs ? 1u << i : RESULT_HALF)) || !may_be_half(operand)) continue;
+        operand->space = CLV_SPACE_HALF;
+        any = true;
+    }
+    return any && clv_op_takes_half(call->op);
+}
+
+/* All operands, and every other one: the result alone, or some of the inputs. */
+static void run_case_in_half(const op_case *c, int i)
+{
+    const unsigned which[] = {INPUTS_HALF | RESULT_HALF, i % 3 == 0   ? RESULT_HALF
+                                                         : i % 3 == 1 ? 0x15
+                                                                      : 0x0a | RESULT_HALF};
+    clv_plan *plan;
+    clv_call half;
+    assert_ok(op_case_plan(c, tested, &plan, err));
+    const clv_call *call = op_case_call(c, plan);
+    for (size_t k = 0; call && k < sizeof which / sizeof *which; k++) {
+        if (!store_as_half(call, which[k], &half)) continue;
+        run_trial(c, &half, CLV_TRIAL_EXACT);
+        run_trial(c, &half, CLV_TRIAL_REAL);
+    }
+    clv_plan_destroy(plan);
+}
+
+static void test_all_ops_in_half(void **state)
+{
+    tested = *state;
+    for (int i = 0; i < op_case_count; i++) run_case_in_half(&op_cases[i], i);
+}
+
+/* Pairs have no halves: what needs them says so. */
+static void test_pairs_refuse_halves(void **state)
+{
+    (void)state;
+    for (int i = 0; i < op_case_count; i++) {
+        clv_plan *plan;
+        clv_call half;
+        clv_trial trial;
+        float results[1];
+        if (op_cases[i].op != CLV_OP_DISTANCE) continue;
+        assert_ok(op_case_plan(&op_cases[i], oracle, &plan, err));
+        assert_false(store_as_half(op_case_call(&op_cases[i], plan), RESULT_HALF, &half));
+        assert_ok(clv_trial_create(&half, op_cases[i].batch, CLV_TRIAL_REAL, seed, &trial, err));
+        assert_refused(clv_trial_run(oracle, &trial, results, err), CLV_ERR_INTERNAL, "cannot be stored as half");
+        clv_trial_destroy(&trial);
+        clv_plan_destroy(plan);
+        return;
+    }
+    fail_msg("there is no case of pairs");
 }
 
 static void run_case(const op_case *c)
@@ -201,21 +273,26 @@ static int make_backends(clv_backend *be[MAX_BACKENDS])
 int main(void)
 {
     clv_backend *be[MAX_BACKENDS];
-    char name[MAX_BACKENDS][320];
-    struct CMUnitTest tests[MAX_BACKENDS + 3] = {cmocka_unit_test(test_every_op_has_a_case),
-                                                 cmocka_unit_test(test_trials_find_faults),
-                                                 cmocka_unit_test(test_pairs_as_others)};
+    char name[2 * MAX_BACKENDS][320];
+    enum { FIRST = 4 };
+    struct CMUnitTest tests[2 * MAX_BACKENDS + FIRST] = {
+        cmocka_unit_test(test_every_op_has_a_case), cmocka_unit_test(test_trials_find_faults),
+        cmocka_unit_test(test_pairs_as_others), cmocka_unit_test(test_pairs_refuse_halves)};
     take_filter();
     const char *given = getenv("CLAVE_TEST_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u;
     printf("CLAVE_TEST_SEED=%llu repeats these values\n", (unsigned long long)seed);
     assert_ok(clv_cpu_backend_create(true, &oracle, err));
     const int made = make_backends(be);
-    for (int i = 0; i < made; i++) {
-        snprintf(name[i], sizeof name[i], "all ops on %s, %s", be[i]->info.platform, be[i]->info.name);
-        tests[i + 3] = (struct CMUnitTest){.name = name[i], .test_func = test_all_ops, .initial_state = be[i]};
+    for (int i = 0; i < 2 * made; i++) {
+        clv_backend *on = be[i % made];
+        const bool half = i >= made;
+        snprintf(name[i], sizeof name[i], "all ops%s on %s, %s", half ? " in half" : "", on->info.platform,
+                 on->info.name);
+        tests[i + FIRST] = (struct CMUnitTest){
+            .name = name[i], .test_func = half ? test_all_ops_in_half : test_all_ops, .initial_state = on};
     }
-    int failed = _cmocka_run_group_tests("ops", tests, (size_t)made + 3, NULL, NULL);
+    int failed = _cmocka_run_group_tests("ops", tests, 2 * (size_t)made + FIRST, NULL, NULL);
     for (int i = 0; i < made; i++) clv_backend_destroy(be[i]);
     clv_backend_destroy(oracle);
     return failed ? 1 : made == 1 ? 77 : 0;

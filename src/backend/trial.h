@@ -47,6 +47,9 @@ clv_status clv_trial_run(clv_backend *be, const clv_trial *trial, float *results
  * bit. Products of real numbers have no bound here: theirs takes the sum of magnitudes. */
 double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i);
 
+/* How far two results may be apart once they are stored as half, where they are that far apart before. */
+double clv_trial_stored_tolerance(double tolerance, double reference);
+
 /* CLV_ERR_DEVICE where a result is further from its reference than the tolerance: op, shapes, place and both values. */
 clv_status clv_trial_compare(const clv_trial *trial, const float *reference, const float *results, clv_error *err);
 

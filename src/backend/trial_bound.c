@@ -363,7 +363,7 @@ static double (*const bounds_beside[CLV_OP_COUNT])(const result *) = {
 
 /* Two numbers that far apart, each rounded to the nearest half: by 2^-11 of it, or by 2^-25 where it is subnormal.
  * Equal ones are rounded alike. */
-static double stored_tolerance(double tolerance, double reference)
+double clv_trial_stored_tolerance(double tolerance, double reference)
 {
     if (tolerance == 0) return 0;
     return tolerance + 0x1p-10 * (fabs(reference) * (1 + 0x1p-10) + tolerance) + 0x1p-24;
@@ -379,5 +379,5 @@ double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)
     if (beside) i -= first;
     const result r = {trial, reference, batched ? i / batch : i, batched ? i % batch : 0};
     const double tolerance = (beside ? bounds_beside : bounds)[call->op](&r) * 0x1p-23;
-    return of->space == CLV_SPACE_HALF ? stored_tolerance(tolerance, reference) : tolerance;
+    return of->space == CLV_SPACE_HALF ? clv_trial_stored_tolerance(tolerance, reference) : tolerance;
 }

@@ -60,9 +60,10 @@ static clv_status take_losses(clv_session *s, const clv_phase *phase, clv_pass *
             double value = (double)trace[(size_t)(b - from) * (size_t)slots + (size_t)phase->graph.slot[m]];
             if (!isfinite(value))
                 return clv_fail(err, CLV_ERR_DIVERGED,
-                                "%s became %s at step %u (batch %u of %u): lower train.lr, or look at the data",
+                                "%s became %s at step %u (batch %u of %u): lower train.lr, %slook at the data",
                                 phase->graph.metric[m], isnan(value) ? "NaN" : "infinite", pass->first_step + b, b + 1,
-                                clv_pass_batches(phase, pass->count));
+                                clv_pass_batches(phase, pass->count),
+                                phase->plan->elements[CLV_SPACE_HALF] ? "set device.storage = float, or " : "or ");
             pass->sum[m] += value;
         }
     return CLV_OK;
