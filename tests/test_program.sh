@@ -195,6 +195,10 @@ json "bench --roofline"
 holds "bench --roofline" 'len(o["devices"]) >= 10 and all(d["images_per_second"] > 0 for d in o["devices"])'
 holds "bench --roofline: a step is no shorter than any of its limits" \
     'all(d["step_ms"] >= 0.999 * max(d["arithmetic_ms"], d["memory_ms"], d["launch_ms"]) for d in o["devices"])'
+expect 0 "bench --inference" "$clave" bench ini/smoke.ini --inference --seconds 0 --json
+json "bench --inference"
+holds "bench --inference: less work than a step" 'o["images_per_second"] > 0 and 0 < o["launches"] < 12'
+refused 2 "--inference" "bench --roofline --inference" "$clave" bench ini/smoke.ini --roofline --inference
 refused 2 "--trace" "bench --roofline --trace" "$clave" bench ini/vae.ini --roofline --trace
 expect 0 "bench --scaling" "$clave" bench ini/smoke.ini device.backend=cpu train.batch=4 --scaling size --at 27,28,32,36 --seconds 0 --out "$folder/scaling.png"
 for word in "size" "27  skipped" "of trend" "cliffs" "$folder/scaling.png"; do says "bench --scaling" "$word"; done

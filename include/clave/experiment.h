@@ -206,7 +206,8 @@ clv_status clv_score(const char *run, const clv_config *config, const clv_score_
                      clv_score_result *result, clv_error *err);
 void clv_score_free(clv_score_result *result);
 
-/* The speed of training steps, beside the device's FMA peak measured in the same run. */
+/* The speed of training steps, or of inference alone (reconstructions; a classifier's answers), beside the device's FMA peak measured
+ * in the same run. */
 typedef struct clv_bench_result {
     char device[512];
     double images_per_second;
@@ -219,7 +220,7 @@ typedef struct clv_bench_result {
     double first_step_seconds;
 } clv_bench_result;
 /* trace: a table of microseconds by launch goes there, or NULL. */
-clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, struct clv_log *log,
+clv_status clv_bench(const clv_config *config, bool inference, double seconds, FILE *trace, struct clv_log *log,
                      clv_bench_result *result, clv_error *err);
 
 /* How the speed of a training step changes with one size of the experiment, all else as it is: `clave bench --scaling`.

@@ -68,6 +68,8 @@ static const option options[] = {
     {"method", "LIST", OPTION_TEXT, 0, 0, AT(method), "of raw,pca,tsne (default: all that apply)", NULL},
     {"perplexity", "P", OPTION_REAL, 1, 10000, AT(perplexity), "of t-SNE (default: 30, fewer for few points)", NULL},
     {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)", NULL},
+    {"inference", NULL, OPTION_FLAG, 0, 0, AT(inference),
+     "reconstructions (a classifier's answers) in place of training steps", NULL},
     {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch", NULL},
     {"roofline", NULL, OPTION_FLAG, 0, 0, AT(roofline), "on paper instead: classes of devices by their data sheets",
      "bench"},

@@ -76,15 +76,18 @@ clv_status cli_bench(const cli_args *args, clv_error *err)
     clv_bench_result r;
     clv_status status = CLV_OK;
     CLV_REQUIRE(args->scaling || (!args->at && !args->out), CLV_ERR_CONFIG, "--at and --out go with --scaling");
-    CLV_REQUIRE(!args->scaling || (!args->trace && !args->roofline), CLV_ERR_CONFIG,
-                "--scaling goes without --trace and --roofline");
+    CLV_REQUIRE(!args->scaling || (!args->trace && !args->roofline && !args->inference), CLV_ERR_CONFIG,
+                "--scaling goes without --trace, --roofline and --inference");
+    CLV_REQUIRE(!args->roofline || !args->inference, CLV_ERR_CONFIG,
+                "--roofline is of training: it goes without --inference");
     if (args->scaling) return cli_scaling(args, err);
     CLV_TRY(clv_config_load(args->target, args->overrides, args->override_count, &config, NULL, err));
     if (args->roofline) {
         status = roofline(args, config, err);
         goto done;
     }
-    CLV_TRY(clv_bench(config, args->seconds < 0 ? 5 : args->seconds, args->trace ? stderr : NULL, args->log, &r, err));
+    CLV_TRY(clv_bench(config, args->inference, args->seconds < 0 ? 5 : args->seconds, args->trace ? stderr : NULL,
+                      args->log, &r, err));
     if (args->json)
         CLV_TRY(cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:I, s:f}", "device", r.device,
                                          "images_per_second", r.images_per_second, "gflops", r.gflops, "peak_gflops",

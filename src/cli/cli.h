@@ -27,7 +27,7 @@ typedef struct cli_args {
     bool log_x, log_y;
     const char *from, *path, *csv;
     int64_t components, steps, top; /* 0: not given */
-    bool resume, json, trace, roofline, markdown;
+    bool resume, json, trace, roofline, inference, markdown;
     bool list, best, worker;   /* search */
     const char *program;       /* as it was called */
     int64_t seed;         /* -1: not given */

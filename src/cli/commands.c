@@ -28,7 +28,7 @@ const cli_command cli_commands[] = {
     {"explain", cli_explain, CLI_OPTIONAL_TARGET, "[SECTION|SECTION.KEY|layer.TYPE]", false, "markdown json",
      "say what a key means, its range and default"},
     {"devices", cli_devices, CLI_NO_TARGET, "", false, "json", "list the OpenCL devices"},
-    {"bench", cli_bench, CLI_TARGET, "FILE.ini", true, "seconds trace roofline scaling at out json",
+    {"bench", cli_bench, CLI_TARGET, "FILE.ini", true, "seconds inference trace roofline scaling at out json",
      "measure training steps beside the device's FMA peak"},
     {"tune", cli_tune, CLI_TARGET, "FILE.ini", true, "seconds json",
      "look for faster kernels for an experiment on this device, for all runs to come"},

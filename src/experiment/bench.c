@@ -1,8 +1,9 @@
-/* The speed of training steps, in blocks of steps with the device's FMA peak measured between them, so that both saw
- * the same machine. */
+/* The speed of training steps, or of inference, in blocks of steps with the device's FMA peak measured between them, so
+ * that both saw the same machine. */
 #include "base/order.h"
 #include "base/try.h"
 #include "experiment/pass.h"
+#include "model/choices.h"
 
 #define MAX_BLOCKS    200
 #define BLOCK_SECONDS 0.25
@@ -57,14 +58,16 @@ done:
     return status;
 }
 
-clv_status clv_bench(const clv_config *config, double seconds, FILE *trace, clv_log *log, clv_bench_result *result,
-                     clv_error *err)
+clv_status clv_bench(const clv_config *config, bool inference, double seconds, FILE *trace, clv_log *log,
+                     clv_bench_result *result, clv_error *err)
 {
     clv_session *s = NULL;
     clv_status status = CLV_OK;
     double start = clv_seconds(), took;
     uint32_t step = 0;
+    const bool classifies = clv_config_choice(config, "experiment.task") == CLV_TASK_CLASSIFY;
     clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
+    if (inference) request.mode = classifies ? CLV_MODE_CLASSIFY : CLV_MODE_RECONSTRUCT;
     *result = (clv_bench_result){0};
     CLV_TRY(clv_session_open(config, log, &request, 1, &s, err));
     CLV_TRY(clv_session_load(s, NULL, err));

@@ -45,13 +45,14 @@ static clv_step step_values(const clv_session *s, const clv_phase *phase, const 
     return step;
 }
 
-/* Adds the trace rows of batches from .. to - 1, which no trace row wraps around, to the sums. */
+/* Adds the trace rows of batches from .. to - 1, which no trace row wraps around, to the sums; waits for them. */
 static clv_status take_losses(clv_session *s, const clv_phase *phase, clv_pass *pass, uint32_t from, uint32_t to,
                               clv_error *err)
 {
     float trace[CLV_TRACE_ROWS * CLV_MAX_METRICS];
     int slots = phase->plan->slots;
     size_t row = from % CLV_TRACE_ROWS;
+    if (slots == 0) return clv_backend_finish(s->be, err);
     clv_status status = clv_buffer_read_floats(s->be, s->bindings.space[CLV_SPACE_TRACE], row * (size_t)slots, trace,
                                                (size_t)(to - from) * (size_t)slots, err);
     if (status != CLV_OK) return status;
