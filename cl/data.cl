@@ -41,7 +41,7 @@ static void gather_square(global const uchar *images, global const uint *places,
 {
     ucharv row[V], next[V];
     UNROLL for (int v = 0; v < V; v++)
-        row[v] = v < count ? CAT(vload, V)(0, images + (ulong)places[v] * PIXELS + p0) : (ucharv)(0);
+        row[v] = v < count ? LOADV(images + (ulong)places[v] * PIXELS + p0) : (ucharv)(0);
     UNROLL for (int round = 1; round < V; round *= 2) {
         UNROLL for (int v = 0; v < V / 2; v++) {
             next[2 * v].even = row[v].lo;

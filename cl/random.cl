@@ -68,9 +68,17 @@ kernel void sample(global const IN0 *mu /* [c][n] */, global const IN1 *logvar /
     }
 }
 
-/* dlogvar = dz eps exp(logvar / 2) / 2; global: { N / V, quads / QUADS rounded up } */
+#if ADDEND
+#define ADDEND_PARAMETER global const IN2 *addend /* [c][n] */,
+#define PLUS_ADDEND(i) +READ(IN2, addend + (i))
+#else
+#define ADDEND_PARAMETER
+#define PLUS_ADDEND(i)
+#endif
+
+/* dlogvar = dz eps exp(logvar / 2) / 2, and what a fused add adds; global: { N / V, quads / QUADS rounded up } */
 kernel void sample_grad(global const IN0 *dz /* [c][n] */, global const IN1 *logvar /* [c][n] */,
-                        global OUT *dlogvar /* [c][n] */, constant step_values *step)
+                        ADDEND_PARAMETER global OUT *dlogvar /* [c][n] */, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * V, first = (int)GLOBAL_ID(1) * QUADS;
     const uintv image = philox_images((uint)n);
@@ -81,7 +89,8 @@ kernel void sample_grad(global const IN0 *dz /* [c][n] */, global const IN1 *log
         normal_quad(word, eps);
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
-            WRITE(OUT, READ(IN0, dz + i) * eps[k] * (0.5f * exp(0.5f * READ(IN1, logvar + i))), dlogvar + i);
+            const floatv d = READ(IN0, dz + i) * eps[k] * (0.5f * exp(0.5f * READ(IN1, logvar + i)));
+            WRITE(OUT, d PLUS_ADDEND(i), dlogvar + i);
         }
     }
 }

@@ -178,6 +178,8 @@ const op_case op_cases[] = {
     {CASE(SAMPLE, 13), .in = {BATCH(7, 1, 1), BATCH(7, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
     {CASE(SAMPLE, 1), .in = {BATCH(20, 1, 1), BATCH(20, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
     {CASE(SAMPLE_GRAD, 127), .in = {BATCH(2, 1, 1), BATCH(2, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
+    {CASE(SAMPLE_GRAD, 127), .in = {BATCH(5, 1, 1), BATCH(5, 1, 1), BATCH(5, 1, 1)},
+     .attr = {.stream = CLV_STREAM_GRAPH, .has_addend = true}},
     {CASE(SAMPLE_GRAD, 13), .in = {BATCH(7, 1, 1), BATCH(7, 1, 1)}, .attr = {.stream = CLV_STREAM_GRAPH}},
     {CASE(KL, 127), .in = {BATCH(2, 1, 1), BATCH(2, 1, 1)}},
     {CASE(KL, 13), .in = {BATCH(20, 1, 1), BATCH(20, 1, 1)}},

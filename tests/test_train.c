@@ -27,6 +27,8 @@ static clv_config *load(const char *ini, const char *const *overrides)
     return config;
 }
 
+static int launches; /* of a step, when first_losses ran last */
+
 /* The losses of the first ten steps of training, each its batch's sum. */
 static void first_losses(const char *ini, const char *const *overrides, double loss[STEPS])
 {
@@ -41,6 +43,7 @@ static void first_losses(const char *ini, const char *const *overrides, double l
         assert_ok(clv_pass_run(s, &s->phase[0], &pass, err));
         loss[i] = pass.sum[0];
     }
+    launches = clv_program_launches(s->be, s->phase[0].program);
     clv_session_close(s);
     clv_config_destroy(config);
 }
@@ -140,7 +143,9 @@ static void test_joint_launches_have_the_same_bits(void **state)
     char select[160];
     snprintf(select, sizeof select, "device.select=%s", test_device());
     first_losses("ini/smoke.ini", (const char *const[]){select, NULL}, joint);
+    const int together = launches;
     first_losses("ini/smoke.ini", (const char *const[]){select, "plan.joint=false", NULL}, apart);
+    assert_true(together <= launches);
     assert_memory_equal(joint, apart, sizeof joint);
 }
 

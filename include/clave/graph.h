@@ -72,7 +72,7 @@ typedef struct clv_attr {
     clv_act act;             /* act, act_grad, mse_head; products: the activation fused behind the bias */
     float slope;             /* leaky_relu: for x < 0; 0.01 where the model does not say */
     bool has_bias;           /* products, fused: the input after the required ones is a bias [channels of the result] */
-    bool has_addend;         /* conv, deconv, fused: the next input has the result's shape and is added before act */
+    bool has_addend;         /* conv, deconv, sample_grad, fused: the next input has the result's shape and is added before act */
     clv_act grad_act;        /* products, fused: the last input u has the result's shape, u = act(.); the result is
                                 multiplied by act'(u). CLV_ACT_NONE: no such input */
     float rate;              /* dropout: probability of 0, in [0, 1). act_grad and grad_act of relu, fused: of a dropout

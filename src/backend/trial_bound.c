@@ -100,7 +100,8 @@ static double bound_noise(const result *r)
 }
 static double bound_sample_grad(const result *r)
 {
-    return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2;
+    const double sum = r->t->call.attr.has_addend ? fabs(r->reference) : 0; /* its rounding */
+    return 20 * largest_normal * fabs(here(r, 0)) * exp(here(r, 1) / 2) / 2 + sum;
 }
 
 /* Each term has exp's 3 and four roundings; each addition half an ulp of what was added before. */

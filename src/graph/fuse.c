@@ -57,14 +57,19 @@ static void fuse_bias(clv_graph *graph, clv_node at)
     take_over(graph, at, from, bias->input[1])->has_bias = true;
 }
 
-/* Two gradients that meet: add of a product and another tensor, which the product's launch adds. */
+static bool takes_addend(const clv_node_info *info)
+{
+    const bool plain = info->inputs == 2 && info->attr.act == CLV_ACT_NONE;
+    return plain && (is_product(info) || info->op == CLV_OP_SAMPLE_GRAD);
+}
+
+/* Two gradients that meet: add of a product, or of a sample's gradient, and another tensor, which their launch adds. */
 static void fuse_add(clv_graph *graph, clv_node at)
 {
     const clv_node *pair = clv_info(graph, at)->input;
     for (int k = 1; k >= 0; k--) {
         const clv_node from = pair[k], other = pair[1 - k];
-        if (from == other || !is_product(clv_info(graph, from)) || clv_info(graph, from)->inputs != 2) continue;
-        if (clv_info(graph, from)->attr.act != CLV_ACT_NONE || uses(graph, from) != 1) continue;
+        if (from == other || !takes_addend(clv_info(graph, from)) || uses(graph, from) != 1) continue;
         take_over(graph, at, from, other)->has_addend = true;
         return;
     }
@@ -292,7 +297,10 @@ clv_status clv_graph_fuse(clv_graph *graph, clv_error *err)
     (void)err; /* in place: nothing to allocate, nothing to fail */
     for (clv_node at = 0; at < graph->nodes; at++) {
         const clv_op op = clv_info(graph, at)->op;
-        if (!graph->entry[at]->fused_away && rules[op]) rules[op](graph, at);
+        if (graph->entry[at]->fused_away || !rules[op]) continue;
+        rules[op](graph, at);
+        if (op != CLV_OP_RESHAPE && clv_info(graph, at)->op == CLV_OP_RESHAPE)
+            fuse_reshape(graph, at); /* moved behind */
     }
     return CLV_OK;
 }

@@ -55,7 +55,8 @@ int clv_op_inputs(clv_op op, const clv_attr *attr)
     const bool fusible = op == CLV_OP_CONV || op == CLV_OP_DECONV;
     const int fused =
         fusible ? (attr->has_bias ? 1 : 0) + (attr->has_addend ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
-    return clv_op_table[op].inputs + fused + (op == CLV_OP_CONV_WEIGHT && attr->sum_of ? 1 : 0);
+    const bool one_more = (op == CLV_OP_CONV_WEIGHT && attr->sum_of) || (op == CLV_OP_SAMPLE_GRAD && attr->has_addend);
+    return clv_op_table[op].inputs + fused + (one_more ? 1 : 0);
 }
 
 bool clv_op_writes_input(clv_op op, const clv_attr *attr)

@@ -444,6 +444,7 @@ static clv_status shape_broadcast(const rule_call *call)
 
 static clv_status shape_gaussian(const rule_call *call)
 {
+    if (call->q->attr->has_addend) NEED(need_equal(call, 0, 2));
     NEED(need_batched(call, 0));
     return shape_equal_pair(call);
 }

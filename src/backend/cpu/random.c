@@ -70,7 +70,7 @@ FUNCTION(sample)
 
 FUNCTION(sample_grad)
 {
-    const real *dz = c->in[0], *logvar = c->in[1];
+    const real *dz = c->in[0], *logvar = c->in[1], *addend = c->call->attr.has_addend ? c->in[2] : NULL;
     real *dlogvar = c->out;
     const size_t lanes = (size_t)c->call->lanes, features = clv_cpu_features(&c->call->out.shape);
     for (size_t quad = 0; 4 * quad < features; quad++)
@@ -78,6 +78,7 @@ FUNCTION(sample_grad)
             real eps[4];
             normals_of(c, quad, n, eps);
             for (size_t f = 4 * quad; f < features && f < 4 * quad + 4; f++)
-                dlogvar[f * lanes + n] = dz[f * lanes + n] * eps[f & 3] * exp(logvar[f * lanes + n] / 2) / 2;
+                dlogvar[f * lanes + n] = dz[f * lanes + n] * eps[f & 3] * exp(logvar[f * lanes + n] / 2) / 2 +
+                                         (addend ? addend[f * lanes + n] : 0);
         }
 }

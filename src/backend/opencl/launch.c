@@ -337,6 +337,7 @@ static void random_op(const clv_device_info *device, const clv_call *call, const
     clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DF=%d -DSTREAM=%u -DQUADS=%d", features, (unsigned)call->attr.stream, smaller(each, quads));
     if (call->op == CLV_OP_DROPOUT) define_real(launch, "KEEP", 1.0f - call->attr.rate);
+    if (call->attr.has_addend) define(launch, "-DADDEND=1");
     size_grid(launch, device, vectors, whole(quads, smaller(each, quads)));
     bind_inputs(launch, call, CLV_ARG_OUT);
     bind(launch, CLV_ARG_STEP);

@@ -3,6 +3,7 @@
 #include "backend/opencl/product.h"
 
 #define ITEMS         16   /* work-items that a launch should have at least, so that a few cores end together */
+#define ITEMS_A_UNIT  4    /* of a launch that sums without parts, for each of the device's units */
 #define CACHED_FLOATS 4096 /* 16 KB, half a first-level cache: what a register tile streams over again and again */
 #define BLOCK_SUMS                                                                                                     \
     131072 /* of a packed product's work-item, between blocks of channels: they lie on its thread's stack */
@@ -96,18 +97,23 @@ static void choose_block(const device_class *class, int vectors, const clv_packe
     if (block != m) choose_tiles(class, vectors, block, t);
 }
 
-/* Few results of long sums: parts of the sum, then the sum of the parts. */
-static bool wants_parts(const clv_packed *p) { return p->pixels * p->results <= 64 && p->channels >= 1024; }
-
-static void choose_packed(const device_class *class, const clv_call *call, clv_tiling *t)
+/* Few results of long sums, by fewer vectors of images than keep the device busy: parts of the sum, then the sum of the
+ * parts. */
+static bool wants_parts(const clv_device_info *device, const clv_packed *p, int vectors)
 {
+    return p->pixels * p->results <= 64 && p->channels >= 1024 && vectors < (int)device->compute_units * ITEMS_A_UNIT;
+}
+
+static void choose_packed(const clv_device_info *device, const clv_call *call, clv_tiling *t)
+{
+    const device_class *class = class_of(device);
     const clv_product a = clv_product_of(call, t);
     const clv_packed p = clv_packed_of(call, t);
     const int vectors = a.n / a.v;
     const bool conv = call->op == CLV_OP_CONV || clv_product_is_linear(call);
     choose_tiles(class, vectors, p.results, t);
     t->parts = 1;
-    if (conv && wants_parts(&p)) {
+    if (conv && wants_parts(device, &p, vectors)) {
         t->parts = CLV_WHOLE(p.channels, CLV_WHOLE(p.channels, ITEMS));
         t->across = vectors / t->vectors;
     } else {
@@ -164,5 +170,5 @@ void clv_tiling_default(const clv_device_info *device, const clv_call *call, clv
     if (call->op == CLV_OP_CONV_WEIGHT)
         choose_weight_packed(class, &a, t);
     else
-        choose_packed(class, call, t);
+        choose_packed(device, call, t);
 }
