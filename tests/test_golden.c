@@ -319,7 +319,7 @@ static void make_plan(run *r, bool fused)
     clv_graph_mark_output(b->graph, b->y);
     clv_graph_mark_output(b->graph, b->losses);
     clv_graph_mark_output(b->graph, r->loss);
-    if (fused) assert_ok(clv_graph_fuse(b->graph, err));
+    if (fused) assert_ok(clv_graph_fuse(b->graph, 0, err));
 
     const clv_plan_options options = {
         .batch = b->images, .lane_width = r->be->lane_width, .alignment = r->be->alignment, .reuse = true};

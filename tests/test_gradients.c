@@ -202,7 +202,7 @@ static void check_both(network (*build)(void))
     for (int fused = 0; fused < 2; fused++) {
         network net = build();
         add_gradients(&net);
-        if (fused && net.status == CLV_OK) net.status = clv_graph_fuse(net.graph, &net.err);
+        if (fused && net.status == CLV_OK) net.status = clv_graph_fuse(net.graph, 0, &net.err);
         assert_true(check_network(&net));
         network_end(&net);
     }
@@ -293,7 +293,7 @@ static void test_random_networks(void **state)
     int sound = 0;
     for (unsigned long i = 0; i < RANDOM_NETWORKS; i++) {
         network net = random_network(seed + i / 2);
-        if (i % 2 && net.status == CLV_OK) net.status = clv_graph_fuse(net.graph, &net.err);
+        if (i % 2 && net.status == CLV_OK) net.status = clv_graph_fuse(net.graph, 0, &net.err);
         sound += check_network(&net);
         network_end(&net);
     }

@@ -790,7 +790,7 @@ static void test_gradients_refused(void **state)
 
     const clv_node act = put1(&net, CLV_OP_ACT, "fc", put_linear(&net, "fc", h, 2), (clv_attr){.act = CLV_ACT_RELU});
     const clv_node fused = put1(&net, CLV_OP_MEAN, "m", sum_of(&net, act), none);
-    assert_int_equal(clv_graph_fuse(net.graph, &net.err), CLV_OK);
+    assert_int_equal(clv_graph_fuse(net.graph, 0, &net.err), CLV_OK);
     expect_gradient_refusal(&net, fused, p, "conv 'fc': is fused: append gradients before clv_graph_fuse");
     clv_node node;
     expect_refusal(&net,
@@ -958,7 +958,7 @@ static char *graph_text(const clv_graph *graph)
 static void fuse(network *net)
 {
     if (net->status != CLV_OK) fail_msg("%s", net->err.message);
-    assert_int_equal(clv_graph_fuse(net->graph, &net->err), CLV_OK);
+    assert_int_equal(clv_graph_fuse(net->graph, 0, &net->err), CLV_OK);
 }
 
 static void test_fusion_keeps_meanings(void **state)
@@ -1200,7 +1200,7 @@ static void test_allocation_failures(void **state)
     for (long nth = 1;; nth++) {
         clv_fail_allocation(nth);
         network net = random_network(seed);
-        if (net.graph && net.status == CLV_OK) net.status = clv_graph_fuse(net.graph, &net.err);
+        if (net.graph && net.status == CLV_OK) net.status = clv_graph_fuse(net.graph, 0, &net.err);
         clv_fail_allocation(0);
         const clv_status status = net.status;
         if (net.graph && status != CLV_OK) assert_non_null(strstr(net.err.message, "out of memory"));

@@ -61,7 +61,7 @@ static clv_plan_options random_options(unsigned long seed, bool reuse)
 static planned random_plan(unsigned long seed, bool fused, bool reuse)
 {
     planned p = {.net = random_network(seed)};
-    if (p.net.status == CLV_OK && fused) p.net.status = clv_graph_fuse(p.net.graph, &p.net.err);
+    if (p.net.status == CLV_OK && fused) p.net.status = clv_graph_fuse(p.net.graph, 0, &p.net.err);
     const clv_plan_options options = random_options(seed, reuse);
     make_plan(&p, &options);
     if (p.net.status != CLV_OK) fail_msg("seed %lu: %s", seed, p.net.err.message);
@@ -324,7 +324,7 @@ static void test_small_plan(void **state)
 {
     (void)state;
     planned p = small_network(true);
-    assert_int_equal(clv_graph_fuse(p.net.graph, &p.net.err), CLV_OK);
+    assert_int_equal(clv_graph_fuse(p.net.graph, 0, &p.net.err), CLV_OK);
     make_plan(&p, &options);
     assert_int_equal(p.net.status, CLV_OK);
     static const clv_op expected[] = {CLV_OP_GATHER,      CLV_OP_LABEL, CLV_OP_MEAN_GRAD, CLV_OP_CONV,

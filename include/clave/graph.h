@@ -129,9 +129,30 @@ void clv_graph_mark_output(clv_graph *graph, clv_node node);
  * A parameter that the loss does not depend on is CLV_ERR_CONFIG, by name. */
 clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *param, int params, clv_node *gradient, clv_error *err);
 
-/* Fusion (bias and activation into products, an activation's gradient into the product before it, a loss with its
- * gradient, a bias's gradient with its weight's; src/graph/fuse.c): rewrites the graph in place; results that outputs and parameters have are the same up to rounding. Idempotent. */
-clv_status clv_graph_fuse(clv_graph *graph, clv_error *err);
+/* What may be fused, each on its own; the graph's by src/graph/fuse.c, the last two by backends that launch kernels. A set of them
+ * is an unsigned of bits CLV_FUSE_. */
+#define CLV_FUSION_LIST(X)                                                                         \
+    X(EPILOGUE, "epilogue")   /* bias, activation, an activation's gradient in the products' kernels */ \
+    X(DROPOUT, "dropout")     /* a dropout's gradient with that of the relu before it */           \
+    X(ADD, "add")             /* gradients that meet are added by the kernel of the later one */   \
+    X(LOSS, "loss")           /* a loss and its gradient in one pass */                            \
+    X(BIAS_GRAD, "bias_grad") /* a bias's gradient by the kernel of its weight's */                \
+    X(SUMS, "sums")           /* parts of split weight gradients added by the optimiser */         \
+    X(LAUNCHES, "launches")   /* launches that wait for nothing of each other are one */
+
+enum {
+#define ROW(NAME, word) CLV_FUSION_##NAME,
+    CLV_FUSION_LIST(ROW)
+#undef ROW
+        CLV_FUSIONS,
+#define ROW(NAME, word) CLV_FUSE_##NAME = 1 << CLV_FUSION_##NAME,
+    CLV_FUSION_LIST(ROW)
+#undef ROW
+};
+
+/* Rewrites the graph in place; results that outputs and parameters have are the same up to rounding. Idempotent. `apart`: what is not
+ * to be fused. */
+clv_status clv_graph_fuse(clv_graph *graph, unsigned apart, clv_error *err);
 
 /* Inputs that a node of this op and these attributes has: the required ones and those of its fused form. */
 int clv_op_inputs(clv_op op, const clv_attr *attr);

@@ -144,7 +144,7 @@ static clv_status plan_phase(clv_session *s, const clv_phase_request *request, c
         .alignment = s->be->alignment,
         .reuse = true,
         .trace_rows = CLV_TRACE_ROWS,
-        .joint = clv_config_bool(s->config, "plan.joint"),
+        .apart = clv_config_apart(s->config),
         .storage = storage_of(s->config, request->mode),
     };
     return clv_plan_create(phase->graph.graph, clv_model_params(s->model), phase->graph.gradient, &options,

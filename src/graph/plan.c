@@ -431,7 +431,7 @@ clv_status clv_plan_create(const clv_graph *graph, const clv_param_layout *layou
     if (!p.plan) return CLV_ERR_INTERNAL;
     p.plan->nodes = (int)nodes;
     p.plan->batch = options->batch;
-    p.plan->joint = options->joint;
+    p.plan->apart = options->apart;
     p.plan->loss_scale = 1;
     p.plan->lanes = (int)clv_round_up((size_t)options->batch, (size_t)options->lane_width);
     p.plan->call = clv_alloc(nodes, sizeof *p.plan->call, err);

@@ -80,7 +80,7 @@ typedef struct clv_plan {
                            and no output */
     int slots;          /* columns of the trace */
     uint64_t multiply_adds; /* real ones of one image, all calls */
-    bool joint;             /* a backend may run calls of a level as one launch */
+    unsigned apart;         /* CLV_FUSE_SUMS, CLV_FUSE_LAUNCHES: what a backend is not to fuse */
     float loss_scale;       /* a power of two: gradients, those in CLV_SPACE_GRAD too, are so many times the loss's (storage.c) */
 } clv_plan;
 
@@ -90,7 +90,7 @@ typedef struct clv_plan_options {
     size_t alignment; /* elements: every offset is a multiple of it */
     bool reuse;       /* false: no two batched tensors share memory; for tests */
     int trace_rows;   /* length of the trace */
-    bool joint;       /* clv_plan.joint */
+    unsigned apart;   /* clv_plan.apart */
     clv_storage storage;
 } clv_plan_options;
 

@@ -358,7 +358,8 @@ clv_status clv_model_graph_create(const clv_model *model, clv_mode mode, int dat
     CLV_TRY(clv_builder_start(&b, model, mode, err));
     CLV_REQUIRE(clv_model_has_mode(model, mode), CLV_ERR_CONFIG, "%s", mode_table[mode].lacking);
     CLV_TRY(mode_table[mode].build(&b, dataset, &made, err));
-    if (clv_config_bool(model->config, "plan.fuse")) CLV_TRY(clv_graph_fuse(b.graph, err));
+    if (clv_config_bool(model->config, "plan.fuse"))
+        CLV_TRY(clv_graph_fuse(b.graph, clv_config_apart(model->config), err));
     made.graph = b.graph;
     b.graph = NULL;
     *out = made;

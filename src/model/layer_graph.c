@@ -40,7 +40,8 @@ clv_status clv_model_layer_graph_create(const clv_model *model, const char *row,
     for (int i = 0; i < rows; i++) CLV_TRY(clv_build_row(&b, &model->encoder[i], err));
     made.output = b.x;
     clv_graph_mark_output(b.graph, b.x);
-    if (clv_config_bool(model->config, "plan.fuse")) CLV_TRY(clv_graph_fuse(b.graph, err));
+    if (clv_config_bool(model->config, "plan.fuse"))
+        CLV_TRY(clv_graph_fuse(b.graph, clv_config_apart(model->config), err));
     made.graph = b.graph;
     b.graph = NULL;
     *out = made;

@@ -60,6 +60,20 @@ done:
     return status;
 }
 
+unsigned clv_config_apart(const clv_config *config)
+{
+    static const char *const key[CLV_FUSIONS] = {
+#define ROW(NAME, word) [CLV_FUSION_##NAME] = "plan.fuse_" word,
+        CLV_FUSION_LIST(ROW)
+#undef ROW
+    };
+    const bool any = clv_config_bool(config, "plan.fuse");
+    unsigned apart = 0;
+    for (int i = 0; i < CLV_FUSIONS; i++)
+        if (!any || !clv_config_bool(config, key[i])) apart |= 1u << i;
+    return apart;
+}
+
 clv_status clv_model_create(const clv_config *config, clv_image_shape image, size_t alignment, clv_model **model,
                             clv_error *err)
 {

@@ -59,6 +59,9 @@ int clv_model_latent(const clv_model *model); /* size of the code */
 clv_task clv_model_task(const clv_model *model);
 bool clv_model_is_vae(const clv_model *model);
 bool clv_model_has_decoder(const clv_model *model); /* all but classifiers */
+/* What the keys plan.fuse_* say is not to be fused: bits CLV_FUSE_, for graphs and plans. */
+unsigned clv_config_apart(const clv_config *config);
+
 bool clv_model_has_mode(const clv_model *model, clv_mode mode); /* the others are refused, in words */
 int clv_model_classes(const clv_model *model);      /* of a classifier; else 0 */
 

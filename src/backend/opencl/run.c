@@ -250,12 +250,14 @@ static clv_status add_groups(const builder *b, clv_error *err)
 }
 
 /* The calls' launches, and which of them are one. */
-static clv_status write_schedule(builder *b, int calls, bool joint, clv_error *err)
+static clv_status write_schedule(builder *b, const clv_plan *plan, clv_error *err)
 {
     clv_status status = CLV_OK;
+    const int calls = plan->calls;
+    const bool joint = !(plan->apart & CLV_FUSE_LAUNCHES);
     if (!(b->recipe = clv_alloc((size_t)calls, sizeof *b->recipe, err))) return CLV_ERR_INTERNAL;
     for (int i = 0; i < calls; i++) CLV_TRY(write_recipe(b, &b->plan->call[i], &b->recipe[i], err));
-    CLV_TRY(clv_cl_move_sums(b->plan->call, b->recipe, calls, &b->sums, err));
+    if (!(plan->apart & CLV_FUSE_SUMS)) CLV_TRY(clv_cl_move_sums(b->plan->call, b->recipe, calls, &b->sums, err));
     CLV_TRY(clv_cl_schedule_make(b->be, b->plan->call, b->recipe, calls, joint, &b->schedule, err));
 done:
     return status;
@@ -279,7 +281,7 @@ static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error 
     for (bool changed = true; changed && status == CLV_OK;) {
         changed = false;
         free_schedule(b);
-        status = write_schedule(b, plan->calls, plan->joint, err);
+        status = write_schedule(b, plan, err);
         if (status != CLV_OK || !verify) continue;
         be->schedule = &b->schedule;
         status = clv_cl_verify(be, plan, &changed, err);

@@ -49,7 +49,7 @@ clv_status clv_cl_stopwatch_open(clv_opencl *be, const clv_call *call, int batch
     clv_status status = CLV_OK;
     clv_call one = *call;
     size_t used[CLV_SPACE_COUNT] = {0};
-    *watch = (clv_cl_stopwatch){.be = be, .plan = {.batch = batch, .lanes = call->lanes}};
+    *watch = (clv_cl_stopwatch){.be = be, .plan = {.batch = batch, .lanes = call->lanes, .apart = CLV_FUSE_LAUNCHES}};
     place(be, &one, used);
     const size_t elements = used[CLV_SPACE_ARENA] + used[CLV_SPACE_HALF],
                  wanted = (arena < MOST_ELEMENTS ? arena : MOST_ELEMENTS) / elements + 1;
