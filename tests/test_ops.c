@@ -105,17 +105,17 @@ static bool store_as_half(const clv_call *call, unsigned which, clv_call *half)
     return any && clv_op_takes_half(call->op);
 }
 
-/* All operands, and every other one: the result alone, or some of the inputs. */
+/* All operands, and in a third of the cases every other one: the result alone, or some of the inputs. */
 static void run_case_in_half(const op_case *c, int i)
 {
-    const unsigned which[] = {INPUTS_HALF | RESULT_HALF, i % 3 == 0   ? RESULT_HALF
-                                                         : i % 3 == 1 ? 0x15
-                                                                      : 0x0a | RESULT_HALF};
+    const bool mixed = ((uint64_t)i + seed) % 3 == 0;
+    static const unsigned others[] = {RESULT_HALF, 0x15, 0x0a | RESULT_HALF};
+    const unsigned which[] = {INPUTS_HALF | RESULT_HALF, others[i / 3 % 3]};
     clv_plan *plan;
     clv_call half;
     assert_ok(op_case_plan(c, tested, &plan, err));
     const clv_call *call = op_case_call(c, plan);
-    for (size_t k = 0; call && k < sizeof which / sizeof *which; k++) {
+    for (size_t k = 0; call && k < (mixed ? 2 : 1); k++) {
         if (!store_as_half(call, which[k], &half)) continue;
         run_trial(c, &half, CLV_TRIAL_EXACT);
         run_trial(c, &half, CLV_TRIAL_REAL);
@@ -246,6 +246,28 @@ static void test_pairs_as_others(void **state)
     }
 }
 
+/* The launches of other devices, a draw of the cases on each: vectors of other widths, the products of GPUs. */
+static void test_half_as_others(void **state)
+{
+    (void)state;
+    static const struct {
+        clv_device_kind kind;
+        int vector_width, simd_width;
+    } others[] = {{CLV_DEVICE_GPU, 1, 32}, {CLV_DEVICE_GPU, 4, 0}, {CLV_DEVICE_CPU, 4, 0}, {CLV_DEVICE_CPU, 1, 0}};
+    enum { OTHERS = sizeof others / sizeof *others, DRAWN = 3 };
+    if (!have_opencl()) skip();
+    for (size_t k = 0; k < OTHERS; k++) {
+        const clv_device_options options = {.backend = "opencl", .select = test_device(), .gemm = CLV_GEMM_OWN};
+        assert_ok(clv_backend_create(&options, &tested, err));
+        tested->info.kind = others[k].kind;
+        tested->info.vector_width = others[k].vector_width;
+        tested->info.simd_width = others[k].simd_width;
+        for (int i = 0; i < op_case_count; i++)
+            if (((uint64_t)i + seed) % (DRAWN * OTHERS) == k) run_case_in_half(&op_cases[i], i);
+        clv_backend_destroy(tested);
+    }
+}
+
 #define MAX_BACKENDS 16
 
 /* The float reference and every OpenCL device. */
@@ -270,29 +292,33 @@ static int make_backends(clv_backend *be[MAX_BACKENDS])
     return made;
 }
 
-int main(void)
+/* "half": the operations in half precision, which are as many programs again to compile; else the others. */
+int main(int argc, char **argv)
 {
+    const bool half = argc > 1 && strcmp(argv[1], "half") == 0;
     clv_backend *be[MAX_BACKENDS];
-    char name[2 * MAX_BACKENDS][320];
-    enum { FIRST = 4 };
-    struct CMUnitTest tests[2 * MAX_BACKENDS + FIRST] = {
-        cmocka_unit_test(test_every_op_has_a_case), cmocka_unit_test(test_trials_find_faults),
-        cmocka_unit_test(test_pairs_as_others), cmocka_unit_test(test_pairs_refuse_halves)};
+    char name[MAX_BACKENDS][320];
+    const struct CMUnitTest in_float[] = {cmocka_unit_test(test_every_op_has_a_case),
+                                          cmocka_unit_test(test_trials_find_faults),
+                                          cmocka_unit_test(test_pairs_as_others)},
+                            in_half[] = {cmocka_unit_test(test_pairs_refuse_halves),
+                                         cmocka_unit_test(test_half_as_others)};
+    struct CMUnitTest tests[MAX_BACKENDS + 3];
+    const size_t first = half ? sizeof in_half / sizeof *in_half : sizeof in_float / sizeof *in_float;
+    memcpy(tests, half ? in_half : in_float, first * sizeof *tests);
     take_filter();
     const char *given = getenv("CLAVE_TEST_SEED");
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 2654435761u;
     printf("CLAVE_TEST_SEED=%llu repeats these values\n", (unsigned long long)seed);
     assert_ok(clv_cpu_backend_create(true, &oracle, err));
     const int made = make_backends(be);
-    for (int i = 0; i < 2 * made; i++) {
-        clv_backend *on = be[i % made];
-        const bool half = i >= made;
-        snprintf(name[i], sizeof name[i], "all ops%s on %s, %s", half ? " in half" : "", on->info.platform,
-                 on->info.name);
-        tests[i + FIRST] = (struct CMUnitTest){
-            .name = name[i], .test_func = half ? test_all_ops_in_half : test_all_ops, .initial_state = on};
+    for (int i = 0; i < made; i++) {
+        snprintf(name[i], sizeof name[i], "all ops%s on %s, %s", half ? " in half" : "", be[i]->info.platform,
+                 be[i]->info.name);
+        tests[first + (size_t)i] = (struct CMUnitTest){
+            .name = name[i], .test_func = half ? test_all_ops_in_half : test_all_ops, .initial_state = be[i]};
     }
-    int failed = _cmocka_run_group_tests("ops", tests, 2 * (size_t)made + FIRST, NULL, NULL);
+    int failed = _cmocka_run_group_tests("ops", tests, (size_t)made + first, NULL, NULL);
     for (int i = 0; i < made; i++) clv_backend_destroy(be[i]);
     clv_backend_destroy(oracle);
     return failed ? 1 : made == 1 ? 77 : 0;

@@ -9,7 +9,7 @@ static void print_memory(const clv_session *s, const clv_phase *phase, FILE *out
     static const char *const names[CLV_SPACE_COUNT] = {
         [CLV_SPACE_PARAM] = "parameters",      [CLV_SPACE_GRAD] = "gradients",
         [CLV_SPACE_MOMENT1] = "first moments", [CLV_SPACE_MOMENT2] = "second moments",
-        [CLV_SPACE_ARENA] = "activations",     [CLV_SPACE_HALF] = "in half",
+        [CLV_SPACE_ARENA] = "activations",     [CLV_SPACE_HALF] = "half activations",
         [CLV_SPACE_TRACE] = "losses"};
     uint64_t planned = 0;
     for (int i = 0; i < CLV_SPACE_COUNT; i++) {
