@@ -241,6 +241,7 @@ typedef struct clv_scaling_options {
     struct clv_log *log;
 } clv_scaling_options;
 typedef struct clv_scaling {
+    char name[64]; /* experiment.name */
     char device[512];
     int points;
     struct clv_scaling_point {
