@@ -242,6 +242,7 @@ typedef struct clv_scaling_options {
     struct clv_log *log;
 } clv_scaling_options;
 typedef struct clv_scaling {
+    char name[64]; /* experiment.name */
     char device[512];
     int points;
     struct clv_scaling_point {
@@ -249,7 +250,7 @@ typedef struct clv_scaling {
         int value;
         char skipped[CLV_ERROR_SIZE]; /* why nothing was measured; "": it was */
         double step_ms, images_per_second, gflops, peak_gflops, peak_share; /* as in clv_bench_result, of the fastest of three rounds */
-        double trend; /* gflops over the line through its neighbours on logarithmic axes; NaN: too few */
+        double trend; /* gflops over the line through its neighbours on logarithmic axes; NaN: the first, or too few */
         bool cliff;   /* 30 % or more under it */
     } point[CLV_SCALED_COUNT * CLV_MAX_SCALES];
 } clv_scaling;

@@ -56,7 +56,7 @@ static void print_point(const clv_scaling_point *p)
 static void print_table(const clv_scaling *r)
 {
     int cliffs = 0;
-    printf("device %s\n", r->device);
+    printf("experiment  %s\ndevice      %s\n", r->name, r->device);
     for (int i = 0; i < r->points; i++) {
         const clv_scaling_point *p = &r->point[i];
         if (i == 0 || p->what != p[-1].what)
@@ -83,7 +83,8 @@ static json_t *as_json(const clv_scaling *r, const char *plot)
                                             "peak_gflops", p->peak_gflops, "peak_share", p->peak_share, "step_ms",
                                             p->step_ms, "trend", number(p->trend), "cliff", p->cliff));
     }
-    return json_pack("{s:s, s:o, s:s?}", "device", r->device, "points", points, "plot", plot);
+    return json_pack("{s:s, s:s, s:o, s:s?}", "experiment", r->name, "device", r->device, "points", points, "plot",
+                     plot);
 }
 
 clv_status cli_scaling(const cli_args *args, clv_error *err)

@@ -38,6 +38,7 @@ static const struct {
 
 /* What all points share. */
 typedef struct source {
+    char name[64];    /* of the experiment */
     const char *path; /* of the INI file, the caller's */
     const char *const *override;
     int overrides;
@@ -76,6 +77,7 @@ static clv_status look_at_data(source *from, clv_error *err)
     clv_status status = CLV_OK;
     CLV_TRY(load(from, NULL, &config, err));
     CLV_TRY(clv_dataset_load(config, CLV_SPLIT_TEST, &images, err));
+    snprintf(from->name, sizeof from->name, "%s", clv_config_string(config, "experiment.name"));
     from->image = (clv_image_shape){images.channels, images.height, images.width};
     from->classes = images.label ? images.classes : 0;
 done:
@@ -217,6 +219,7 @@ clv_status clv_scale(const char *path, const char *const *overrides, int overrid
     memset(r, 0, sizeof *r);
     if (options->path) CLV_TRY(clv_plot_path_check(options->path, err));
     CLV_TRY(look_at_data(&from, err));
+    memcpy(r->name, from.name, sizeof r->name);
     for (int what = 0; what < CLV_SCALED_COUNT; what++)
         if (options->what[what]) add_points(options, (clv_scaled)what, r);
     CLV_TRY(run_rounds(&from, options, r, err));

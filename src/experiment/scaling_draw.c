@@ -1,4 +1,6 @@
 /* Scaling as a plot: a line for each size that was changed, its points against the share of the peak, cliffs marked. */
+#include <stdio.h>
+
 #include "clave/report.h"
 #include "experiment/scaling.h"
 
@@ -37,7 +39,9 @@ clv_status clv_scaling_draw(const char *path, const clv_scaling *scaling, clv_er
     }
     for (int i = 0; i <= CLV_SCALED_COUNT; i++)
         if (all[i].count) drawn[count++] = all[i];
-    const clv_plot plot = {.title = "A training step against the size of the experiment",
+    char title[128];
+    snprintf(title, sizeof title, "%s: a training step while one size changes", scaling->name);
+    const clv_plot plot = {.title = title,
                            .x_label = "size",
                            .y_label = peak > 0 ? "% of the FMA peak" : "GFLOP/s",
                            .series = drawn,

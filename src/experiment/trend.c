@@ -16,12 +16,11 @@ static double line(const double *x, const double *y, int a, int b, double at)
 void clv_trend_shares(const double *x, const double *y, int count, double *share)
 {
     for (int i = 0; i < count; i++) {
-        const bool first = i == 0, last = i == count - 1;
-        const int a = first ? 1 : i - 1, b = first ? 2 : last ? i - 2 : i + 1; /* a is beside it */
+        const bool last = i == count - 1;
         share[i] = NAN;
-        if (count < 3) continue;
-        const double trend = line(x, y, a, b, x[i]);
-        share[i] = y[i] / (first || last ? fmin(trend, y[a]) : trend);
+        if (i == 0 || count < 3) continue;
+        const double trend = line(x, y, i - 1, last ? i - 2 : i + 1, x[i]);
+        share[i] = y[i] / (last ? fmin(trend, y[i - 1]) : trend);
     }
 }
 
