@@ -74,13 +74,17 @@ static int near_divisor(int n, int limit, int most)
 /* ---- packed ---- */
 
 /* Register tiles for m result channels: two vectors wide, so that a weight serves two, and wider where there are few
- * channels. */
+ * channels. As tall as the registers allow, but for those that compute the fewest channels twice: of 16, two of 8 and
+ * not one of 12 and one of 8. */
 static void choose_tiles(const device_class *class, int vectors, int m, clv_tiling *t)
 {
     t->vectors = clv_divisor(vectors, m == 1 ? 8 : m <= 3 ? 4 : 2);
     t->tall = clv_least(m, class->accumulators / t->vectors);
     t->low = clv_least(m, class->low);
     t->block = m;
+    clv_tiling lower = *t;
+    for (lower.tall = t->tall - 1; lower.tall >= class->low / 2 && lower.tall > 0; lower.tall--)
+        if (clv_block_of(&lower).rows < clv_block_of(t).rows) t->tall = lower.tall;
 }
 
 /* Lanes and result channels of a work-item: up to eight tiles across and all channels; less where there would be too
@@ -128,12 +132,23 @@ static void choose_packed(const clv_device_info *device, const clv_call *call, c
 
 /* ---- conv_weight ---- */
 
+/* Of all register tiles along `channels`: multiply-adds, those that are computed twice too, and half as much for a
+ * load. */
+static double weight_tile_cost(int channels, int rows, int columns)
+{
+    return (double)CLV_WHOLE(channels, rows) * (rows * columns + 0.5 * (rows + columns));
+}
+
 /* Its register tile: the taps of a row, or channels where a row has one tap (or too many). */
 static void choose_weight_tile(const device_class *class, const clv_product *a, clv_tiling *t)
 {
     t->taps = a->k > 1 && a->k <= 7 && a->ic < 3 ? a->k : 1;
     t->columns = t->taps > 1 ? 1 : clv_least(a->ic, a->oc < 3 ? class->weight_accumulators / 2 : 4);
     t->rows = clv_most(1, clv_least(a->oc, class->weight_accumulators / (t->columns * t->taps)));
+    for (int rows = t->rows - 1; rows >= 2; rows--)
+        if (weight_tile_cost(a->oc, rows, t->columns * t->taps) <
+            weight_tile_cost(a->oc, t->rows, t->columns * t->taps))
+            t->rows = rows;
 }
 
 /* Blocks of weights: channels of x by as many of y as leave enough work-items and little memory to each. */
