@@ -382,7 +382,7 @@ typedef float floatp;
 kernel void conv_weight_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const IN1 *restrict y /* [oc][oy][ox][n] */,
                                global float *restrict w /* [part][oc][ic][ky][kx] */)
 {
-    local float sums[AT_ONCE][LANES * ROWS + 1];
+    GROUP_MEMORY(sums, AT_ONCE * (LANES * ROWS + 1)); /* [sum][work-item] */
     const int item = (int)get_local_id(0), row = item / LANES, lane = item % LANES * V, part = (int)GROUP_ID(0);
     const int itiles = (IC + IT - 1) / IT, oc = (int)GROUP_ID(1) / itiles * OT, ic = (int)GROUP_ID(1) % itiles * IT;
     const int ky = (int)GROUP_ID(2) * KT / K, kx = (int)GROUP_ID(2) * KT % K;
@@ -413,12 +413,12 @@ kernel void conv_weight_direct(global const IN0 *restrict x /* [ic][iy][ix][n] *
     UNROLL for (int first = 0; first < SUMS; first += AT_ONCE) {
         barrier(CLK_LOCAL_MEM_FENCE);
         UNROLL for (int i = 0; i < SUMS; i++)
-            if (i >= first && i < first + AT_ONCE) sums[i - first][item] = UNPAIRED(acc, i);
+            if (i >= first && i < first + AT_ONCE) sums[(i - first) * (LANES * ROWS + 1) + item] = UNPAIRED(acc, i);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = item; i < min(AT_ONCE, SUMS - first); i += LANES * ROWS) {
             const int r = (first + i) / COLUMNS, j = (first + i) % COLUMNS, c = KT > 1 ? 0 : j;
             float sum = 0.0f;
-            for (int l = 0; l < LANES * ROWS; l++) sum += sums[i][l];
+            for (int l = 0; l < LANES * ROWS; l++) sum += sums[i * (LANES * ROWS + 1) + l];
             if (oc + r < OC && ic + c < IC)
                 w[part * WEIGHTS + (((oc + r) * IC + ic + c) * K + ky) * K + kx + (KT > 1 ? j : 0)] = sum;
         }

@@ -72,7 +72,7 @@ kernel void sum_rows(global const ROW_TYPE *restrict x /* [row][LENGTH] */, glob
     for (int i = first; i < min(first + EACH, ROWS * PARTS); i++) sum[i] = sum_part(x + (i / PARTS) * LENGTH, i % PARTS, 0);
 #else
     const int item = (int)get_local_id(0);
-    local float shared[ITEMS];
+    GROUP_MEMORY(shared, ITEMS);
     shared[item] = sum_part(x + (group / PARTS) * LENGTH, group % PARTS, item);
     for (int half_way = ITEMS / 2; half_way > 0; half_way /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);

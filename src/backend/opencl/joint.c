@@ -8,15 +8,13 @@
 #include "backend/opencl/joint.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/try.h"
 
 #define ROUND_GROUPS 16 /* work-groups of a round, about; */
 #define MOST_ROUNDS  32 /* each work-group counts through them */
-#define LEAST_ROUNDS 8  /* or the device's units, where they are fewer */
+#define LEAST_ROUNDS 8  /* or the processors, where they are fewer */
 
 /* ---- the names that a text defines ---- */
 
@@ -104,15 +102,16 @@ static void append_defines(clv_text *to, const char *defines, bool define)
     }
 }
 
-/* The kernel as a function that is told its group. */
-static void append_body(clv_text *to, const char *source, int part)
+/* The kernel as a function that is told its group, and given the group's memory where it has any. */
+static void append_body(clv_text *to, const clv_launch *launch, const char *source, int part)
 {
     static const char opening[] = "kernel void ";
     for (const char *line = source, *end; *line; line = end) {
         end = next_line(line);
         const char *parameters = starts(line, opening) ? memchr(line, '(', (size_t)(end - line)) : NULL;
         if (parameters) {
-            clv_text_append(to, "static void part_%d(uint group_x, uint group_y, uint group_z, ", part);
+            clv_text_append(to, "static void part_%d(uint group_x, uint group_y, uint group_z, %s", part,
+                            launch->group_floats ? "local float *group_memory, " : "");
             line = parameters + 1;
         }
         clv_text_append_bytes(to, line, (size_t)(end - line));
@@ -123,58 +122,93 @@ static void append_part(clv_text *to, const clv_launch *launch, const char *sour
 {
     clv_text_append(to, "\n/* ---- %s of %s ---- */\n", launch->kernel, launch->file);
     append_defines(to, launch->defines, true);
-    clv_text_append(to, "#define GROUP_ID(d) ((d) == 0 ? group_x : (d) == 1 ? group_y : group_z)\n"
-                        "#define GLOBAL_ID(d) (GROUP_ID(d) * (uint)get_local_size(d) + (uint)get_local_id(d))\n");
+    clv_text_append(
+        to,
+        "#define GROUP_ID(d) ((d) == 0 ? group_x : (d) == 1 ? group_y : group_z)\n"
+        "#define GLOBAL_ID(d) (GROUP_ID(d) * ((d) == 0 ? %zuu : 1u) + ((d) == 0 ? (uint)get_local_id(0) : 0u))\n"
+        "#define GROUP_MEMORY(name, floats) local float *name = group_memory\n",
+        clv_group_size(launch));
     append_names(to, source, part);
-    append_body(to, source, part);
+    append_body(to, launch, source, part);
     append_undefs(to, source);
     append_defines(to, launch->defines, false);
-    clv_text_append(to, "#undef GROUP_ID\n#undef GLOBAL_ID\n");
+    clv_text_append(to, "#undef GROUP_ID\n#undef GLOBAL_ID\n#undef GROUP_MEMORY\n");
 }
 
 /* ---- the kernel of them all ---- */
 
 static size_t groups_of(const clv_launch *l, int d) { return d < l->dims ? l->global[d] / l->local[d] : 1; }
 
+size_t clv_groups_of(const clv_launch *launch)
+{
+    return groups_of(launch, 0) * groups_of(launch, 1) * groups_of(launch, 2);
+}
+
+size_t clv_group_size(const clv_launch *launch) { return launch->local[0] * launch->local[1] * launch->local[2]; }
+
+size_t clv_joint_size(const clv_launch_unit *unit)
+{
+    size_t most = 1;
+    for (int i = 0; i < unit->launches; i++)
+        if (clv_group_size(unit->launch[i]) > most) most = clv_group_size(unit->launch[i]);
+    return most;
+}
+
+const char *clv_unit_kernel(const clv_launch_unit *unit)
+{
+    return unit->launches == 1 ? unit->launch[0]->kernel : CLV_JOINT_KERNEL;
+}
+
 static const char *space_of(clv_arg arg)
 {
     return arg == CLV_ARG_STEP || arg == CLV_ARG_SEGMENTS ? "constant" : "global";
 }
 
-static void append_parameters(clv_text *to, const clv_launch *const *launch, int launches)
+static void append_parameters(clv_text *to, const clv_launch_unit *unit)
 {
-    for (int l = 0; l < launches; l++)
-        for (int a = 0; a < launch[l]->args; a++)
-            clv_text_append(to, ", %s void *p%d_%d", space_of(launch[l]->arg[a]), l, a);
+    for (int l = 0; l < unit->launches; l++)
+        for (int a = 0; a < unit->launch[l]->args; a++)
+            clv_text_append(to, ", %s void *p%d_%d", space_of(unit->launch[l]->arg[a]), l, a);
 }
 
-static void append_call(clv_text *to, const clv_launch *l, int index, int part)
+/* A launch of smaller groups than others has no barriers: schedules see to it. */
+static void append_call(clv_text *to, const clv_launch_unit *unit, int index, int part)
 {
-    const size_t x = groups_of(l, 0), y = groups_of(l, 1);
-    clv_text_append(to, "    %sif (at == %d) part_%d(group %% %zuu, group / %zuu %% %zuu, group / %zuu",
-                    index ? "else " : "", index, part, x, x, y, x * y);
+    const clv_launch *l = unit->launch[index];
+    const size_t x = groups_of(l, 0), y = groups_of(l, 1), size = clv_group_size(l);
+    clv_text_append(to, "    if (at == %d", index);
+    if (size < clv_joint_size(unit)) clv_text_append(to, " && get_local_id(0) < %zuu", size);
+    clv_text_append(to, ") part_%d(group %% %zuu, group / %zuu %% %zuu, group / %zuu%s", part, x, x, y, x * y,
+                    l->group_floats ? ", group_memory" : "");
     for (int a = 0; a < l->args; a++) clv_text_append(to, ", p%d_%d", index, a);
     clv_text_append(to, ");\n");
 }
 
-/* A device's units take runs of groups, long ones first. Groups come in rounds, a share of each launch in each: so that
- * a run costs what its length says, and units end together, whatever a group of each launch costs. Rounds are long
- * enough that a unit stays with what its caches hold. */
-static int rounds_of(const clv_launch *const *launch, int launches, int units)
+/* Processors take runs of groups, long ones first. Groups come in rounds, a share of each launch in each: so that a run
+ * costs what its length says, and processors end together, whatever a group of each launch costs. Rounds are long
+ * enough that a processor stays with what its caches hold. */
+static int rounds_of(const clv_launch_unit *unit, int processors)
 {
     size_t groups = 0;
-    for (int i = 0; i < launches; i++) groups += clv_groups_of(launch[i]);
+    if (processors < 1) return 1;
+    for (int i = 0; i < unit->launches; i++) groups += clv_groups_of(unit->launch[i]);
     const int rounds = (int)(groups / ROUND_GROUPS < MOST_ROUNDS ? groups / ROUND_GROUPS : MOST_ROUNDS);
-    const int least = units < 1 ? 1 : units < LEAST_ROUNDS ? units : LEAST_ROUNDS;
+    const int least = processors < LEAST_ROUNDS ? processors : LEAST_ROUNDS;
     return rounds > least ? rounds : least;
 }
 
-static void append_kernel(clv_text *to, const clv_launch *const *launch, const int *part, int launches, int rounds)
+static void append_kernel(clv_text *to, const clv_launch_unit *unit, const int *part, int rounds)
 {
+    size_t floats = 0;
+    for (int i = 0; i < unit->launches; i++)
+        if (unit->launch[i]->group_floats > floats) floats = unit->launch[i]->group_floats;
     clv_text_append(to, "\nkernel void " CLV_JOINT_KERNEL "(int only");
-    append_parameters(to, launch, launches);
-    clv_text_append(to, ")\n{\n    const uint groups[%d] = {", launches);
-    for (int i = 0; i < launches; i++) clv_text_append(to, "%s%zu", i ? ", " : "", clv_groups_of(launch[i]));
+    append_parameters(to, unit);
+    clv_text_append(to, ")\n{\n");
+    if (floats) clv_text_append(to, "    local float group_memory[%zu];\n", floats);
+    clv_text_append(to, "    const uint groups[%d] = {", unit->launches);
+    for (int i = 0; i < unit->launches; i++)
+        clv_text_append(to, "%s%zu", i ? ", " : "", clv_groups_of(unit->launch[i]));
     clv_text_append(to,
                     "};\n    uint group = (uint)get_group_id(0);\n    int at = -1;\n"
                     "    for (uint round = 0; round < %d && at < 0; round++)\n"
@@ -188,31 +222,28 @@ static void append_kernel(clv_text *to, const clv_launch *const *launch, const i
                     "            }\n"
                     "        }\n"
                     "    if (only >= 0 && at != only) at = -1;\n",
-                    rounds, launches, rounds, rounds);
-    for (int i = 0; i < launches; i++) append_call(to, launch[i], i, part[i]);
+                    rounds, unit->launches, rounds, rounds);
+    for (int i = 0; i < unit->launches; i++) append_call(to, unit, i, part[i]);
     clv_text_append(to, "}\n");
-}
-
-size_t clv_groups_of(const clv_launch *launch)
-{
-    return groups_of(launch, 0) * groups_of(launch, 1) * groups_of(launch, 2);
 }
 
 static bool same_kernel(const clv_launch *a, const clv_launch *b)
 {
-    return !strcmp(a->file, b->file) && !strcmp(a->kernel, b->kernel) && !strcmp(a->defines, b->defines);
+    return !strcmp(a->file, b->file) && !strcmp(a->kernel, b->kernel) && !strcmp(a->defines, b->defines) &&
+           clv_group_size(a) == clv_group_size(b);
 }
 
-clv_status clv_joint_source(const clv_launch *const *launch, const char *const *source, int launches, int units,
-                            clv_text *to, clv_error *err)
+clv_status clv_joint_source(const clv_launch_unit *unit, const char *const *source, int processors, clv_text *to,
+                            clv_error *err)
 {
     int part[CLV_JOINT_MOST];
-    for (int i = 0; i < launches; i++) {
+    for (int i = 0; i < unit->launches; i++) {
         part[i] = i;
         for (int k = 0; k < i && part[i] == i; k++)
-            if (same_kernel(launch[i], launch[k])) part[i] = part[k];
-        if (part[i] == i) append_part(to, launch[i], source[i], i);
+            if (same_kernel(unit->launch[i], unit->launch[k])) part[i] = part[k];
+        if (part[i] == i) append_part(to, unit->launch[i], source[i], i);
     }
-    append_kernel(to, launch, part, launches, rounds_of(launch, launches, units));
-    return to->failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for a program of %d kernels", launches) : CLV_OK;
+    append_kernel(to, unit, part, rounds_of(unit, processors));
+    return to->failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for a program of %d kernels", unit->launches)
+                      : CLV_OK;
 }

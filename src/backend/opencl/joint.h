@@ -8,13 +8,26 @@
 #define CLV_JOINT_MOST   8       /* launches in one */
 #define CLV_JOINT_KERNEL "joint" /* the kernel; its arguments: int only, then those of each launch in order */
 
-/* Work-groups of a launch. */
-size_t clv_groups_of(const clv_launch *launch);
+/* What is one program: a launch, or several as one. */
+typedef struct clv_launch_unit {
+    const clv_launch *launch[CLV_JOINT_MOST];
+    int launches;
+} clv_launch_unit;
 
-/* Appends the text. source[i]: of launch[i]'s kernel, its includes in place (clv_cl_source). `units`: of the device,
- * that take runs of work-groups. The launch has the groups of them all along its first axis, of their common local
- * size; a kernel argument `only` that is not negative lets none but that one run. */
-clv_status clv_joint_source(const clv_launch *const *launch, const char *const *source, int launches, int units,
-                            clv_text *to, clv_error *err);
+const char *clv_unit_kernel(const clv_launch_unit *unit);
+
+/* Work-groups of a launch, and work-items of each. */
+size_t clv_groups_of(const clv_launch *launch);
+size_t clv_group_size(const clv_launch *launch);
+
+/* Work-items of a joint launch's groups: the most of any of its launches. Those beyond a launch's own sleep. */
+size_t clv_joint_size(const clv_launch_unit *unit);
+
+/* Appends the text. source[i]: of launch[i]'s kernel, its includes in place (clv_cl_source). `processors`: that take
+ * runs of work-groups, so that each run should be a mixture; 0: groups start one by one. The launch has the groups of
+ * them all along its first axis, of clv_joint_size work-items; a kernel argument `only` that is not negative lets none
+ * but that one run. */
+clv_status clv_joint_source(const clv_launch_unit *unit, const char *const *source, int processors, clv_text *to,
+                            clv_error *err);
 
 #endif

@@ -174,6 +174,7 @@ static void add_row_sum(const clv_device_info *device, const clv_call *call, con
     define(launch, "-DROWS=%d -DLENGTH=%d -DPARTS=%d -DITEMS=%d -DEACH=%d", rows, length, parts, group, each);
     launch->global[0] = (size_t)whole(rows * parts, each) * (size_t)group;
     launch->local[0] = (size_t)group;
+    launch->group_floats = group > 1 ? (size_t)group : 0;
 }
 
 /* b[c] = the sum of an input over y, x and n */

@@ -41,6 +41,7 @@ typedef struct clv_launch {
     char defines[CLV_DEFINES_SIZE];  /* "-DIC=64 -DOC=128 ...": everything the kernel is specialised by */
     int dims;                        /* 1 .. 3 */
     size_t global[3], local[3];      /* local: always given; divides global */
+    size_t group_floats; /* of GROUP_MEMORY; where there is any, the kernel has barriers */
     int args;
     clv_arg arg[CLV_MAX_ARGS];
     size_t scratch_offset[CLV_MAX_ARGS]; /* for CLV_ARG_SCRATCH and CLV_ARG_PARTS arguments */

@@ -11,6 +11,7 @@
 #include "backend/backend.h"
 #include "backend/opencl/joint.h"
 #include "backend/opencl/launch.h"
+#include "backend/opencl/schedule.h"
 #include "backend/opencl/tiling.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -61,14 +62,6 @@ int clv_device_choose(const clv_cl_device *list, int count, const char *select);
 
 typedef struct clv_opencl clv_opencl;
 
-/* What is one program: a launch, or several as one. */
-typedef struct clv_cl_unit {
-    const clv_launch *launch[CLV_JOINT_MOST];
-    int launches;
-} clv_cl_unit;
-
-const char *clv_cl_unit_kernel(const clv_cl_unit *unit);
-
 /* One built program, shared by all units with the same text and defines. */
 typedef struct clv_cl_program {
     struct clv_cl_program *next;
@@ -82,10 +75,10 @@ typedef struct clv_cl_program {
 /* The file's text with its includes in place and no kernel but one, and the key of its build: source, defines, device,
  * driver. */
 clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err);
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_cl_unit *unit, clv_hash *key, clv_error *err);
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, clv_error *err);
 
 /* The program of a unit: shared, from the binary cache, or built; release it with clv_cl_program_release. */
-clv_status clv_cl_program_get(clv_opencl *be, const clv_cl_unit *unit, clv_cl_program **out, clv_error *err);
+clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_cl_program **out, clv_error *err);
 /* Its last user writes the binary to the cache and destroys it. What a self-test used stays for the plan that asked for
  * the test, until clv_cl_programs_sweep destroys what no one uses. */
 void clv_cl_program_release(clv_opencl *be, clv_cl_program *program);
@@ -122,7 +115,8 @@ typedef struct clv_cl_choices {
 clv_status clv_cl_call_key(const clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err);
 clv_status clv_cl_choices_load(clv_opencl *be, clv_error *err);
 /* Says it to this process and, by the file, to those to come. */
-clv_status clv_cl_choices_add(clv_opencl *be, clv_cl_word word, clv_hash call, const clv_tiling *tiling, clv_error *err);
+clv_status clv_cl_choices_add(clv_opencl *be, clv_cl_word word, clv_hash call, const clv_tiling *tiling,
+                              clv_error *err);
 /* The last word on a tiling of a call; NULL: on any of them. */
 clv_cl_word clv_cl_choices_last(const clv_opencl *be, clv_hash call, const clv_tiling *tiling);
 
@@ -143,9 +137,11 @@ typedef struct clv_cl_verdict {
     char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
 } clv_cl_verdict;
 
-/* Self-tests each kind of call of the plan that no verdict is known for, as be->schedule has it run; verdicts are kept between
- * runs, beside the binaries. *changed: another kernel than the schedule's does a call from now on. */
+/* Self-tests each kind of call of the plan that no verdict is known for, as be->schedule has it run; verdicts are kept
+ * between runs, beside the binaries. *changed: another kernel than the schedule's does a call from now on. */
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err);
+/* Within a test of call be->tested: the program of which a launch of it is a part, and which one. */
+bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_launch_unit *unit, int *place);
 /* Whether the call is done by CLBlast. */
 clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
 /* The call's choice has passed its self-test just now: none is needed when it is used. */
@@ -153,8 +149,8 @@ clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err);
 
 /* ---- stopwatch.c ---- */
 
-/* One call, several times over on operands of its own each time, as many elements in all as the step's activations (arena),
- * so that it finds in the caches about what it would find within a step. */
+/* One call, several times over on operands of its own each time, as many elements in all as the step's activations
+ * (arena), so that it finds in the caches about what it would find within a step. */
 typedef struct clv_cl_stopwatch {
     clv_opencl *be;
     clv_plan plan; /* its calls are alike */
@@ -169,14 +165,15 @@ void clv_cl_stopwatch_close(clv_cl_stopwatch *watch);
 clv_status clv_cl_stopwatch_program(clv_cl_stopwatch *watch, clv_program **program, clv_error *err);
 /* Seconds a call, of the runs of a program that take a few milliseconds together. */
 clv_status clv_cl_stopwatch_time(clv_cl_stopwatch *watch, clv_program *program, double *seconds, clv_error *err);
-/* How long the second program takes, as a share of the first, from runs in turns, so that both saw the same machine. One that is
- * far behind is not timed to the end. */
+/* How long the second program takes, as a share of the first, from runs in turns, so that both saw the same machine.
+ * One that is far behind is not timed to the end. */
 clv_status clv_cl_stopwatch_compare(clv_cl_stopwatch *watch, clv_program *first, clv_program *second, double *share,
                                     clv_error *err);
 
 /* ---- tune.c ---- */
 
-clv_status clv_cl_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning, clv_error *err);
+clv_status clv_cl_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning,
+                       clv_error *err);
 
 /* ---- the backend ---- */
 
@@ -202,8 +199,8 @@ struct clv_opencl {
     uint64_t allocated; /* bytes of live buffers */
     clv_gemm_choice gemm;
     bool selftest;
-    const struct clv_cl_schedule *schedule; /* of the plan whose calls are tested; NULL: none is */
-    int tested;                             /* the call, within a test */
+    const struct clv_launch_schedule *schedule; /* of the plan whose calls are tested; NULL: none is */
+    int tested;                          /* the call, within a test */
     char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested
                      again */
     clv_cl_program *programs;
@@ -211,8 +208,8 @@ struct clv_opencl {
     clv_cl_verdict *verdict;
     size_t verdicts, verdict_capacity;
     bool verdicts_loaded;
-    bool tuned;                   /* the file of choices counts */
-    char *record;                 /* the choices of the run that goes on, in place of the file; NULL: none */
+    bool tuned;   /* the file of choices counts */
+    char *record; /* the choices of the run that goes on, in place of the file; NULL: none */
     clv_cl_choices choices;
     const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
     bool discard;                 /* programs that are destroyed are not kept in the cache */
@@ -253,7 +250,7 @@ typedef struct clv_cl_part {
 typedef struct clv_cl_launch { /* one entry of a step */
     clv_cl_part *part;         /* what runs side by side in it, [parts] of the plan's */
     int parts;
-    clv_cl_program *program;   /* NULL: CLBlast */
+    clv_cl_program *program; /* NULL: CLBlast */
     cl_kernel kernel;
     cl_uint dims;
     size_t global[3], local[3];
@@ -270,8 +267,8 @@ typedef struct clv_cl_recipe {
     clv_launch_list list;
 } clv_cl_recipe;
 
-/* A gradient whose parts the optimiser adds: elements first .. end - 1 of the parameters, the first part at `from`; the layout
- * of cl/optim.cl. */
+/* A gradient whose parts the optimiser adds: elements first .. end - 1 of the parameters, the first part at `from`; the
+ * layout of cl/optim.cl. */
 typedef struct clv_cl_segment {
     cl_int first, end, parts, from, stride;
 } clv_cl_segment;

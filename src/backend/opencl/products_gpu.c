@@ -120,6 +120,7 @@ static void direct_weight(const product *a, const clv_tiling *t, clv_launch_list
     clv_add_arg(launch, CLV_ARG_IN1);
     clv_add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
     clv_set_size(launch, t->group * t->parts, tiles, a->k * a->k / t->taps, t->group);
+    launch->group_floats = clv_weight_local_bytes(t) / sizeof(float);
     if (t->parts == 1) return;
     clv_add_weight_sum(a, 0, t->parts, list);
     list->scratch = (size_t)t->parts * (size_t)clv_weights_of(a, 0);

@@ -98,7 +98,7 @@ clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source,
 }
 
 /* The text of one launch's kernel, or of several as one (joint.c). */
-static clv_status unit_source(const clv_opencl *be, const clv_cl_unit *unit, clv_text *source, clv_error *err)
+static clv_status unit_source(const clv_opencl *be, const clv_launch_unit *unit, clv_text *source, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_text part[CLV_JOINT_MOST] = {{0}};
@@ -108,23 +108,22 @@ static clv_status unit_source(const clv_opencl *be, const clv_cl_unit *unit, clv
         CLV_TRY(clv_cl_source(unit->launch[i]->file, unit->launch[i]->kernel, &part[i], err));
         text[i] = part[i].text;
     }
-    CLV_TRY(clv_joint_source(unit->launch, text, unit->launches, (int)be->head.info.compute_units, source, err));
+    const clv_device_info *info = &be->head.info;
+    CLV_TRY(clv_joint_source(unit, text, info->kind == CLV_DEVICE_CPU ? (int)info->compute_units : 0, source, err));
 done:
     for (int i = 0; i < unit->launches; i++) clv_text_free(&part[i]);
     return status;
 }
 
-const char *clv_cl_unit_kernel(const clv_cl_unit *unit)
-{
-    return unit->launches == 1 ? unit->launch[0]->kernel : CLV_JOINT_KERNEL;
-}
-
 /* Those of a joint program stand in its text. */
-static const char *defines_of(const clv_cl_unit *unit) { return unit->launches == 1 ? unit->launch[0]->defines : ""; }
+static const char *defines_of(const clv_launch_unit *unit)
+{
+    return unit->launches == 1 ? unit->launch[0]->defines : "";
+}
 
 /* ---- keys ---- */
 
-static clv_status key_of(const clv_opencl *be, const clv_cl_unit *unit, const char *source, clv_hash *key,
+static clv_status key_of(const clv_opencl *be, const clv_launch_unit *unit, const char *source, clv_hash *key,
                          clv_error *err)
 {
     const clv_device_info *info = &be->head.info;
@@ -138,7 +137,7 @@ static clv_status key_of(const clv_opencl *be, const clv_cl_unit *unit, const ch
     return failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the key of %s", unit->launch[0]->file) : CLV_OK;
 }
 
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_cl_unit *unit, clv_hash *key, clv_error *err)
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, clv_error *err)
 {
     clv_text source = {0};
     clv_status status = unit_source(be, unit, &source, err);
@@ -150,7 +149,7 @@ clv_status clv_cl_program_key(const clv_opencl *be, const clv_cl_unit *unit, clv
 /* ---- building ---- */
 
 /* "kernel conv_packed of conv.cl (-DV=16 ...)", all of them. */
-static void name_kernels(const clv_cl_unit *unit, clv_text *names)
+static void name_kernels(const clv_launch_unit *unit, clv_text *names)
 {
     for (int i = 0; i < unit->launches; i++) {
         const clv_launch *l = unit->launch[i];
@@ -159,7 +158,7 @@ static void name_kernels(const clv_cl_unit *unit, clv_text *names)
 }
 
 /* The first lines of the build log: the message has room for no more. */
-static clv_status build_failed(const clv_opencl *be, cl_program program, const clv_cl_unit *unit, cl_int code,
+static clv_status build_failed(const clv_opencl *be, cl_program program, const clv_launch_unit *unit, cl_int code,
                                clv_error *err)
 {
     size_t size = 0;
@@ -178,7 +177,7 @@ static clv_status build_failed(const clv_opencl *be, cl_program program, const c
     return status;
 }
 
-static clv_status build(const clv_opencl *be, cl_program program, const clv_cl_unit *unit, clv_error *err)
+static clv_status build(const clv_opencl *be, cl_program program, const clv_launch_unit *unit, clv_error *err)
 {
     char options[CLV_DEFINES_SIZE + 64];
     snprintf(options, sizeof options, "%s %s", CLV_BUILD_OPTIONS, defines_of(unit));
@@ -188,7 +187,7 @@ static clv_status build(const clv_opencl *be, cl_program program, const clv_cl_u
 }
 
 /* From the cache; NULL where it has none that the driver accepts. */
-static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const clv_cl_unit *unit)
+static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const clv_launch_unit *unit)
 {
     unsigned char *binary = NULL;
     size_t size = 0;
@@ -204,7 +203,7 @@ static cl_program program_from_cache(const clv_opencl *be, clv_hash key, const c
     return program;
 }
 
-static clv_status program_from_source(const clv_opencl *be, const char *source, const clv_cl_unit *unit,
+static clv_status program_from_source(const clv_opencl *be, const char *source, const clv_launch_unit *unit,
                                       cl_program *out, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -218,7 +217,7 @@ done:
     return status;
 }
 
-clv_status clv_cl_program_get(clv_opencl *be, const clv_cl_unit *unit, clv_cl_program **out, clv_error *err)
+clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_cl_program **out, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_text source = {0};

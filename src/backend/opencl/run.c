@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/schedule.h"
+#include "backend/opencl/opencl.h"
 #include "base/memory.h"
 
 static clv_cl_buffer *buffer_of(clv_buffer *buffer) { return (clv_cl_buffer *)buffer; }
@@ -14,7 +14,7 @@ typedef struct builder {
     clv_cl_plan *plan;
     clv_cl_recipe *recipe; /* [calls] */
     clv_cl_sums sums;
-    clv_cl_schedule schedule;
+    clv_launch_schedule schedule;
 } builder;
 
 /* ---- operands ---- */
@@ -59,7 +59,7 @@ static clv_buffer *buffer_of_arg(const builder *b, const clv_call *call, clv_arg
     }
 }
 
-static clv_status arg_view(const builder *b, const clv_cl_item *item, int i, cl_mem *view, clv_error *err)
+static clv_status arg_view(const builder *b, const clv_launch_item *item, int i, cl_mem *view, clv_error *err)
 {
     const clv_call *call = &b->plan->call[item->call];
     const clv_launch *launch = item->launch;
@@ -108,7 +108,7 @@ done:
     return status;
 }
 
-static clv_status add_gemm(const builder *b, const clv_cl_item *item, clv_cl_launch *l, clv_error *err)
+static clv_status add_gemm(const builder *b, const clv_launch_item *item, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
     const clv_call *call = &b->plan->call[item->call];
@@ -124,17 +124,17 @@ done:
     return status;
 }
 
-static clv_status make_kernel(const builder *b, const clv_cl_unit *unit, clv_cl_launch *l, clv_error *err)
+static clv_status make_kernel(const builder *b, const clv_launch_unit *unit, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
     CLV_TRY(clv_cl_program_get(b->be, unit, &l->program, err));
-    CLV_CL_MAKE(l->kernel, clCreateKernel(l->program->program, clv_cl_unit_kernel(unit), &code));
+    CLV_CL_MAKE(l->kernel, clCreateKernel(l->program->program, clv_unit_kernel(unit), &code));
 done:
     return status;
 }
 
 /* The arguments of an item from kernel argument `first` on. */
-static clv_status bind_args(const builder *b, const clv_cl_item *item, cl_kernel kernel, int first, clv_error *err)
+static clv_status bind_args(const builder *b, const clv_launch_item *item, cl_kernel kernel, int first, clv_error *err)
 {
     clv_status status = CLV_OK;
     for (int i = 0; i < item->launch->args; i++) {
@@ -146,14 +146,13 @@ done:
     return status;
 }
 
-static void set_joint_size(const clv_cl_unit *unit, clv_cl_launch *l)
+static void set_joint_size(const clv_launch_unit *unit, clv_cl_launch *l)
 {
-    const clv_launch *first = unit->launch[0];
+    size_t groups = 0;
+    for (int i = 0; i < unit->launches; i++) groups += clv_groups_of(unit->launch[i]);
     l->dims = 1;
-    l->global[0] = 0;
-    for (int i = 0; i < unit->launches; i++) l->global[0] += clv_groups_of(unit->launch[i]);
-    l->local[0] = first->local[0] * first->local[1] * first->local[2];
-    l->global[0] *= l->local[0];
+    l->local[0] = clv_joint_size(unit);
+    l->global[0] = groups * l->local[0];
 }
 
 /* Argument 0 of a joint kernel: -1, or which of its launches alone is to run. */
@@ -166,10 +165,10 @@ done:
     return status;
 }
 
-static clv_status add_joint(const builder *b, const clv_cl_group *group, clv_cl_launch *l, clv_error *err)
+static clv_status add_joint(const builder *b, const clv_launch_group *group, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
-    const clv_cl_unit unit = clv_cl_unit_of(&b->schedule, group);
+    const clv_launch_unit unit = clv_unit_of(&b->schedule, group);
     set_joint_size(&unit, l);
     CLV_TRY(make_kernel(b, &unit, l, err));
     CLV_TRY(bind_only(l->kernel, -1, err));
@@ -181,8 +180,8 @@ done:
 
 /* A self-test of a call whose launch is part of a joint one in the plan to come: that program, the other parts asleep,
  * their arguments any buffer. */
-static clv_status add_part_of_joint(const builder *b, const clv_cl_item *item, const clv_cl_unit *unit, int place,
-                                    clv_cl_launch *l, clv_error *err)
+static clv_status add_part_of_joint(const builder *b, const clv_launch_item *item, const clv_launch_unit *unit,
+                                    int place, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
     const cl_mem any = buffer_of(b->plan->step)->mem;
@@ -198,11 +197,11 @@ done:
     return status;
 }
 
-static clv_status add_kernel(const builder *b, const clv_cl_item *item, clv_cl_launch *l, clv_error *err)
+static clv_status add_kernel(const builder *b, const clv_launch_item *item, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
     const clv_launch *launch = item->launch;
-    clv_cl_unit unit = {{launch}, 1};
+    clv_launch_unit unit = {{launch}, 1};
     int place = 0;
     if (b->be->testing && clv_cl_tested_unit(b->be, item, &unit, &place))
         return add_part_of_joint(b, item, &unit, place, l, err);
@@ -216,12 +215,12 @@ done:
 }
 
 /* The names of a group, for messages and traces. */
-static void name_parts(const builder *b, const clv_cl_group *group, clv_cl_launch *l)
+static void name_parts(const builder *b, const clv_launch_group *group, clv_cl_launch *l)
 {
     l->part = &b->plan->part[group->first];
     l->parts = group->items;
     for (int i = 0; i < group->items; i++) {
-        const clv_cl_item *item = &b->schedule.item[group->first + i];
+        const clv_launch_item *item = &b->schedule.item[group->first + i];
         l->part[i] = (clv_cl_part){b->plan->call[item->call].name, item->launch ? item->launch->kernel : "CLBlast"};
     }
 }
@@ -229,14 +228,14 @@ static void name_parts(const builder *b, const clv_cl_group *group, clv_cl_launc
 static clv_status add_groups(const builder *b, clv_error *err)
 {
     clv_status status = CLV_OK;
-    const clv_cl_schedule *s = &b->schedule;
+    const clv_launch_schedule *s = &b->schedule;
     clv_cl_plan *plan = b->plan;
     plan->launch = clv_alloc((size_t)s->groups, sizeof *plan->launch, err);
     plan->part = plan->launch ? clv_alloc((size_t)s->items, sizeof *plan->part, err) : NULL;
     if (!plan->part) return CLV_ERR_INTERNAL;
     for (int i = 0; i < s->groups && status == CLV_OK; i++) {
-        const clv_cl_group *group = &s->group[i];
-        const clv_cl_item *first = &s->item[group->first];
+        const clv_launch_group *group = &s->group[i];
+        const clv_launch_item *first = &s->item[group->first];
         const clv_call *call = &plan->call[first->call];
         clv_cl_launch *l = &plan->launch[plan->launches++];
         name_parts(b, group, l);
@@ -249,23 +248,44 @@ static clv_status add_groups(const builder *b, clv_error *err)
     return status;
 }
 
+static clv_status describe_work(const builder *b, int call, clv_launch_work *work, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_cl_recipe *r = &b->recipe[call];
+    size_t gemm = 0;
+    if (r->clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r->gemm, &gemm, err));
+    gemm = (gemm + sizeof(float) - 1) / sizeof(float);
+    *work = (clv_launch_work){.call = &b->plan->call[call],
+                              .list = &r->list,
+                              .clblast = r->clblast,
+                              .scratch = gemm > r->list.scratch ? gemm : r->list.scratch};
+done:
+    return status;
+}
+
 /* The calls' launches, and which of them are one. */
 static clv_status write_schedule(builder *b, const clv_plan *plan, clv_error *err)
 {
     clv_status status = CLV_OK;
     const int calls = plan->calls;
     const bool joint = !(plan->apart & CLV_FUSE_LAUNCHES);
+    clv_launch_work *work = NULL;
     if (!(b->recipe = clv_alloc((size_t)calls, sizeof *b->recipe, err))) return CLV_ERR_INTERNAL;
     for (int i = 0; i < calls; i++) CLV_TRY(write_recipe(b, &b->plan->call[i], &b->recipe[i], err));
     if (!(plan->apart & CLV_FUSE_SUMS)) CLV_TRY(clv_cl_move_sums(b->plan->call, b->recipe, calls, &b->sums, err));
-    CLV_TRY(clv_cl_schedule_make(b->be, b->plan->call, b->recipe, calls, joint, &b->schedule, err));
+    if (!(work = clv_alloc((size_t)calls, sizeof *work, err))) status = CLV_ERR_INTERNAL;
+    for (int i = 0; i < calls && status == CLV_OK; i++) status = describe_work(b, i, &work[i], err);
+    if (status == CLV_OK)
+        status =
+            clv_launch_schedule_make(&b->be->head.info, work, calls, b->be->head.alignment, joint, &b->schedule, err);
 done:
+    free(work);
     return status;
 }
 
 static void free_schedule(builder *b)
 {
-    clv_cl_schedule_free(&b->schedule);
+    clv_launch_schedule_free(&b->schedule);
     free(b->sums.segment);
     free(b->recipe);
     b->sums = (clv_cl_sums){0};

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/try.h"
 #include "graph/place.h"
 
 #define MOST_ACCESSES (CLV_MAX_ARGS + 1)
 #define MOST_ARGS     96 /* of a joint kernel: a device takes 1024 bytes of arguments at least */
 #define MOVE_COST     8  /* multiply-adds in the time that moving an element takes, about */
+#define FILL          4  /* work-groups for each unit of a GPU, from which a launch fills it */
 #define NO_SPACE      (-1)
 
 /* ---- what a launch reads and writes ---- */
@@ -106,7 +108,7 @@ static bool must_wait(const access_list *a, const access_list *b)
 
 /* One above the highest that it waits for. What waits for nothing but is needed late, as panels of weights are, comes
  * just before its first reader, while the caches still have it. */
-static void find_levels(clv_cl_item *item, const access_list *list, int items)
+static void find_levels(clv_launch_item *item, const access_list *list, int items)
 {
     for (int i = 0; i < items; i++)
         for (int k = 0; k < i; k++)
@@ -120,29 +122,28 @@ static void find_levels(clv_cl_item *item, const access_list *list, int items)
     }
 }
 
-static void sort_by_level(clv_cl_item *item, int items)
+static void sort_by_level(clv_launch_item *item, int items)
 {
     for (int i = 1; i < items; i++) {
-        const clv_cl_item moved = item[i];
+        const clv_launch_item moved = item[i];
         int k = i;
         for (; k > 0 && item[k - 1].level > moved.level; k--) item[k] = item[k - 1];
         item[k] = moved;
     }
 }
 
-static clv_status list_items(const clv_call *call, const clv_cl_recipe *recipe, int calls, clv_cl_schedule *s,
-                             clv_error *err)
+static clv_status list_items(const clv_launch_work *work, int calls, clv_launch_schedule *s, clv_error *err)
 {
     size_t items = 0;
-    for (int i = 0; i < calls; i++) items += (size_t)recipe[i].list.launches + recipe[i].clblast;
+    for (int i = 0; i < calls; i++) items += (size_t)work[i].list->launches + work[i].clblast;
     s->item = clv_alloc(items, sizeof *s->item, err);
     access_list *list = s->item ? clv_alloc(items, sizeof *list, err) : NULL;
     if (!list) return CLV_ERR_INTERNAL;
     for (int i = 0; i < calls; i++)
-        for (int j = recipe[i].clblast ? -1 : 0; j < recipe[i].list.launches; j++) {
-            const clv_launch *launch = j < 0 ? NULL : &recipe[i].list.launch[j];
-            list[s->items] = accesses_of(&call[i], i, launch);
-            s->item[s->items++] = (clv_cl_item){.call = i, .index = j, .launch = launch};
+        for (int j = work[i].clblast ? -1 : 0; j < work[i].list->launches; j++) {
+            const clv_launch *launch = j < 0 ? NULL : &work[i].list->launch[j];
+            list[s->items] = accesses_of(work[i].call, i, launch);
+            s->item[s->items++] = (clv_launch_item){.call = i, .index = j, .launch = launch};
         }
     find_levels(s->item, list, s->items);
     sort_by_level(s->item, s->items);
@@ -153,27 +154,20 @@ static clv_status list_items(const clv_call *call, const clv_cl_recipe *recipe, 
 /* ---- scratch memory ---- */
 
 /* Calls whose launches' levels meet have scratch memory apart. */
-static clv_status place_scratch(clv_opencl *be, const clv_cl_recipe *recipe, int calls, clv_cl_schedule *s,
+static clv_status place_scratch(const clv_launch_work *work, int calls, size_t alignment, clv_launch_schedule *s,
                                 clv_error *err)
 {
-    clv_status status = CLV_OK;
+    clv_status status = CLV_ERR_INTERNAL;
     clv_interval *interval = clv_alloc((size_t)calls, sizeof *interval, err);
-    s->scratch = clv_alloc((size_t)calls, sizeof *s->scratch, err);
-    if (!interval || !s->scratch) status = CLV_ERR_INTERNAL;
-    for (int i = 0; i < calls && status == CLV_OK; i++) {
-        size_t gemm = 0;
-        if (recipe[i].clblast) CLV_TRY(clv_cl_gemm_scratch(be, &recipe[i].gemm, &gemm, err));
-        gemm = (gemm + sizeof(float) - 1) / sizeof(float);
-        interval[i] =
-            (clv_interval){.size = recipe[i].list.scratch > gemm ? recipe[i].list.scratch : gemm, .birth = -1};
-    }
-    for (int k = 0; k < s->items && status == CLV_OK; k++) {
+    if (!interval || !(s->scratch = clv_alloc((size_t)calls, sizeof *s->scratch, err))) goto done;
+    for (int i = 0; i < calls; i++) interval[i] = (clv_interval){.size = work[i].scratch, .birth = -1};
+    for (int k = 0; k < s->items; k++) {
         clv_interval *at = &interval[s->item[k].call];
         if (at->birth < 0) at->birth = s->item[k].level;
         at->death = s->item[k].level;
     }
-    if (status == CLV_OK) CLV_TRY(clv_place_intervals(interval, calls, be->head.alignment, &s->scratch_elements, err));
-    for (int i = 0; i < calls && status == CLV_OK; i++) s->scratch[i] = interval[i].offset;
+    CLV_TRY(clv_place_intervals(interval, calls, alignment, &s->scratch_elements, err));
+    for (int i = 0; i < calls; i++) s->scratch[i] = interval[i].offset;
 done:
     free(interval);
     return status;
@@ -203,100 +197,96 @@ static double work_of_group(const clv_call *call, const clv_launch *launch)
 
 /* Units take long runs of work-groups first: where the lighter ones of a round come before the heavier ones, no first
  * run is more than its share, and what is left over is taken in small runs. */
-static void sort_by_work(const clv_call *call, clv_cl_item *item, int items)
+static void sort_by_work(const clv_launch_work *of, clv_launch_item *item, int items)
 {
     for (int i = 1; i < items; i++) {
-        const clv_cl_item moved = item[i];
-        const double work = work_of_group(&call[moved.call], moved.launch);
+        const clv_launch_item moved = item[i];
+        const double work = work_of_group(of[moved.call].call, moved.launch);
         int k = i;
-        for (; k > 0 && work_of_group(&call[item[k - 1].call], item[k - 1].launch) > work; k--) item[k] = item[k - 1];
+        for (; k > 0 && work_of_group(of[item[k - 1].call].call, item[k - 1].launch) > work; k--) item[k] = item[k - 1];
         item[k] = moved;
     }
 }
 
-/* A kernel with memory of its group is no function of another. */
-static clv_status can_join(const clv_launch *launch, bool *joins, clv_error *err)
+/* On a device that starts groups one by one, a launch that fills it alone gains nothing beside others, whose registers
+ * it would then have to itself no more. */
+static bool is_small(const clv_device_info *device, const clv_launch *launch)
 {
-    clv_text source = {0};
-    const clv_status status = clv_cl_source(launch->file, launch->kernel, &source, err);
-    if (status == CLV_OK) *joins = !strstr(source.text, "local float");
-    clv_text_free(&source);
-    return status;
+    return device->kind == CLV_DEVICE_CPU || clv_groups_of(launch) <= (size_t)device->compute_units * FILL;
 }
 
-static bool is_group_of_one(const clv_launch *launch)
+/* Launches of t-SNE declare their group's memory themselves: no function of another kernel can. */
+static bool can_join(const clv_device_info *device, const clv_launch_work *work, const clv_launch_item *item)
 {
-    return launch->local[0] * launch->local[1] * launch->local[2] == 1;
+    const clv_op op = work[item->call].call->op;
+    const bool tsne = clv_op_table[op].family == CLV_FAMILY_PAIRS || op == CLV_OP_TSNE_GRAD;
+    return item->launch && is_small(device, item->launch) && !tsne;
 }
 
-/* Whether an item joins the last group. */
-static clv_status joins_last(const clv_cl_schedule *s, const clv_cl_item *item, bool *joins, clv_error *err)
+/* Whether an item joins the last group: kernels with barriers need all work-items of the group. */
+static bool joins_last(const clv_device_info *device, const clv_launch_work *work, const clv_launch_schedule *s,
+                       const clv_launch_item *item)
 {
-    clv_status status = CLV_OK;
-    *joins = false;
-    if (s->groups == 0 || !item->launch) return CLV_OK;
-    const clv_cl_group *last = &s->group[s->groups - 1];
-    const clv_cl_item *first = &s->item[last->first];
-    int args = item->launch->args;
-    if (!first->launch || first->level != item->level || last->items == CLV_JOINT_MOST) return CLV_OK;
-    if (!is_group_of_one(first->launch) || !is_group_of_one(item->launch)) return CLV_OK;
-    for (int i = 0; i < last->items; i++) args += s->item[last->first + i].launch->args;
-    if (args > MOST_ARGS) return CLV_OK;
-    CLV_TRY(can_join(first->launch, joins, err));
-    if (*joins) CLV_TRY(can_join(item->launch, joins, err));
-done:
-    return status;
+    if (s->groups == 0 || !can_join(device, work, item)) return false;
+    const clv_launch_group *last = &s->group[s->groups - 1];
+    const clv_launch_item *first = &s->item[last->first];
+    if (first->level != item->level || last->items == CLV_JOINT_MOST || !can_join(device, work, first)) return false;
+    clv_launch_unit unit = clv_unit_of(s, last);
+    unit.launch[unit.launches++] = item->launch;
+    int args = 1;
+    for (int i = 0; i < unit.launches; i++) {
+        args += unit.launch[i]->args;
+        if (unit.launch[i]->group_floats && clv_group_size(unit.launch[i]) != clv_joint_size(&unit)) return false;
+    }
+    return args <= MOST_ARGS;
 }
 
-static clv_status form_groups(const clv_call *call, bool joint, clv_cl_schedule *s, clv_error *err)
+static clv_status form_groups(const clv_device_info *device, const clv_launch_work *work, bool joint,
+                              clv_launch_schedule *s, clv_error *err)
 {
-    clv_status status = CLV_OK;
     if (!(s->group = clv_alloc((size_t)s->items, sizeof *s->group, err))) return CLV_ERR_INTERNAL;
     for (int i = 0; i < s->items; i++) {
-        bool joins = false;
-        if (joint) CLV_TRY(joins_last(s, &s->item[i], &joins, err));
-        if (joins)
+        if (joint && joins_last(device, work, s, &s->item[i]))
             s->group[s->groups - 1].items++;
         else
-            s->group[s->groups++] = (clv_cl_group){i, 1};
+            s->group[s->groups++] = (clv_launch_group){i, 1};
     }
     for (int g = 0; g < s->groups; g++)
-        if (s->group[g].items > 1) sort_by_work(call, &s->item[s->group[g].first], s->group[g].items);
-done:
-    return status;
+        if (s->group[g].items > 1) sort_by_work(work, &s->item[s->group[g].first], s->group[g].items);
+    return CLV_OK;
 }
 
-clv_status clv_cl_schedule_make(clv_opencl *be, const clv_call *call, const clv_cl_recipe *recipe, int calls,
-                                bool joint, clv_cl_schedule *schedule, clv_error *err)
+clv_status clv_launch_schedule_make(const clv_device_info *device, const clv_launch_work *work, int calls,
+                                    size_t alignment, bool joint, clv_launch_schedule *schedule, clv_error *err)
 {
     clv_status status = CLV_OK;
-    CLV_TRY(list_items(call, recipe, calls, schedule, err));
-    CLV_TRY(place_scratch(be, recipe, calls, schedule, err));
-    CLV_TRY(form_groups(call, joint && be->head.info.kind == CLV_DEVICE_CPU, schedule, err));
+    CLV_TRY(list_items(work, calls, schedule, err));
+    CLV_TRY(place_scratch(work, calls, alignment, schedule, err));
+    CLV_TRY(form_groups(device, work, joint, schedule, err));
 done:
     return status;
 }
 
-void clv_cl_schedule_free(clv_cl_schedule *schedule)
+void clv_launch_schedule_free(clv_launch_schedule *schedule)
 {
     free(schedule->item);
     free(schedule->group);
     free(schedule->scratch);
-    *schedule = (clv_cl_schedule){0};
+    *schedule = (clv_launch_schedule){0};
 }
 
-clv_cl_unit clv_cl_unit_of(const clv_cl_schedule *schedule, const clv_cl_group *group)
+clv_launch_unit clv_unit_of(const clv_launch_schedule *schedule, const clv_launch_group *group)
 {
-    clv_cl_unit unit = {.launches = group->items};
+    clv_launch_unit unit = {.launches = group->items};
     for (int i = 0; i < group->items; i++) unit.launch[i] = schedule->item[group->first + i].launch;
     return unit;
 }
 
-const clv_cl_group *clv_cl_joint_of(const clv_cl_schedule *schedule, int call, int index, int *place)
+const clv_launch_group *clv_joint_of(const clv_launch_schedule *schedule, int call, int index, int *place)
 {
     for (int g = 0; schedule && g < schedule->groups; g++)
         for (int i = 0; i < schedule->group[g].items; i++) {
-            const clv_cl_item *item = &schedule->item[schedule->group[g].first + i];
+            const clv_launch_item *item = &schedule->item[schedule->group[g].first + i];
             *place = i;
             if (item->call == call && item->index == index)
                 return schedule->group[g].items > 1 ? &schedule->group[g] : NULL;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/schedule.h"
+#include "backend/opencl/opencl.h"
 #include "backend/selftest.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -43,7 +43,7 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
         const clv_launch *l = &list.launch[i];
         clv_hash program;
         char print[33];
-        const clv_cl_unit unit = {{l}, 1};
+        const clv_launch_unit unit = {{l}, 1};
         CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
         clv_hash_print(program, print);
         clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
@@ -58,13 +58,13 @@ done:
     return status;
 }
 
-bool clv_cl_tested_unit(const clv_opencl *be, const clv_cl_item *item, clv_cl_unit *unit, int *place)
+bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_launch_unit *unit, int *place)
 {
-    const clv_cl_group *group = clv_cl_joint_of(be->schedule, be->tested, item->index, place);
+    const clv_launch_group *group = clv_joint_of(be->schedule, be->tested, item->index, place);
     if (!group) return false;
     const clv_launch *launch = be->schedule->item[group->first + *place].launch;
     if (strcmp(launch->kernel, item->launch->kernel) || strcmp(launch->defines, item->launch->defines)) return false;
-    *unit = clv_cl_unit_of(be->schedule, group);
+    *unit = clv_unit_of(be->schedule, group);
     return true;
 }
 
@@ -79,9 +79,9 @@ static clv_status key_within(clv_opencl *be, const clv_call *call, clv_hash *key
     clv_hash_print(*key, print);
     clv_text_append(&text, "%s", print);
     for (int i = 0; i < CLV_MAX_LAUNCHES; i++) {
-        const clv_cl_group *group = clv_cl_joint_of(be->schedule, be->tested, i, &place);
+        const clv_launch_group *group = clv_joint_of(be->schedule, be->tested, i, &place);
         if (!group) continue;
-        const clv_cl_unit unit = clv_cl_unit_of(be->schedule, group);
+        const clv_launch_unit unit = clv_unit_of(be->schedule, group);
         clv_hash program;
         CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
         clv_hash_print(program, print);
