@@ -7,6 +7,7 @@
 #include <CL/cl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "backend/backend.h"
 #include "backend/opencl/launch.h"
@@ -67,6 +68,7 @@ typedef struct clv_cl_program {
     cl_program program;
     int users;
     bool unsaved; /* built from source; its binary is not in the cache yet */
+    bool planned; /* a plan has it, not only a self-test, whose verdict is kept */
     bool ran; /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
 } clv_cl_program;
 
@@ -183,6 +185,26 @@ typedef struct clv_cl_buffer {
     clv_cl_sub *sub; /* views made so far; they live as long as the buffer */
 } clv_cl_buffer;
 
+/* ---- builders.c ---- */
+
+#define CLV_CL_BUILDERS 16 /* processes at most */
+
+typedef struct clv_cl_builders {
+    FILE *queue; /* NULL: none were started */
+    int left;    /* calls that the self-test has not reached */
+    pid_t process[CLV_CL_BUILDERS];
+    int processes;
+} clv_cl_builders;
+
+/* Whether processes may be started for this backend: once, and if clv_builders_use named a program. */
+bool clv_cl_builders_wanted(const clv_opencl *be);
+/* Starts them on calls of which no two are alike, in the order in which the self-test will come to them. */
+void clv_cl_builders_start(clv_opencl *be, const clv_call *const *call, int calls, int batch);
+/* The self-test has come to the next of these calls. */
+void clv_cl_builders_skip(clv_opencl *be);
+/* Lets them do what they have begun, and waits for that. */
+void clv_cl_builders_end(clv_opencl *be);
+
 struct clv_opencl {
     clv_backend head;
     cl_platform_id platform;
@@ -205,6 +227,7 @@ struct clv_opencl {
     clv_cl_choices choices;
     const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
     bool discard;                 /* programs that are destroyed are not kept in the cache */
+    clv_cl_builders builders;
     clv_text notices;
 };
 

@@ -212,6 +212,7 @@ static clv_status verdict_of(clv_opencl *be, const clv_call *call, int batch, ch
             *word = known->word;
             break;
         }
+        if (clv_trial_applies(call->op)) clv_cl_builders_skip(be);
         status = judge(be, call, batch, word, err);
         if (status == CLV_ERR_DEVICE && give_way(be, call)) continue;
         if (status == CLV_OK) status = add_verdict(be, key, *word, err);
@@ -222,11 +223,38 @@ done:
     return status;
 }
 
+/* Which calls of a plan are to be tested, one of a kind, in their order; nothing where that cannot be known. */
+static int untested_calls(clv_opencl *be, const clv_plan *plan, const clv_call **call, clv_hash *key)
+{
+    int calls = 0;
+    for (int i = 0; i < plan->calls; i++) {
+        const clv_call *c = &plan->call[i];
+        int j = 0;
+        if (!clv_trial_applies(c->op) || key_of_call(be, c, &key[calls], NULL) != CLV_OK ||
+            find_verdict(be, key[calls]))
+            continue;
+        while (memcmp(&key[j], &key[calls], sizeof *key) != 0) j++;
+        if (j == calls) call[calls++] = c;
+    }
+    return calls;
+}
+
+/* Lets other processes build kernels too; that they cannot be started is no failure. */
+static void start_builders(clv_opencl *be, const clv_plan *plan)
+{
+    const clv_call **call = clv_alloc((size_t)plan->calls, sizeof *call, NULL);
+    clv_hash *key = clv_alloc((size_t)plan->calls, sizeof *key, NULL);
+    if (call && key) clv_cl_builders_start(be, call, untested_calls(be, plan, call, key), plan->batch);
+    free(call);
+    free(key);
+}
+
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
     if (!be->verdicts_loaded) load_verdicts(be);
+    if (clv_cl_builders_wanted(be)) start_builders(be, plan);
     for (int i = 0; i < plan->calls; i++) {
         char word = '=';
         CLV_TRY(verdict_of(be, &plan->call[i], plan->batch, &word, &tested, err));
