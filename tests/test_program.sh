@@ -18,6 +18,7 @@ refused 2 "did you mean 'train'" "misspelt command" "$clave" trian ini/smoke.ini
 refused 2 "did you mean '--resume'" "misspelt option" "$clave" train ini/smoke.ini --resmue
 refused 2 "no section.key=value" "two files" "$clave" train ini/smoke.ini ini/vae.ini
 refused 2 "--seed takes a whole number" "seed" "$clave" sample "$folder" --seed x
+refused 2 "for clave's own use" "builder of nothing" "$clave" --build-kernels
 
 # Configuration.
 for file in ini/*.ini; do

@@ -66,6 +66,14 @@ typedef struct clv_tuned {
 /* All OpenCL devices, in the order of their "p:d"; the caller frees *devices. No platform at all is CLV_OK and 0. */
 clv_status clv_devices_list(clv_device_info **devices, int *count, clv_error *err);
 
+/* A start with nothing cached builds kernels for seconds, one after another. Processes of `program` build some of them at the same
+ * time, on cores that are idle; it must be a program that, given CLV_BUILDER_ARGUMENT alone, calls clv_builder_run on its
+ * standard input, as clave does. NULL, as at first: none is started. The text is not copied. */
+#define CLV_BUILDER_ARGUMENT "--build-kernels"
+void clv_builders_use(const char *program);
+/* CLV_ERR_CONFIG where `queue`, a file descriptor, is not what the same build of the library wrote. */
+clv_status clv_builder_run(int queue, clv_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -71,6 +71,10 @@ typedef struct cli_overrides {
 clv_status cli_full_paths(const cli_args *args, cli_overrides *overrides, clv_error *err);
 void cli_overrides_free(cli_overrides *overrides);
 
+/* The executable that runs, to be started again: as worker of a search, as builder of kernels. `given`: argv[0]. */
+#define CLI_PATH_SIZE 4096
+const char *cli_own_program(const char *given, char path[CLI_PATH_SIZE]);
+
 /* Prints an object as JSON on standard output and releases it. */
 struct json_t;
 clv_status cli_print_json(struct json_t *object, clv_error *err);

@@ -4,8 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "base/text.h"
+#include "clave/device.h"
 #include "cli/cli.h"
 
 volatile int cli_stop;
@@ -64,14 +69,29 @@ static bool wants_help(int argc, char **argv)
 
 static int run_command(const cli_command *command, const char *program, int argc, char **argv)
 {
+    char path[CLI_PATH_SIZE];
     clv_error err = {0};
     cli_args args = {.program = program, .seed = -1, .seconds = -1, .log = clv_log_create(stderr)};
     clv_status status = cli_parse(command, argc, argv, &args, &err);
+    if (status == CLV_OK && !args.worker)
+        clv_builders_use(cli_own_program(program, path)); /* workers fill the cores themselves */
     if (status == CLV_OK) status = command->run(&args, &err);
     if (status == CLV_OK && (fflush(stdout) != 0 || ferror(stdout)))
         status = clv_fail(&err, CLV_ERR_INTERNAL, "standard output could not be written");
     if (status != CLV_OK) clv_log_line(args.log, "clave: %s", err.message);
     clv_log_destroy(args.log);
+    return (int)status;
+}
+
+/* For another clave that starts with nothing cached; it ends with that one, where the system can tell. */
+static int build_kernels(void)
+{
+    clv_error err = {0};
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+    clv_status status = clv_builder_run(STDIN_FILENO, &err);
+    if (status != CLV_OK) fprintf(stderr, "clave: %s\n", err.message);
     return (int)status;
 }
 
@@ -84,6 +104,7 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return cli_usage(stdout), 0;
     if (!strcmp(argv[1], "--version")) return puts("clave " CLAVE_VERSION), 0;
+    if (argc == 2 && !strcmp(argv[1], CLV_BUILDER_ARGUMENT)) return build_kernels();
     const cli_command *command = find_command(argv[1]);
     if (!command) return refuse_command(argv[1]);
     if (wants_help(argc - 2, argv + 2)) return cli_command_usage(command, stdout), 0;

@@ -1,10 +1,11 @@
 /* Overrides as given, and full paths: a run and a search are looked at and gone on with from other folders than they
  * were begun in. */
-#define _XOPEN_SOURCE 700 /* realpath */
+#define _XOPEN_SOURCE 700 /* realpath, readlink */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/try.h"
@@ -55,4 +56,12 @@ void cli_overrides_free(cli_overrides *overrides)
     free(overrides->of);
     free(overrides->full);
     *overrides = (cli_overrides){0};
+}
+
+const char *cli_own_program(const char *given, char path[CLI_PATH_SIZE])
+{
+    ssize_t length = readlink("/proc/self/exe", path, CLI_PATH_SIZE - 1);
+    if (length <= 0) return given;
+    path[length] = '\0';
+    return path;
 }

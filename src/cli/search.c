@@ -1,13 +1,10 @@
 /* clave search FILE.ini | FOLDER: a file begins a search (or goes on in --out with --resume), a search's folder goes
  * on, is listed, or gives its best configuration. */
-#define _XOPEN_SOURCE 700 /* readlink */
 #include <jansson.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -15,10 +12,6 @@
 #include "clave/search.h"
 #include "cli/cli.h"
 #include "cli/measures.h"
-
-#ifndef PATH_MAX
-#define PATH_MAX 4096
-#endif
 
 static bool is_folder(const char *path)
 {
@@ -214,18 +207,9 @@ done:
     return status;
 }
 
-/* The executable that runs: workers are the same program. */
-static const char *own_program(const cli_args *args, char path[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    if (length <= 0) return args->program;
-    path[length] = '\0';
-    return path;
-}
-
 clv_status cli_search(const cli_args *args, clv_error *err)
 {
-    char folder[CLV_PATH_SIZE], path[PATH_MAX];
+    char folder[CLV_PATH_SIZE], path[CLI_PATH_SIZE];
     clv_status status = CLV_OK;
     CLV_REQUIRE(args->resume + args->list + args->best + args->worker <= 1, CLV_ERR_CONFIG,
                 "--resume, --list, --best and --worker do not go together");
@@ -240,7 +224,7 @@ clv_status cli_search(const cli_args *args, clv_error *err)
     cli_catch_signals();
     if (args->worker) return clv_search_work(args->target, &cli_stop, err);
     CLV_TRY(prepare(args, folder, err));
-    clv_search_options options = {.program = own_program(args, path), .log = args->log, .stop = &cli_stop};
+    clv_search_options options = {.program = cli_own_program(args->program, path), .log = args->log, .stop = &cli_stop};
     CLV_TRY(clv_search_run(folder, &options, err));
     CLV_TRY(print_result(args, folder, err));
 done:

@@ -123,6 +123,7 @@ done:
 static void destroy(clv_backend *head)
 {
     clv_opencl *be = opencl_of(head);
+    clv_cl_builders_end(be);
     if (be->queue) clFinish(be->queue);
     clv_cl_programs_sweep(be); /* those that a self-test used, and no plan after it */
     if (be->queue) clReleaseCommandQueue(be->queue);

@@ -7,6 +7,7 @@
 #include <CL/cl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "backend/backend.h"
 #include "backend/opencl/joint.h"
@@ -69,6 +70,7 @@ typedef struct clv_cl_program {
     cl_program program;
     int users;
     bool unsaved; /* built from source; its binary is not in the cache yet */
+    bool planned; /* a plan has it, not only a self-test, whose verdict is kept */
     bool ran; /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
 } clv_cl_program;
 
@@ -189,6 +191,28 @@ typedef struct clv_cl_buffer {
     clv_cl_sub *sub; /* views made so far; they live as long as the buffer */
 } clv_cl_buffer;
 
+/* ---- builders.c ---- */
+
+#define CLV_CL_BUILDERS 16 /* processes at most */
+
+typedef struct clv_cl_builders {
+    FILE *queue; /* NULL: none were started */
+    int left;    /* calls that the self-test has not reached */
+    size_t first; /* byte of the queue where their numbers begin */
+    pid_t process[CLV_CL_BUILDERS];
+    int processes;
+} clv_cl_builders;
+
+/* Whether processes may be started for this backend: once, and if clv_builders_use named a program. */
+bool clv_cl_builders_wanted(const clv_opencl *be);
+/* Starts them on calls of the plan of which no two are alike, by their numbers in the order in which the self-test will come to
+ * them. */
+void clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const int32_t *call, int calls);
+/* The self-test has come to the next of these calls. */
+void clv_cl_builders_skip(clv_opencl *be);
+/* Lets them do what they have begun, and waits for that. */
+void clv_cl_builders_end(clv_opencl *be);
+
 struct clv_opencl {
     clv_backend head;
     cl_platform_id platform;
@@ -213,6 +237,7 @@ struct clv_opencl {
     clv_cl_choices choices;
     const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
     bool discard;                 /* programs that are destroyed are not kept in the cache */
+    clv_cl_builders builders;
     clv_text notices;
 };
 
@@ -281,6 +306,18 @@ typedef struct clv_cl_sums {
 
 /* Moves the sums of parts of a plan's weight gradients into its optimiser, where it has one; `sums` starts as {0}. */
 clv_status clv_cl_move_sums(const clv_call *call, clv_cl_recipe *recipe, int calls, clv_cl_sums *sums, clv_error *err);
+
+/* ---- recipe.c ---- */
+
+typedef struct clv_cl_calls {
+    clv_cl_recipe *recipe; /* of each call of the plan */
+    clv_cl_sums sums;
+    clv_launch_schedule schedule;
+} clv_cl_calls;
+
+/* Starts as {0}; release with clv_cl_calls_free, whether making it succeeded or not. */
+clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_calls *calls, clv_error *err);
+void clv_cl_calls_free(clv_cl_calls *calls);
 
 typedef struct clv_cl_plan {
     clv_call *call; /* a copy, for names in messages and traces */

@@ -228,6 +228,7 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_c
     for (clv_cl_program *p = be->programs; p; p = p->next)
         if (!memcmp(&p->key, &key, sizeof key)) {
             p->users++;
+            p->planned |= !be->testing;
             *out = p;
             goto done;
         }
@@ -242,6 +243,7 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_c
     }
     made->key = key;
     made->users = 1;
+    made->planned = !be->testing;
     made->next = be->programs;
     be->programs = *out = made;
     made = NULL;
@@ -272,7 +274,7 @@ static void save(const clv_opencl *be, const clv_cl_program *p)
 static void drop(clv_opencl *be, clv_cl_program **link)
 {
     clv_cl_program *program = *link;
-    if (program->unsaved && program->ran && !be->discard) save(be, program);
+    if (program->unsaved && program->planned && program->ran && !be->discard) save(be, program);
     *link = program->next;
     clReleaseProgram(program->program);
     free(program);

@@ -12,9 +12,7 @@ typedef struct builder {
     clv_opencl *be;
     const clv_bindings *bindings;
     clv_cl_plan *plan;
-    clv_cl_recipe *recipe; /* [calls] */
-    clv_cl_sums sums;
-    clv_launch_schedule schedule;
+    clv_cl_calls calls;
 } builder;
 
 /* ---- operands ---- */
@@ -68,7 +66,8 @@ static clv_status arg_view(const builder *b, const clv_launch_item *item, int i,
     if (arg == CLV_ARG_OUT) return operand_view(b, &call->out, call->lanes, view, err);
     if (arg == CLV_ARG_SCRATCH)
         return clv_cl_view(buffer_of(b->plan->scratch),
-                           (b->schedule.scratch[item->call] + launch->scratch_offset[i]) * sizeof(float), 0, view, err);
+                           (b->calls.schedule.scratch[item->call] + launch->scratch_offset[i]) * sizeof(float), 0, view,
+                           err);
     if (arg == CLV_ARG_PARTS)
         return clv_cl_view(buffer_of(b->plan->parts), launch->scratch_offset[i] * sizeof(float), 0, view, err);
     clv_buffer *buffer = buffer_of_arg(b, call, arg);
@@ -80,23 +79,12 @@ static clv_status arg_view(const builder *b, const clv_launch_item *item, int i,
 
 /* ---- creation ---- */
 
-static clv_status write_recipe(const builder *b, const clv_call *call, clv_cl_recipe *r, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    CLV_TRY(clv_cl_uses_clblast(b->be, call, &r->clblast, err));
-    if (!r->clblast) return clv_cl_launches_of(b->be, call, &r->list, err);
-    clv_cl_gemm_of(call, &r->gemm);
-    clv_launch_epilogue(&b->be->head.info, call, &r->list);
-done:
-    return status;
-}
-
 static clv_status create_memory(const builder *b, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_backend *head = &b->be->head;
-    const clv_cl_sums *sums = &b->sums;
-    const size_t scratch = b->schedule.scratch_elements * sizeof(float);
+    const clv_cl_sums *sums = &b->calls.sums;
+    const size_t scratch = b->calls.schedule.scratch_elements * sizeof(float);
     CLV_TRY(head->ops->buffer_create(head, sizeof(clv_step), &b->plan->step, err));
     if (scratch) CLV_TRY(head->ops->buffer_create(head, scratch, &b->plan->scratch, err));
     if (sums->segments == 0) goto done;
@@ -112,10 +100,10 @@ static clv_status add_gemm(const builder *b, const clv_launch_item *item, clv_cl
 {
     clv_status status = CLV_OK;
     const clv_call *call = &b->plan->call[item->call];
-    const clv_cl_gemm *gemm = &b->recipe[item->call].gemm;
+    const clv_cl_gemm *gemm = &b->calls.recipe[item->call].gemm;
     l->gemm = *gemm;
     if (b->plan->scratch)
-        CLV_TRY(clv_cl_view(buffer_of(b->plan->scratch), b->schedule.scratch[item->call] * sizeof(float), 0,
+        CLV_TRY(clv_cl_view(buffer_of(b->plan->scratch), b->calls.schedule.scratch[item->call] * sizeof(float), 0,
                             &l->scratch, err));
     CLV_TRY(operand_view(b, &call->in[gemm->a], call->lanes, &l->a, err));
     CLV_TRY(operand_view(b, &call->in[gemm->b], call->lanes, &l->b, err));
@@ -168,12 +156,12 @@ done:
 static clv_status add_joint(const builder *b, const clv_launch_group *group, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
-    const clv_launch_unit unit = clv_unit_of(&b->schedule, group);
+    const clv_launch_unit unit = clv_unit_of(&b->calls.schedule, group);
     set_joint_size(&unit, l);
     CLV_TRY(make_kernel(b, &unit, l, err));
     CLV_TRY(bind_only(l->kernel, -1, err));
     for (int i = 0, first = 1; i < group->items; first += unit.launch[i++]->args)
-        CLV_TRY(bind_args(b, &b->schedule.item[group->first + i], l->kernel, first, err));
+        CLV_TRY(bind_args(b, &b->calls.schedule.item[group->first + i], l->kernel, first, err));
 done:
     return status;
 }
@@ -220,7 +208,7 @@ static void name_parts(const builder *b, const clv_launch_group *group, clv_cl_l
     l->part = &b->plan->part[group->first];
     l->parts = group->items;
     for (int i = 0; i < group->items; i++) {
-        const clv_launch_item *item = &b->schedule.item[group->first + i];
+        const clv_launch_item *item = &b->calls.schedule.item[group->first + i];
         l->part[i] = (clv_cl_part){b->plan->call[item->call].name, item->launch ? item->launch->kernel : "CLBlast"};
     }
 }
@@ -228,7 +216,7 @@ static void name_parts(const builder *b, const clv_launch_group *group, clv_cl_l
 static clv_status add_groups(const builder *b, clv_error *err)
 {
     clv_status status = CLV_OK;
-    const clv_launch_schedule *s = &b->schedule;
+    const clv_launch_schedule *s = &b->calls.schedule;
     clv_cl_plan *plan = b->plan;
     plan->launch = clv_alloc((size_t)s->groups, sizeof *plan->launch, err);
     plan->part = plan->launch ? clv_alloc((size_t)s->items, sizeof *plan->part, err) : NULL;
@@ -248,50 +236,6 @@ static clv_status add_groups(const builder *b, clv_error *err)
     return status;
 }
 
-static clv_status describe_work(const builder *b, int call, clv_launch_work *work, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    const clv_cl_recipe *r = &b->recipe[call];
-    size_t gemm = 0;
-    if (r->clblast) CLV_TRY(clv_cl_gemm_scratch(b->be, &r->gemm, &gemm, err));
-    gemm = (gemm + sizeof(float) - 1) / sizeof(float);
-    *work = (clv_launch_work){.call = &b->plan->call[call],
-                              .list = &r->list,
-                              .clblast = r->clblast,
-                              .scratch = gemm > r->list.scratch ? gemm : r->list.scratch};
-done:
-    return status;
-}
-
-/* The calls' launches, and which of them are one. */
-static clv_status write_schedule(builder *b, const clv_plan *plan, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    const int calls = plan->calls;
-    const bool joint = !(plan->apart & CLV_FUSE_LAUNCHES);
-    clv_launch_work *work = NULL;
-    if (!(b->recipe = clv_alloc((size_t)calls, sizeof *b->recipe, err))) return CLV_ERR_INTERNAL;
-    for (int i = 0; i < calls; i++) CLV_TRY(write_recipe(b, &b->plan->call[i], &b->recipe[i], err));
-    if (!(plan->apart & CLV_FUSE_SUMS)) CLV_TRY(clv_cl_move_sums(b->plan->call, b->recipe, calls, &b->sums, err));
-    if (!(work = clv_alloc((size_t)calls, sizeof *work, err))) status = CLV_ERR_INTERNAL;
-    for (int i = 0; i < calls && status == CLV_OK; i++) status = describe_work(b, i, &work[i], err);
-    if (status == CLV_OK)
-        status =
-            clv_launch_schedule_make(&b->be->head.info, work, calls, b->be->head.alignment, joint, &b->schedule, err);
-done:
-    free(work);
-    return status;
-}
-
-static void free_schedule(builder *b)
-{
-    clv_launch_schedule_free(&b->schedule);
-    free(b->sums.segment);
-    free(b->recipe);
-    b->sums = (clv_cl_sums){0};
-    b->recipe = NULL;
-}
-
 /* A test's finding may change a call's kernels, and so what the calls after it run beside: then it begins anew. */
 static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error *err)
 {
@@ -300,10 +244,10 @@ static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error 
     const bool verify = be->selftest && !be->testing;
     for (bool changed = true; changed && status == CLV_OK;) {
         changed = false;
-        free_schedule(b);
-        status = write_schedule(b, plan, err);
+        clv_cl_calls_free(&b->calls);
+        status = clv_cl_schedule_calls(be, plan, &b->calls, err);
         if (status != CLV_OK || !verify) continue;
-        be->schedule = &b->schedule;
+        be->schedule = &b->calls.schedule;
         status = clv_cl_verify(be, plan, &changed, err);
         be->schedule = NULL;
     }
@@ -316,7 +260,7 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     clv_opencl *be = (clv_opencl *)head;
     clv_status status = CLV_ERR_INTERNAL;
     clv_cl_plan *made = NULL;
-    builder b = {be, bindings, NULL, NULL, {0}, {0}};
+    builder b = {be, bindings, NULL, {0}};
     if (!(made = clv_alloc(1, sizeof *made, err))) goto done;
     if (!(made->call = clv_alloc((size_t)plan->calls, sizeof *made->call, err))) goto done;
     memcpy(made->call, plan->call, (size_t)plan->calls * sizeof *made->call);
@@ -327,7 +271,7 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     *out = (clv_program *)made;
     made = NULL;
 done:
-    free_schedule(&b);
+    clv_cl_calls_free(&b.calls);
     if (made) clv_cl_plan_destroy(head, (clv_program *)made);
     if (!be->testing) clv_cl_programs_sweep(be);
     return status;

@@ -261,6 +261,7 @@ static clv_status verdict_of(clv_opencl *be, const clv_call *call, int batch, bo
     const clv_cl_verdict *known = find_verdict(be, key), *other = find_verdict(be, own);
     if (other && other->word != '=') notify(be, call, other->word);
     if (known || (other && other->word != '=')) goto done;
+    if (clv_trial_applies(call->op)) clv_cl_builders_skip(be);
     status = judge(be, call, batch, &word, err);
     if (status == CLV_ERR_DEVICE && give_way(be, call)) {
         *changed = true;
@@ -274,11 +275,38 @@ done:
     return status;
 }
 
+/* Which calls of a plan are to be tested, one of a kind, in their order; nothing where that cannot be known. */
+static int untested_calls(clv_opencl *be, const clv_plan *plan, int32_t *call, clv_hash *key)
+{
+    int calls = 0;
+    for (int i = 0; i < plan->calls; i++) {
+        const clv_call *c = &plan->call[i];
+        int j = 0;
+        be->tested = i;
+        if (!clv_trial_applies(c->op) || key_within(be, c, &key[calls], NULL) != CLV_OK || find_verdict(be, key[calls]))
+            continue;
+        while (memcmp(&key[j], &key[calls], sizeof *key) != 0) j++;
+        if (j == calls) call[calls++] = i;
+    }
+    return calls;
+}
+
+/* Lets other processes build kernels too; that they cannot be started is no failure. */
+static void start_builders(clv_opencl *be, const clv_plan *plan)
+{
+    int32_t *call = clv_alloc((size_t)plan->calls, sizeof *call, NULL);
+    clv_hash *key = clv_alloc((size_t)plan->calls, sizeof *key, NULL);
+    if (call && key) clv_cl_builders_start(be, plan, call, untested_calls(be, plan, call, key));
+    free(call);
+    free(key);
+}
+
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
     if (!be->verdicts_loaded) load_verdicts(be);
+    if (clv_cl_builders_wanted(be)) start_builders(be, plan);
     for (int i = 0; i < plan->calls; i++) {
         be->tested = i;
         CLV_TRY(verdict_of(be, &plan->call[i], plan->batch, &tested, changed, err));

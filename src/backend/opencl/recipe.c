@@ -1,0 +1,59 @@
+/* What becomes of the calls of a plan: of each a recipe, CLBlast's product or launches of kernels, and of them all a
+ * schedule. */
+#include <stdlib.h>
+
+#include "backend/opencl/opencl.h"
+#include "base/memory.h"
+
+static clv_status write_recipe(clv_opencl *be, const clv_call *call, clv_cl_recipe *r, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    CLV_TRY(clv_cl_uses_clblast(be, call, &r->clblast, err));
+    if (!r->clblast) return clv_cl_launches_of(be, call, &r->list, err);
+    clv_cl_gemm_of(call, &r->gemm);
+    clv_launch_epilogue(&be->head.info, call, &r->list);
+done:
+    return status;
+}
+
+static clv_status describe_work(clv_opencl *be, const clv_call *call, const clv_cl_recipe *r, clv_launch_work *work,
+                                clv_error *err)
+{
+    clv_status status = CLV_OK;
+    size_t gemm = 0;
+    if (r->clblast) CLV_TRY(clv_cl_gemm_scratch(be, &r->gemm, &gemm, err));
+    gemm = (gemm + sizeof(float) - 1) / sizeof(float);
+    *work = (clv_launch_work){.call = call,
+                              .list = &r->list,
+                              .clblast = r->clblast,
+                              .scratch = gemm > r->list.scratch ? gemm : r->list.scratch};
+done:
+    return status;
+}
+
+clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_calls *calls, clv_error *err)
+{
+    clv_status status = CLV_ERR_INTERNAL;
+    const size_t count = (size_t)plan->calls;
+    const bool joint = !(plan->apart & CLV_FUSE_LAUNCHES);
+    clv_launch_work *work = clv_alloc(count, sizeof *work, err);
+    if (!work || !(calls->recipe = clv_alloc(count, sizeof *calls->recipe, err))) goto done;
+    for (int i = 0; i < plan->calls; i++) CLV_TRY(write_recipe(be, &plan->call[i], &calls->recipe[i], err));
+    if (!(plan->apart & CLV_FUSE_SUMS))
+        CLV_TRY(clv_cl_move_sums(plan->call, calls->recipe, plan->calls, &calls->sums, err));
+    for (int i = 0; i < plan->calls; i++) CLV_TRY(describe_work(be, &plan->call[i], &calls->recipe[i], &work[i], err));
+    CLV_TRY(
+        clv_launch_schedule_make(&be->head.info, work, plan->calls, be->head.alignment, joint, &calls->schedule, err));
+    status = CLV_OK;
+done:
+    free(work);
+    return status;
+}
+
+void clv_cl_calls_free(clv_cl_calls *calls)
+{
+    clv_launch_schedule_free(&calls->schedule);
+    free(calls->sums.segment);
+    free(calls->recipe);
+    *calls = (clv_cl_calls){0};
+}
