@@ -272,9 +272,9 @@ typedef struct clv_roofline {
     struct clv_roofline_class { /* a class of device, by vendors' data sheets */
         const char *name;
         double peak_gflops, peak_gbytes, launch_us; /* GFLOP/s, GB/s, time between launches */
-        int launches;                               /* a step, clave's own kernels for all */
+        int launches;                               /* a step, joint ones counted once, clave's own kernels for all */
         double arithmetic_ms, memory_ms, launch_ms; /* a step, each alone; memory: with what launches leave in scratch memory */
-        double step_ms;    /* the sum over calls of the largest of the three */
+        double step_ms;    /* the sum over launches of the largest of the three */
         const char *limit; /* "arithmetic", "memory" or "launches": the largest of a step */
         double images_per_second;
     } device[CLV_MAX_CLASSES];

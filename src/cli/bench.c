@@ -26,7 +26,7 @@ static void print_roofline(const clv_roofline *r)
     for (int i = 0; i < r->families; i++)
         printf("  %-12s %9.3f %9.2f %11.1f\n", r->family[i].name, r->family[i].gflop, 1e3 * r->family[i].gbytes,
                r->family[i].gflop / r->family[i].gbytes);
-    printf("\non paper, milliseconds: arithmetic, memory and launches alone; a step takes each call's longest\n");
+    printf("\non paper, milliseconds: arithmetic, memory and launches alone; a step takes each launch's longest\n");
     printf("  %-26s %8s %6s %9s %10s %8s %8s %8s  %-10s %10s\n", "", "GFLOP/s", "GB/s", "launches", "arithmetic",
            "memory", "launch", "step", "limit", "images/s");
     for (int i = 0; i < r->classes; i++) {

@@ -1,8 +1,10 @@
 /* A roofline on paper: what a training step would take on devices that need not be there. FLOPs and bytes are the
  * plan's; peaks are the data sheets'. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/launch.h"
+#include "backend/opencl/schedule.h"
+#include "base/memory.h"
 #include "base/try.h"
 #include "clave/experiment.h"
 #include "experiment/paper.h"
@@ -96,27 +98,73 @@ static double flops_of(const clv_paper *paper, const clv_call *call)
     return 2.0 * (double)clv_node_multiply_adds(paper->graph.graph, call->node) * paper->plan->batch;
 }
 
-/* A call takes what it is bound by: arithmetic, memory, or the launches themselves, which follow each other. */
-static clv_status add_call(const clv_paper *paper, const device_class *class, const clv_call *call,
-                           clv_roofline_class *row, clv_error *err)
+/* The launches of each call as a plan has them: parts of gradients are the optimiser's to add. */
+static clv_status list_launches(const clv_paper *paper, const device_class *class, clv_launch_list *list,
+                                clv_error *err)
 {
-    clv_launch_list list;
-    clv_status status = clv_launches_of(&class->info, call, NULL, &list, err);
-    if (status != CLV_OK) return status;
-    const int launches =
-        list.launches - clv_launch_sum_moves(call, &list);             /* the optimiser has one launch either way */
-    const double scratch = 2.0 * sizeof(float) * (double)list.scratch; /* written, and read */
-    const double arithmetic = flops_of(paper, call) / class->gflops * 1e-6;
-    const double memory = (traffic_of(call) + scratch) / class->gbytes * 1e-6,
-                 launch = launches * class->launch_us * 1e-3;
-    double longest = arithmetic > memory ? arithmetic : memory;
-    if (launch > longest) longest = launch;
-    row->launches += launches;
+    const clv_plan *plan = paper->plan;
+    int moved = 0;
+    for (int i = 0; i < plan->calls; i++) {
+        clv_status status = clv_launches_of(&class->info, &plan->call[i], NULL, &list[i], err);
+        if (status != CLV_OK) return status;
+        if (clv_launch_sum_moves(&plan->call[i], &list[i])) clv_launch_move_sum(&list[i], (size_t)moved++);
+        if (clv_op_table[plan->call[i].op].family == CLV_FAMILY_OPTIM && moved)
+            clv_launch_segments(&list[i].launch[0], moved);
+    }
+    return CLV_OK;
+}
+
+/* Whether a launch is the one that its call's arithmetic and traffic are counted for: the one that reads its first
+ * input. */
+static bool is_main(const clv_launch_list *list, int index)
+{
+    for (int i = 0; i < list->launches; i++)
+        for (int a = 0; a < list->launch[i].args; a++)
+            if (list->launch[i].arg[a] == CLV_ARG_IN0) return i == index;
+    return index == 0;
+}
+
+/* A joint launch takes what it is bound by: arithmetic, memory, or the launch itself; they follow each other. */
+static void add_group(const clv_paper *paper, const device_class *class, const clv_launch_list *list,
+                      const clv_launch_schedule *schedule, const clv_launch_group *group, clv_roofline_class *row)
+{
+    double arithmetic = 0, memory = 0;
+    const double launch = class->launch_us * 1e-3;
+    for (int i = group->first; i < group->first + group->items; i++) {
+        const int at = schedule->item[i].call;
+        const clv_call *call = &paper->plan->call[at];
+        if (!is_main(&list[at], schedule->item[i].index)) continue;
+        const double scratch = 2.0 * sizeof(float) * (double)list[at].scratch; /* written, and read */
+        arithmetic += flops_of(paper, call) / class->gflops * 1e-6;
+        memory += (traffic_of(call) + scratch) / class->gbytes * 1e-6;
+    }
+    const double longest = arithmetic > memory ? arithmetic : memory;
+    row->launches++;
     row->arithmetic_ms += arithmetic;
     row->memory_ms += memory;
     row->launch_ms += launch;
-    row->step_ms += longest;
-    return CLV_OK;
+    row->step_ms += longest > launch ? longest : launch;
+}
+
+static clv_status add_groups(const clv_paper *paper, const device_class *class, clv_roofline_class *row, clv_error *err)
+{
+    clv_status status = CLV_ERR_INTERNAL;
+    const int calls = paper->plan->calls;
+    clv_launch_schedule schedule = {0};
+    clv_launch_list *list = clv_alloc((size_t)calls, sizeof *list, err);
+    clv_launch_work *work = list ? clv_alloc((size_t)calls, sizeof *work, err) : NULL;
+    if (!work) goto done;
+    CLV_TRY(list_launches(paper, class, list, err));
+    for (int i = 0; i < calls; i++)
+        work[i] = (clv_launch_work){&paper->plan->call[i], &list[i], false, list[i].scratch};
+    CLV_TRY(clv_launch_schedule_make(&class->info, work, calls, 1, true, &schedule, err));
+    for (int g = 0; g < schedule.groups; g++) add_group(paper, class, list, &schedule, &schedule.group[g], row);
+    status = CLV_OK;
+done:
+    clv_launch_schedule_free(&schedule);
+    free(work);
+    free(list);
+    return status;
 }
 
 static const char *limit_of(const clv_roofline_class *row)
@@ -130,10 +178,8 @@ static clv_status add_class(const clv_paper *paper, const device_class *class, c
     clv_roofline_class *row = &r->device[r->classes++];
     *row = (clv_roofline_class){
         .name = class->name, .peak_gflops = class->gflops, .peak_gbytes = class->gbytes, .launch_us = class->launch_us};
-    for (int i = 0; i < paper->plan->calls; i++) {
-        clv_status status = add_call(paper, class, &paper->plan->call[i], row, err);
-        if (status != CLV_OK) return status;
-    }
+    const clv_status status = add_groups(paper, class, row, err);
+    if (status != CLV_OK) return status;
     row->images_per_second = 1e3 * paper->plan->batch / row->step_ms;
     row->limit = limit_of(row);
     return CLV_OK;

@@ -404,6 +404,20 @@ bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list)
            (!call->attr.sum_of || call->in[2].space == CLV_SPACE_GRAD);
 }
 
+clv_sum clv_launch_move_sum(clv_launch_list *list, size_t region)
+{
+    const clv_sum parts = list->sum;
+    clv_launch *writer = &list->launch[--list->launches - 1];
+    list->sum = (clv_sum){0};
+    for (int i = 0; i < writer->args; i++)
+        if (writer->arg[i] == CLV_ARG_SCRATCH && writer->scratch_offset[i] == parts.offset) {
+            writer->arg[i] = CLV_ARG_PARTS;
+            writer->scratch_offset[i] = region;
+        }
+    if (list->scratch > parts.offset) list->scratch = parts.offset;
+    return parts;
+}
+
 void clv_launch_segments(clv_launch *launch, int segments)
 {
     define(launch, "-DSEGMENTS=%d", segments);

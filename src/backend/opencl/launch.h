@@ -76,6 +76,9 @@ clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, 
 /* Whether the optimiser of the same plan may add the parts in place of the call's last launch (sums.c). */
 bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list);
 
+/* Drops it: the launch before it leaves its parts from element `region` of CLV_ARG_PARTS on. Returns what was to be added. */
+clv_sum clv_launch_move_sum(clv_launch_list *list, size_t region);
+
 /* Lets an optimiser's launch add the parts of so many segments. */
 void clv_launch_segments(clv_launch *launch, int segments);
 

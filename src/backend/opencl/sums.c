@@ -30,17 +30,7 @@ static clv_cl_segment segment_of(const clv_operand *sum, const clv_sum *parts, s
 /* Drops the last launch of a call; the one before it leaves its parts from `region` on. */
 static void move_sum(const clv_call *call, clv_cl_recipe *r, size_t region, clv_cl_sums *sums)
 {
-    clv_launch_list *list = &r->list;
-    const clv_sum parts = list->sum;
-    list->sum = (clv_sum){0};
-    list->launches--;
-    clv_launch *writer = &list->launch[list->launches - 1];
-    for (int i = 0; i < writer->args; i++)
-        if (writer->arg[i] == CLV_ARG_SCRATCH && writer->scratch_offset[i] == parts.offset) {
-            writer->arg[i] = CLV_ARG_PARTS;
-            writer->scratch_offset[i] = region;
-        }
-    if (list->scratch > parts.offset) list->scratch = parts.offset;
+    const clv_sum parts = clv_launch_move_sum(&r->list, region);
     sums->segment[sums->segments++] = segment_of(&call->out, &parts, region);
     if (call->attr.sum_of)
         sums->segment[sums->segments++] =
