@@ -55,7 +55,9 @@ def run(command):
 
 
 def one_kernel(file, kernel):
-    """The file without its other kernels, as src/backend/opencl/program.c hands it to a driver."""
+    """The file without its other kernels, as src/backend/opencl/program.c hands it to a driver; a joint launch's text is whole."""
+    if os.path.isabs(file):
+        return pathlib.Path(file).read_text(encoding="utf-8")
     kept, skip = [], False
     for line in (ROOT / "cl" / file).read_text(encoding="utf-8").splitlines():
         if line.startswith("kernel void ") and not line.startswith(f"kernel void {kernel}("):
@@ -241,21 +243,26 @@ class Launch:
     def __init__(self, line, file_of):
         fields = line.split("\t")
         self.multiply_adds, self.op, self.file, self.kernel = int(fields[0]), fields[1], fields[2], fields[3]
-        self.items, self.groups, self.defines, self.of = int(fields[4]), int(fields[5]), fields[6].split(" "), file_of
+        self.items, self.groups, self.defines, self.of = int(fields[4]), int(fields[5]), fields[6].split(), file_of
         self.large = False
 
     def title(self):
+        if os.path.isabs(self.file):
+            parts = re.findall(r"^/\* ---- (\w+) of", pathlib.Path(self.file).read_text(encoding="utf-8"), re.M)
+            return "joint: " + ", ".join(parts)
         value = dict(d[2:].split("=") for d in self.defines)
         if "IC" not in value:
             return self.kernel
         return f"{self.kernel} {value['IC']}x{value['IH']}x{value['IW']} {value['OC']}x{value['OH']}x{value['OW']} k{value['K']}"
 
 
-def launches_of(lister, units, simd, local):
-    """Those of all files, each once; large ones marked."""
+def launches_of(lister, units, simd, local, folder):
+    """Those of all files, each once, and their joint ones; large ones marked."""
     seen, launches = set(), []
     for name in WANTED:
-        code, text = run([lister, name, str(units), str(simd), str(local)])
+        into = pathlib.Path(folder) / f"{pathlib.Path(name).stem}-{units}-{simd}-{local}"
+        into.mkdir(exist_ok=True)
+        code, text = run([lister, name, str(units), str(simd), str(local), str(into)])
         if code:
             sys.exit(f"check.py: {lister} {name}: {text.strip()}")
         mine = [Launch(line, name) for line in text.splitlines()]
@@ -263,7 +270,7 @@ def launches_of(lister, units, simd, local):
         total = sum({(l.op, l.multiply_adds): l.multiply_adds for l in mine}.values())
         for launch in mine:
             launch.large = launch.kernel in ("conv_direct", "deconv_direct", "conv_weight_direct") and launch.multiply_adds >= LARGE * total
-            key = (launch.kernel, *launch.defines)
+            key = (launch.kernel, launch.file if os.path.isabs(launch.file) else "", *launch.defines)
             if key not in seen:
                 seen.add(key)
                 launches.append(launch)
@@ -313,6 +320,11 @@ def main():
     parser.add_argument("--target", action="append", choices=TARGETS, help="only this one; may be given again")
     args = parser.parse_args()
     os.chdir(ROOT)
+    with tempfile.TemporaryDirectory(prefix="clave-portability-") as folder:
+        return check_all(args, folder)
+
+
+def check_all(args, folder):
     passed = failed = skipped = 0
     jobs, whole = [], set()
     for target in args.target or TARGETS:
@@ -323,7 +335,7 @@ def main():
             continue
         all_of_them = not args.quick or maker not in whole
         whole.add(maker)
-        jobs += [(target, l) for l in launches_of(args.lister, units, simd, local) if l.large or all_of_them]
+        jobs += [(target, l) for l in launches_of(args.lister, units, simd, local, folder) if l.large or all_of_them]
     print(f"{'kernel (* large product)':<56} {'target':<8} {'regs':>4} {'spill':>5} {'local':>6} {'waves':>6}  fma in the hot loop")
     unknown = set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

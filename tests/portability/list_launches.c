@@ -1,15 +1,18 @@
-/* Prints each distinct launch that a training step of an INI file (or t-SNE) has on a GPU that need not be there:
+/* Prints each distinct launch that a training step of an INI file (or t-SNE) has on a GPU that need not be there, and
+ * writes the text of each joint launch into a folder:
  *
- *   list_launches FILE.ini|tsne UNITS SIMD_WIDTH LOCAL_BYTES
+ *   list_launches FILE.ini|tsne UNITS SIMD_WIDTH LOCAL_BYTES FOLDER
  *
  * A line a launch, fields separated by tabs: multiply-adds an image of its call (the most of those that share the
- * launch), op, file, kernel, work-items of a group, groups, defines. */
+ * launch; 0 for a joint one), op ("joint"), file (a joint one's in the folder), kernel, work-items of a group, groups,
+ * defines. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/launch.h"
-#include "base/text.h"
+#include "backend/opencl/opencl.h"
+#include "base/file.h"
+#include "base/memory.h"
 #include "experiment/paper.h"
 
 enum { MOST = 1024, POINTS = 2000 };
@@ -46,7 +49,56 @@ static clv_status add_call(const clv_device_info *device, const clv_call *call, 
     return status;
 }
 
-static clv_status add_training(const clv_device_info *device, const char *ini, clv_error *err)
+/* ---- joint launches ---- */
+
+static clv_status write_joint(const clv_launch_unit *unit, const char *folder, int number, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_text part[CLV_JOINT_MOST] = {{0}}, text = {0};
+    const char *source[CLV_JOINT_MOST];
+    char path[1024];
+    size_t groups = 0;
+    for (int i = 0; i < unit->launches; i++) {
+        CLV_TRY(clv_cl_source(unit->launch[i]->file, unit->launch[i]->kernel, &part[i], err));
+        source[i] = part[i].text;
+        groups += clv_groups_of(unit->launch[i]);
+    }
+    CLV_TRY(clv_joint_source(unit, source, 0, &text, err));
+    snprintf(path, sizeof path, "%s/joint%d.cl", folder, number);
+    CLV_TRY(clv_file_write(path, text.text, text.length, err));
+    printf("0\tjoint\t%s\t%s\t%zu\t%zu\t\n", path, CLV_JOINT_KERNEL, clv_joint_size(unit), groups);
+done:
+    clv_text_free(&text);
+    for (int i = 0; i < unit->launches; i++) clv_text_free(&part[i]);
+    return status;
+}
+
+/* As a training step has them, but for sums of parts, which stay with their calls. */
+static clv_status write_joints(const clv_device_info *device, const clv_plan *plan, const char *folder, clv_error *err)
+{
+    clv_status status = CLV_ERR_INTERNAL;
+    clv_launch_schedule schedule = {0};
+    clv_launch_list *list = clv_alloc((size_t)plan->calls, sizeof *list, err);
+    clv_launch_work *work = list ? clv_alloc((size_t)plan->calls, sizeof *work, err) : NULL;
+    if (!work) goto done;
+    for (int i = 0; i < plan->calls; i++) {
+        CLV_TRY(clv_launches_of(device, &plan->call[i], NULL, &list[i], err));
+        work[i] = (clv_launch_work){&plan->call[i], &list[i], false, list[i].scratch};
+    }
+    CLV_TRY(clv_launch_schedule_make(device, work, plan->calls, 1, true, &schedule, err));
+    for (int g = 0; g < schedule.groups; g++) {
+        const clv_launch_unit unit = clv_unit_of(&schedule, &schedule.group[g]);
+        if (unit.launches > 1) CLV_TRY(write_joint(&unit, folder, g, err));
+    }
+    status = CLV_OK;
+done:
+    clv_launch_schedule_free(&schedule);
+    free(work);
+    free(list);
+    return status;
+}
+
+static clv_status add_training(const clv_device_info *device, const char *ini, const char *folder, clv_error *err)
 {
     clv_config *config = NULL;
     clv_paper paper = {0};
@@ -56,6 +108,7 @@ static clv_status add_training(const clv_device_info *device, const char *ini, c
         const clv_call *call = &paper.plan->call[i];
         status = add_call(device, call, clv_node_multiply_adds(paper.graph.graph, call->node), err);
     }
+    if (status == CLV_OK) status = write_joints(device, paper.plan, folder, err);
     clv_paper_free(&paper);
     clv_config_destroy(config);
     return status;
@@ -90,9 +143,9 @@ int main(int argc, char **argv)
 {
     int64_t units, simd, local;
     clv_error error = {.status = CLV_OK};
-    if (argc != 5 || !clv_parse_int(argv[2], &units) || !clv_parse_int(argv[3], &simd) ||
+    if (argc != 6 || !clv_parse_int(argv[2], &units) || !clv_parse_int(argv[3], &simd) ||
         !clv_parse_int(argv[4], &local)) {
-        fprintf(stderr, "usage: list_launches FILE.ini|tsne UNITS SIMD_WIDTH LOCAL_BYTES\n");
+        fprintf(stderr, "usage: list_launches FILE.ini|tsne UNITS SIMD_WIDTH LOCAL_BYTES FOLDER\n");
         return CLV_ERR_CONFIG;
     }
     const clv_device_info device = {.kind = CLV_DEVICE_GPU,
@@ -101,7 +154,7 @@ int main(int argc, char **argv)
                                     .simd_width = (int)simd,
                                     .local_bytes = (uint64_t)local};
     const clv_status status =
-        strcmp(argv[1], "tsne") ? add_training(&device, argv[1], &error) : add_tsne(&device, &error);
+        strcmp(argv[1], "tsne") ? add_training(&device, argv[1], argv[5], &error) : add_tsne(&device, &error);
     if (status != CLV_OK) {
         fprintf(stderr, "list_launches: %s\n", error.message);
         return (int)status;

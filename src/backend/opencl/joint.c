@@ -202,7 +202,9 @@ static void append_kernel(clv_text *to, const clv_launch_unit *unit, const int *
     size_t floats = 0;
     for (int i = 0; i < unit->launches; i++)
         if (unit->launch[i]->group_floats > floats) floats = unit->launch[i]->group_floats;
-    clv_text_append(to, "\nkernel void " CLV_JOINT_KERNEL "(int only");
+    /* compilers give work-items more registers where they know how few a group has */
+    clv_text_append(to, "\n__attribute__((reqd_work_group_size(%zu, 1, 1)))\nkernel void " CLV_JOINT_KERNEL "(int only",
+                    clv_joint_size(unit));
     append_parameters(to, unit);
     clv_text_append(to, ")\n{\n");
     if (floats) clv_text_append(to, "    local float group_memory[%zu];\n", floats);

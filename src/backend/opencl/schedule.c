@@ -215,12 +215,14 @@ static bool is_small(const clv_device_info *device, const clv_launch *launch)
     return device->kind == CLV_DEVICE_CPU || clv_groups_of(launch) <= (size_t)device->compute_units * FILL;
 }
 
-/* Launches of t-SNE declare their group's memory themselves: no function of another kernel can. */
+/* Launches of t-SNE declare their group's memory themselves: no function of another kernel can. A GPU's conv_weight
+ * takes all registers there are: beside another kernel it spills. */
 static bool can_join(const clv_device_info *device, const clv_launch_work *work, const clv_launch_item *item)
 {
     const clv_op op = work[item->call].call->op;
     const bool tsne = clv_op_table[op].family == CLV_FAMILY_PAIRS || op == CLV_OP_TSNE_GRAD;
-    return item->launch && is_small(device, item->launch) && !tsne;
+    if (!item->launch || !is_small(device, item->launch) || tsne) return false;
+    return op != CLV_OP_CONV_WEIGHT || item->launch->group_floats == 0;
 }
 
 /* Whether an item joins the last group: kernels with barriers need all work-items of the group. */
@@ -241,15 +243,29 @@ static bool joins_last(const clv_device_info *device, const clv_launch_work *wor
     return args <= MOST_ARGS;
 }
 
+/* The items of the last group's level that join it, from `at` on, are moved there; returns the first that is in no
+ * group. */
+static int gather_level(const clv_device_info *device, const clv_launch_work *work, clv_launch_schedule *s, int at)
+{
+    clv_launch_group *last = &s->group[s->groups - 1];
+    const int level = s->item[last->first].level;
+    for (int i = at; i < s->items && s->item[i].level == level; i++) {
+        if (!joins_last(device, work, s, &s->item[i])) continue;
+        const clv_launch_item moved = s->item[i];
+        memmove(&s->item[at + 1], &s->item[at], (size_t)(i - at) * sizeof moved);
+        s->item[at++] = moved;
+        last->items++;
+    }
+    return at;
+}
+
 static clv_status form_groups(const clv_device_info *device, const clv_launch_work *work, bool joint,
                               clv_launch_schedule *s, clv_error *err)
 {
     if (!(s->group = clv_alloc((size_t)s->items, sizeof *s->group, err))) return CLV_ERR_INTERNAL;
-    for (int i = 0; i < s->items; i++) {
-        if (joint && joins_last(device, work, s, &s->item[i]))
-            s->group[s->groups - 1].items++;
-        else
-            s->group[s->groups++] = (clv_launch_group){i, 1};
+    for (int at = 0; at < s->items;) {
+        s->group[s->groups++] = (clv_launch_group){at++, 1};
+        if (joint) at = gather_level(device, work, s, at);
     }
     for (int g = 0; g < s->groups; g++)
         if (s->group[g].items > 1) sort_by_work(work, &s->item[s->group[g].first], s->group[g].items);
