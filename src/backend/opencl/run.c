@@ -83,9 +83,12 @@ static clv_status arg_view(const builder *b, const clv_cl_item *item, int i, cl_
 static clv_status write_recipe(const builder *b, const clv_call *call, clv_cl_recipe *r, clv_error *err)
 {
     clv_status status = CLV_OK;
+    clv_tiling tiling;
     CLV_TRY(clv_cl_uses_clblast(b->be, call, &r->clblast, err));
     if (!r->clblast) return clv_cl_launches_of(b->be, call, &r->list, err);
+    CLV_TRY(clv_cl_tiling_of(b->be, call, &tiling, err));
     clv_cl_gemm_of(call, &r->gemm);
+    r->gemm.set = tiling.gemm;
     clv_launch_epilogue(&b->be->head.info, call, &r->list);
 done:
     return status;
