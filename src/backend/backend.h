@@ -32,6 +32,7 @@ typedef struct clv_tuning {
     int candidates;             /* of a kind of call, at most; 0: 60 */
     bool first_runs;            /* only calls that were never tuned on this device */
     bool unmeasured;            /* only where the device's class has no measured defaults */
+    bool gemm;                  /* parameters of CLBlast, and no tilings; what it had of its own is gone from the process then */
     const volatile int *stop;   /* set: no further candidate; may be NULL */
     void (*tell)(void *context, const clv_tuned *tuned); /* after each kind of call; may be NULL */
     void *context;

@@ -191,6 +191,30 @@ clv_cl_word clv_cl_choices_last(const clv_opencl *be, clv_hash call, const clv_t
     return last;
 }
 
+/* Whether the i-th line is the one in force for its call: the last that won, unless it failed or crashed later. */
+static bool is_choice(const clv_opencl *be, size_t i)
+{
+    const clv_cl_line *line = &be->choices.line[i];
+    if (line->word != CLV_CL_BEST) return false;
+    for (size_t later = i + 1; later < be->choices.lines; later++)
+        if (be->choices.line[later].word == CLV_CL_BEST && is_of(&be->choices.line[later], &line->call)) return false;
+    const clv_cl_word last = clv_cl_choices_last(be, line->call, &line->tiling);
+    return last != CLV_CL_FAIL && last != CLV_CL_TRY;
+}
+
+/* CLBlast's parameters are those of the last choice that has any, as a process has use for one set. */
+static void share_set(const clv_opencl *be, const clv_call *call, clv_tiling *tiling)
+{
+    clv_cl_gemm gemm;
+    if (!clv_gemm_set_is_own(&tiling->gemm) || !clv_cl_gemm_of(call, &gemm)) return;
+    for (size_t i = be->choices.lines; i-- > 0;) {
+        const clv_gemm_set *set = &be->choices.line[i].tiling.gemm;
+        if (clv_gemm_set_is_own(set) || !clv_gemm_set_check(&be->head.info, set) || !is_choice(be, i)) continue;
+        tiling->gemm = *set;
+        return;
+    }
+}
+
 clv_status clv_cl_tiling_of(clv_opencl *be, const clv_call *call, clv_tiling *tiling, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -212,6 +236,7 @@ clv_status clv_cl_tiling_of(clv_opencl *be, const clv_call *call, clv_tiling *ti
         *tiling = line->tiling;
         break;
     }
+    share_set(be, call, tiling);
 done:
     return status;
 }

@@ -122,7 +122,8 @@ clv_status clv_cl_choices_add(clv_opencl *be, clv_cl_word word, clv_hash call, c
 /* The last word on a tiling of a call; NULL: on any of them. */
 clv_cl_word clv_cl_choices_last(const clv_opencl *be, clv_hash call, const clv_tiling *tiling);
 
-/* The tiling in force for a product, and its launches; other calls have launches alone. */
+/* The tiling in force for a product, and its launches; other calls have launches alone. A matrix product for which no set of
+ * CLBlast's parameters was chosen gets the one chosen last for another: a process has use for one. */
 clv_status clv_cl_tiling_of(clv_opencl *be, const clv_call *call, clv_tiling *tiling, clv_error *err);
 clv_status clv_cl_launches_of(clv_opencl *be, const clv_call *call, clv_launch_list *list, clv_error *err);
 
@@ -176,6 +177,12 @@ clv_status clv_cl_stopwatch_compare(clv_cl_stopwatch *watch, clv_program *first,
 
 clv_status clv_cl_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning,
                        clv_error *err);
+
+/* ---- gemm_tune.c ---- */
+
+/* The set of CLBlast's parameters that makes the products that it does in these plans fastest, all together. */
+clv_status clv_cl_gemm_tune(clv_backend *be, const clv_plan *const *plan, int plans, const clv_tuning *tuning,
+                            clv_error *err);
 
 /* ---- the backend ---- */
 
@@ -256,11 +263,13 @@ typedef struct clv_cl_gemm {
     bool transpose_a, transpose_b;
     int a, b;             /* the call's inputs that are the factors */
     size_t lda, ldb, ldc; /* row strides */
+    clv_gemm_set set;     /* CLBlast's parameters */
 } clv_cl_gemm;
 
-/* Whether a call is one matrix product, row-major, c[m][n] = op(a) op(b), and which. */
+/* Whether a call is one matrix product, row-major, c[m][n] = op(a) op(b), and which; by CLBlast's own parameters. */
 bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm);
-/* Bytes of scratch memory that CLBlast wants for it. */
+/* Bytes of scratch memory that CLBlast wants for it. Here and below CLV_ERR_DEVICE where a set was put in force in this process
+ * before and CLBlast's own is asked for. */
 clv_status clv_cl_gemm_scratch(clv_opencl *be, const clv_cl_gemm *gemm, size_t *bytes, clv_error *err);
 clv_status clv_cl_gemm_run(cl_command_queue queue, const clv_cl_gemm *gemm, cl_mem a, cl_mem b, cl_mem c,
                            cl_mem scratch, cl_event *event, clv_error *err);

@@ -8,9 +8,12 @@
 static clv_status write_recipe(clv_opencl *be, const clv_call *call, clv_cl_recipe *r, clv_error *err)
 {
     clv_status status = CLV_OK;
+    clv_tiling tiling;
     CLV_TRY(clv_cl_uses_clblast(be, call, &r->clblast, err));
     if (!r->clblast) return clv_cl_launches_of(be, call, &r->list, err);
+    CLV_TRY(clv_cl_tiling_of(be, call, &tiling, err));
     clv_cl_gemm_of(call, &r->gemm);
+    r->gemm.set = tiling.gemm;
     clv_launch_epilogue(&be->head.info, call, &r->list);
 done:
     return status;

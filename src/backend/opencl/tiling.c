@@ -13,11 +13,29 @@ static const char *const form_names[CLV_FORM_COUNT] = {"packed", "gathered", "di
 static const struct field {
     const char *name;
     size_t offset;
-} field_table[] = {
-    FIELD(form),   FIELD(vector), FIELD(mad),      FIELD(clblast), FIELD(tall),    FIELD(low),   FIELD(vectors),
-    FIELD(across), FIELD(block),  FIELD(channels), FIELD(rows),    FIELD(columns), FIELD(taps),  FIELD(tiles),
-    FIELD(lanes),  FIELD(plane),  FIELD(pack),     FIELD(panel),   FIELD(parts),   FIELD(group), FIELD(sums),
-};
+} field_table[] = {FIELD(form),
+                   FIELD(vector),
+                   FIELD(mad),
+                   FIELD(clblast),
+                   FIELD(tall),
+                   FIELD(low),
+                   FIELD(vectors),
+                   FIELD(across),
+                   FIELD(block),
+                   FIELD(channels),
+                   FIELD(rows),
+                   FIELD(columns),
+                   FIELD(taps),
+                   FIELD(tiles),
+                   FIELD(lanes),
+                   FIELD(plane),
+                   FIELD(pack),
+                   FIELD(panel),
+                   FIELD(parts),
+                   FIELD(group),
+                   FIELD(sums),
+#define PARAMETER(kernel, name) {#name, offsetof(clv_tiling, gemm.value[CLV_GEMM_##name])},
+                   CLV_GEMM_PARAMETER_LIST(PARAMETER)};
 enum { FIELDS = sizeof field_table / sizeof *field_table };
 _Static_assert(sizeof(clv_tiling) == FIELDS * sizeof(int), "the table has every field of a tiling");
 

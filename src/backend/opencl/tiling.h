@@ -4,6 +4,7 @@
 #ifndef CLAVE_OPENCL_TILING_H
 #define CLAVE_OPENCL_TILING_H
 
+#include "backend/opencl/gemm_set.h"
 #include "backend/opencl/launch.h"
 #include "base/text.h"
 
@@ -23,30 +24,31 @@ static inline bool clv_form_is_gathered(int form)
 
 /* All int, so that one table (tiling.c) prints, reads and compares them. 0 where a form has no such choice. */
 typedef struct clv_tiling {
-    int form;     /* clv_form */
-    int vector;   /* floats of a vector */
-    int mad;      /* 1: mad in place of fma */
-    int clblast;  /* 1: the product is CLBlast's; the rest says how clave's own kernel would do it */
-    int tall;     /* packed: result channels of a tall register tile, */
-    int low;      /* and of the lower ones that complete a block */
-    int vectors;  /* packed: of a register tile along the lanes */
-    int across;   /* packed: register tiles side by side along the lanes of a work-item */
-    int block;    /* packed: result channels of a work-item */
-    int channels; /* packed: summed at a time, so that what is read stays in a cache */
-    int rows;     /* conv_weight: channels of y of a register tile; direct: result channels */
-    int columns;  /* conv_weight: channels of x of a register tile */
-    int taps;     /* conv_weight: taps of a row of a register tile */
-    int tiles;    /* conv_weight, packed: register tiles along y of a work-item */
-    int lanes;    /* conv_weight: lanes taken at a time */
-    int plane;    /* conv_weight, packed: 1: planes are read in place, all rows in one run */
-    int pack;     /* packed: 1: what is read is copied side by side */
-    int panel;    /* 1: weights (conv_weight, packed: y) are put in panels first */
-    int parts;    /* of the sum, added by a launch of their own */
-    int group;    /* direct: work-items of a group; conv_weight: along the lanes, then along the rows of y */
-    int sums;     /* conv_weight, direct: of a tile, whose lanes are added at a time */
+    int form;          /* clv_form */
+    int vector;        /* floats of a vector */
+    int mad;           /* 1: mad in place of fma */
+    int clblast;       /* 1: the product is CLBlast's; the rest says how clave's own kernel would do it */
+    int tall;          /* packed: result channels of a tall register tile, */
+    int low;           /* and of the lower ones that complete a block */
+    int vectors;       /* packed: of a register tile along the lanes */
+    int across;        /* packed: register tiles side by side along the lanes of a work-item */
+    int block;         /* packed: result channels of a work-item */
+    int channels;      /* packed: summed at a time, so that what is read stays in a cache */
+    int rows;          /* conv_weight: channels of y of a register tile; direct: result channels */
+    int columns;       /* conv_weight: channels of x of a register tile */
+    int taps;          /* conv_weight: taps of a row of a register tile */
+    int tiles;         /* conv_weight, packed: register tiles along y of a work-item */
+    int lanes;         /* conv_weight: lanes taken at a time */
+    int plane;         /* conv_weight, packed: 1: planes are read in place, all rows in one run */
+    int pack;          /* packed: 1: what is read is copied side by side */
+    int panel;         /* 1: weights (conv_weight, packed: y) are put in panels first */
+    int parts;         /* of the sum, added by a launch of their own */
+    int group;         /* direct: work-items of a group; conv_weight: along the lanes, then along the rows of y */
+    int sums;          /* conv_weight, direct: of a tile, whose lanes are added at a time */
+    clv_gemm_set gemm; /* of CLBlast's parameters, where the product is CLBlast's by this choice or by the user's */
 } clv_tiling;
 
-#define CLV_TILING_TEXT 352 /* room for the text of any tiling */
+#define CLV_TILING_TEXT 640 /* room for the text of any tiling */
 
 /* "form=packed vector=16 tall=12 ...": fields that are 0 are left out. */
 void clv_tiling_print(const clv_tiling *tiling, char text[CLV_TILING_TEXT]);

@@ -117,7 +117,9 @@ bool clv_tiling_check(const clv_device_info *device, const clv_call *call, const
     if (!power || call->lanes % t->vector != 0 || (t->vector == 1 && !clv_form_is_direct(t->form))) return false;
     if (!is_flag(t->mad) || !is_flag(t->clblast) || !is_flag(t->pack) || !is_flag(t->panel) || !is_flag(t->plane))
         return false;
-    if (t->clblast && !clv_product_is_linear(call)) return false;
+    const bool linear = clv_product_is_linear(call);
+    if ((t->clblast || !clv_gemm_set_is_own(&t->gemm)) && !linear) return false;
+    if (!clv_gemm_set_check(device, &t->gemm)) return false;
     const clv_product a = clv_product_of(call, t);
     if (call->op == CLV_OP_CONV_WEIGHT && !check_weight_tile(&a, t)) return false;
     if (clv_form_is_direct(t->form)) return check_direct(device, call, &a, t);

@@ -298,6 +298,7 @@ clv_status clv_cl_tune(clv_backend *head, const clv_plan *const *plan, int plans
     size_t calls = 0;
     if (!be->tuned || be->record || (tuning->unmeasured && clv_tiling_is_measured(&head->info))) return CLV_OK;
     if (!be->choices.loaded) CLV_TRY(clv_cl_choices_load(be, err));
+    if (tuning->gemm) return clv_cl_gemm_tune(head, plan, plans, tuning, err);
     for (int i = 0; i < plans; i++) calls += (size_t)plan[i]->calls;
     if (!(t.kind = clv_alloc(calls ? calls : 1, sizeof *t.kind, err))) return CLV_ERR_INTERNAL;
     for (int i = 0; i < plans; i++) CLV_TRY(collect(&t, plan[i], err));

@@ -29,6 +29,16 @@ static clv_status preferred(clv_opencl *be, const clv_call *call, char *kernel, 
 
 /* ---- keys ---- */
 
+/* CLBlast's parameters, where they are not its own. */
+static clv_status append_set(clv_opencl *be, const clv_call *call, clv_text *text, clv_error *err)
+{
+    clv_tiling tiling;
+    clv_status status = clv_cl_tiling_of(be, call, &tiling, err);
+    if (status != CLV_OK || clv_gemm_set_is_own(&tiling.gemm)) return status;
+    for (int i = 0; i < CLV_GEMM_PARAMETERS; i++) clv_text_append(text, "%d ", tiling.gemm.value[i]);
+    return CLV_OK;
+}
+
 /* All that decides how a call runs: its launches, the builds of their programs, and the preference. */
 static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
 {
@@ -39,6 +49,7 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
     CLV_TRY(clv_cl_launches_of(be, call, &list, err));
     CLV_TRY(preferred(be, call, &kernel, err));
     clv_text_append(&text, "%s %c %d\n", clv_op_table[call->op].name, kernel, call->lanes);
+    if (kernel == CLBLAST) CLV_TRY(append_set(be, call, &text, err));
     for (int i = 0; i < list.launches; i++) {
         const clv_launch *l = &list.launch[i];
         clv_hash program;
