@@ -60,7 +60,7 @@ typedef struct clv_tuned {
     int candidates;        /* that were timed */
     int refused;           /* that did not compile, or failed their self-test */
     double before, after;  /* microseconds a call */
-    char choice[640];      /* the tiling in force, as text */
+    char choice[1280];     /* the tiling in force, as text */
 } clv_tuned;
 
 /* All OpenCL devices, in the order of their "p:d"; the caller frees *devices. No platform at all is CLV_OK and 0. */

@@ -48,7 +48,7 @@ typedef struct clv_tiling {
     clv_gemm_set gemm; /* of CLBlast's parameters, where the product is CLBlast's by this choice or by the user's */
 } clv_tiling;
 
-#define CLV_TILING_TEXT 640 /* room for the text of any tiling */
+#define CLV_TILING_TEXT 1280 /* room for the text of any tiling */
 
 /* "form=packed vector=16 tall=12 ...": fields that are 0 are left out. */
 void clv_tiling_print(const clv_tiling *tiling, char text[CLV_TILING_TEXT]);

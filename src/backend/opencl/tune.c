@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+_Static_assert(sizeof((clv_tuned *)0)->choice >= CLV_TILING_TEXT, "a choice has room for any tiling's text");
+
 #define MOST_CANDIDATES 60   /* of a kind of call, where nothing else is asked for */
 #define WIN             0.97 /* of the time before, at most */
 
