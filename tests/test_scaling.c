@@ -146,6 +146,7 @@ static void run(const char *const *override, int overrides, clv_scaled what, con
     clv_scaling_options options = {.value = value, .values = values, .path = path};
     options.what[what] = true;
     assert_ok(clv_scale("ini/smoke.ini", override, overrides, &options, &result, err));
+    if (path) assert_ok(clv_scaling_draw(path, &result, err));
 }
 
 /* A batch of 20 has five thirds of the images of one of 12; a point's figures follow from each other. */

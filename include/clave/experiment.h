@@ -238,7 +238,7 @@ typedef struct clv_scaling_options {
     const int *value;            /* [values] rising, where one is changed; NULL: those of a table, from small to large */
     int values;                  /* up to CLV_MAX_SCALES */
     double seconds;              /* of measurement a point */
-    const char *path;            /* of a plot; NULL: none */
+    const char *path;            /* of a plot to be drawn of it: refused at once where it is none; may be NULL */
     struct clv_log *log;
 } clv_scaling_options;
 typedef struct clv_scaling {
@@ -258,6 +258,8 @@ typedef struct clv_scaling_point clv_scaling_point;
 /* Of the experiment that clv_config_load makes of path and overrides. */
 clv_status clv_scale(const char *path, const char *const *overrides, int override_count,
                      const clv_scaling_options *options, clv_scaling *scaling, clv_error *err);
+/* Draws the points to `path`, .png or .svg. */
+clv_status clv_scaling_draw(const char *path, const clv_scaling *scaling, clv_error *err);
 
 /* A roofline on paper of one training step: `clave bench --roofline`. FLOPs are real multiply-adds times two; bytes are each call's
  * inputs read once and results written once. No device is opened. */

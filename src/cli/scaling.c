@@ -106,6 +106,8 @@ clv_status cli_scaling(const cli_args *args, clv_error *err)
         CLV_TRY(cli_print_json(as_json(r, args->out), err));
     else
         print_table(r);
+    fflush(stdout); /* minutes of measurement are not lost where the plot cannot be written */
+    if (args->out) CLV_TRY(clv_scaling_draw(args->out, r, err));
     if (args->out && !args->json) puts(args->out);
 done:
     free(r);

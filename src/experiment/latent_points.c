@@ -75,7 +75,8 @@ static clv_status make_layer(clv_session *s, const char *row, int dataset, layer
                                       .lane_width = s->be->lane_width,
                                       .alignment = s->be->alignment,
                                       .reuse = true,
-                                      .trace_rows = 1};
+                                      .trace_rows = 1,
+                                      .apart = clv_config_apart(s->config)};
     CLV_TRY(clv_model_layer_graph_create(s->model, row, dataset, &r->graph, err));
     CLV_TRY(clv_plan_create(r->graph.graph, clv_model_params(s->model), NULL, &options, &r->plan, err));
     CLV_TRY(clv_buffer_create(s->be, r->plan->elements[CLV_SPACE_ARENA] * s->be->element_size, &r->arena, err));

@@ -1,7 +1,9 @@
 /* A training step planned for a device that need not be there. */
 #include "experiment/paper.h"
 
-#include "backend/opencl/launch.h"
+#include <stdlib.h>
+
+#include "base/memory.h"
 #include "base/try.h"
 #include "experiment/dataset.h"
 #include "experiment/session.h"
@@ -21,6 +23,7 @@ clv_status clv_paper_make(const clv_config *config, clv_device_kind kind, clv_pa
                                       .alignment = ALIGNMENT,
                                       .reuse = true,
                                       .trace_rows = CLV_TRACE_ROWS,
+                                      .apart = clv_config_apart(config),
                                       .storage = (clv_storage)clv_config_choice(config, "device.storage")};
     CLV_TRY(clv_plan_create(paper->graph.graph, clv_model_params(paper->model), paper->graph.gradient, &options,
                             &paper->plan, err));
@@ -35,4 +38,43 @@ void clv_paper_free(clv_paper *paper)
     clv_model_graph_destroy(&paper->graph);
     clv_model_destroy(paper->model);
     *paper = (clv_paper){0};
+}
+
+static clv_status list_launches(const clv_plan *plan, const clv_device_info *device, clv_launch_list *list,
+                                clv_error *err)
+{
+    const bool moves = !(plan->apart & CLV_FUSE_SUMS);
+    int moved = 0;
+    for (int i = 0; i < plan->calls; i++) {
+        const clv_call *call = &plan->call[i];
+        const clv_status status = clv_launches_of(device, call, NULL, &list[i], err);
+        if (status != CLV_OK) return status;
+        if (moves && clv_launch_sum_moves(call, &list[i])) clv_launch_move_sum(&list[i], (size_t)moved++);
+        if (moved && clv_op_table[call->op].family == CLV_FAMILY_OPTIM) clv_launch_segments(&list[i].launch[0], moved);
+    }
+    return CLV_OK;
+}
+
+clv_status clv_paper_launches_make(const clv_paper *paper, const clv_device_info *device, clv_paper_launches *launches,
+                                   clv_error *err)
+{
+    clv_status status = CLV_ERR_INTERNAL;
+    const clv_plan *plan = paper->plan;
+    const bool joint = !(plan->apart & CLV_FUSE_LAUNCHES);
+    clv_launch_work *work = clv_alloc((size_t)plan->calls, sizeof *work, err);
+    if (!work || !(launches->list = clv_alloc((size_t)plan->calls, sizeof *launches->list, err))) goto done;
+    CLV_TRY(list_launches(plan, device, launches->list, err));
+    for (int i = 0; i < plan->calls; i++)
+        work[i] = (clv_launch_work){&plan->call[i], &launches->list[i], false, launches->list[i].scratch};
+    CLV_TRY(clv_launch_schedule_make(device, work, plan->calls, ALIGNMENT, joint, &launches->schedule, err));
+done:
+    free(work);
+    return status;
+}
+
+void clv_paper_launches_free(clv_paper_launches *launches)
+{
+    clv_launch_schedule_free(&launches->schedule);
+    free(launches->list);
+    *launches = (clv_paper_launches){0};
 }

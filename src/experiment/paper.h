@@ -3,6 +3,7 @@
 #ifndef CLAVE_EXPERIMENT_PAPER_H
 #define CLAVE_EXPERIMENT_PAPER_H
 
+#include "backend/opencl/schedule.h"
 #include "clave/config.h"
 #include "clave/device.h"
 #include "model/model.h"
@@ -17,5 +18,15 @@ typedef struct clv_paper {
  * configuration must outlive the paper. Starts as {0}; release with clv_paper_free, after a failure too. */
 clv_status clv_paper_make(const clv_config *config, clv_device_kind kind, clv_paper *paper, clv_error *err);
 void clv_paper_free(clv_paper *paper);
+
+/* Its launches on a device, as a backend would queue them: parts of gradients are the optimiser's to add. Starts as {0}; release with
+ * clv_paper_launches_free, after a failure too. */
+typedef struct clv_paper_launches {
+    clv_launch_list *list; /* [plan->calls] */
+    clv_launch_schedule schedule;
+} clv_paper_launches;
+clv_status clv_paper_launches_make(const clv_paper *paper, const clv_device_info *device, clv_paper_launches *launches,
+                                   clv_error *err);
+void clv_paper_launches_free(clv_paper_launches *launches);
 
 #endif

@@ -1,10 +1,7 @@
 /* A roofline on paper: what a training step would take on devices that need not be there. FLOPs and bytes are the
  * plan's; peaks are the data sheets'. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "backend/opencl/schedule.h"
-#include "base/memory.h"
 #include "base/try.h"
 #include "clave/experiment.h"
 #include "experiment/paper.h"
@@ -98,22 +95,6 @@ static double flops_of(const clv_paper *paper, const clv_call *call)
     return 2.0 * (double)clv_node_multiply_adds(paper->graph.graph, call->node) * paper->plan->batch;
 }
 
-/* The launches of each call as a plan has them: parts of gradients are the optimiser's to add. */
-static clv_status list_launches(const clv_paper *paper, const device_class *class, clv_launch_list *list,
-                                clv_error *err)
-{
-    const clv_plan *plan = paper->plan;
-    int moved = 0;
-    for (int i = 0; i < plan->calls; i++) {
-        clv_status status = clv_launches_of(&class->info, &plan->call[i], NULL, &list[i], err);
-        if (status != CLV_OK) return status;
-        if (clv_launch_sum_moves(&plan->call[i], &list[i])) clv_launch_move_sum(&list[i], (size_t)moved++);
-        if (clv_op_table[plan->call[i].op].family == CLV_FAMILY_OPTIM && moved)
-            clv_launch_segments(&list[i].launch[0], moved);
-    }
-    return CLV_OK;
-}
-
 /* Whether a launch is the one that its call's arithmetic and traffic are counted for: the one that reads its first
  * input. */
 static bool is_main(const clv_launch_list *list, int index)
@@ -148,22 +129,11 @@ static void add_group(const clv_paper *paper, const device_class *class, const c
 
 static clv_status add_groups(const clv_paper *paper, const device_class *class, clv_roofline_class *row, clv_error *err)
 {
-    clv_status status = CLV_ERR_INTERNAL;
-    const int calls = paper->plan->calls;
-    clv_launch_schedule schedule = {0};
-    clv_launch_list *list = clv_alloc((size_t)calls, sizeof *list, err);
-    clv_launch_work *work = list ? clv_alloc((size_t)calls, sizeof *work, err) : NULL;
-    if (!work) goto done;
-    CLV_TRY(list_launches(paper, class, list, err));
-    for (int i = 0; i < calls; i++)
-        work[i] = (clv_launch_work){&paper->plan->call[i], &list[i], false, list[i].scratch};
-    CLV_TRY(clv_launch_schedule_make(&class->info, work, calls, 1, true, &schedule, err));
-    for (int g = 0; g < schedule.groups; g++) add_group(paper, class, list, &schedule, &schedule.group[g], row);
-    status = CLV_OK;
-done:
-    clv_launch_schedule_free(&schedule);
-    free(work);
-    free(list);
+    clv_paper_launches l = {0};
+    const clv_status status = clv_paper_launches_make(paper, &class->info, &l, err);
+    for (int g = 0; status == CLV_OK && g < l.schedule.groups; g++)
+        add_group(paper, class, l.list, &l.schedule, &l.schedule.group[g], row);
+    clv_paper_launches_free(&l);
     return status;
 }
 

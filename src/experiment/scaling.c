@@ -225,7 +225,6 @@ clv_status clv_scale(const char *path, const char *const *overrides, int overrid
     CLV_TRY(run_rounds(&from, options, r, err));
     CLV_TRY(check_measured(r, err));
     for (int what = 0; what < CLV_SCALED_COUNT; what++) judge(r, (clv_scaled)what);
-    if (options->path) CLV_TRY(clv_scaling_draw(options->path, r, err));
 done:
     clv_log_progress_clear(options->log);
     return status;

@@ -17,7 +17,4 @@ clv_status clv_scaling_own(const clv_config *config, clv_image_shape image, clv_
 clv_status clv_scaling_overrides(const clv_config *config, clv_image_shape image, clv_scaled what, int value,
                                  clv_image_shape *shape, clv_text *overrides, clv_error *err);
 
-/* Draws the points to `path`, .png or .svg. */
-clv_status clv_scaling_draw(const char *path, const clv_scaling *scaling, clv_error *err);
-
 #endif

@@ -68,13 +68,15 @@ done:
 
 /* Then CLBlast's parameters. A process that has tried others cannot go back to CLBlast's own: steps by those are timed
  * first, and nothing runs after this. */
-static clv_status tune_gemm(clv_session *s, const clv_plan *const *plan, const clv_tuning *tuning,
+static clv_status tune_gemm(clv_session *s, const clv_plan *const *plan, const clv_tuning *tuning, bool wanted,
                             clv_tune_result *result, clv_error *err)
 {
     clv_text before = {0}, after = {0};
     double ms_before, ms_after;
     clv_status status = CLV_OK;
     CLV_TRY(clv_session_kernels(s, &before, err));
+    if (!wanted && !(before.text && strstr(before.text, "clblast=1")))
+        goto done; /* none of the products is CLBlast's */
     CLV_TRY(time_step(s, &ms_before, err));
     CLV_TRY(clv_backend_tune(s->be, plan, 2, tuning, err));
     CLV_TRY(clv_session_kernels(s, &after, err));
@@ -125,7 +127,7 @@ clv_status clv_tune(const clv_config *config, const clv_tune_options *options, c
     if (!result->kept) CLV_TRY(clv_backend_restore(s->be, kernels.text ? kernels.text : "", err));
     tuning.gemm = true;
     tuning.seconds = options->seconds - (clv_seconds() - start);
-    CLV_TRY(tune_gemm(s, plan, &tuning, result, err));
+    CLV_TRY(tune_gemm(s, plan, &tuning, may_use_clblast(s, config), result, err));
     result->seconds = clv_seconds() - start;
 done:
     clv_text_free(&kernels);

@@ -46,9 +46,8 @@ static clv_attr *take_over(clv_graph *graph, clv_node at, clv_node from, clv_nod
 }
 
 /* product -> bias */
-static void fuse_bias(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_bias(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     const clv_node_info *bias = clv_info(graph, at);
     const clv_node from = bias->input[0];
     const clv_node_info *product = clv_info(graph, from);
@@ -65,9 +64,8 @@ static bool takes_addend(const clv_node_info *info)
 }
 
 /* Two gradients that meet: add of a product, or of a sample's gradient, and another tensor, which their launch adds. */
-static void fuse_add(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_add(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     const clv_node *pair = clv_info(graph, at)->input;
     for (int k = 1; k >= 0; k--) {
         const clv_node from = pair[k], other = pair[1 - k];
@@ -79,9 +77,8 @@ static void fuse_add(clv_graph *graph, clv_node at, unsigned apart)
 
 /* product, with its bias or without -> act. The gradient of act needs its output alone, so that nothing else reads the
  * product. */
-static void fuse_act(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_act(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     const clv_attr act = clv_info(graph, at)->attr;
     const clv_node from = clv_info(graph, at)->input[0];
     const clv_node_info *product = clv_info(graph, from);
@@ -211,9 +208,8 @@ static void fuse_act_grad(clv_graph *graph, clv_node at, unsigned apart)
 }
 
 /* reshape -> reshape: the later one looks at the elements themselves. */
-static void fuse_reshape(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_reshape(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     const clv_node from = clv_info(graph, at)->input[0];
     if (clv_info(graph, from)->op != CLV_OP_RESHAPE) return;
     if (uses(graph, from) == 1) graph->entry[from]->fused_away = true;
@@ -221,9 +217,8 @@ static void fuse_reshape(clv_graph *graph, clv_node at, unsigned apart)
 }
 
 /* mean_grad -> scale: a constant times a constant, a loss's weight. */
-static void fuse_scale(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_scale(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     clv_node_info *scale = clv_info(graph, at);
     const clv_node from = scale->input[0];
     const clv_node_info *mean_grad = clv_info(graph, from);
@@ -258,9 +253,8 @@ static clv_node find_node(const clv_graph *graph, clv_op op, int inputs, const c
 }
 
 /* bias_grad and conv_weight of one gradient d, which either side of the product may be: conv_weight sums d as well. */
-static void fuse_bias_grad(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_bias_grad(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     clv_node_info *weight = clv_info(graph, at);
     for (int k = 0; k < 2 && !weight->attr.sum_of; k++) {
         const clv_node bias = find_node(graph, CLV_OP_BIAS_GRAD, 1, &weight->input[k], weight->input[k] + 1, at);
@@ -272,9 +266,8 @@ static void fuse_bias_grad(clv_graph *graph, clv_node at, unsigned apart)
 }
 
 /* mse and mse_grad of mean_grad (bce alike): one pass over y and t; the loss of each image is its second result. */
-static void fuse_loss_grad(clv_graph *graph, clv_node at, unsigned apart)
+static void fuse_loss_grad(clv_graph *graph, clv_node at)
 {
-    (void)apart;
     clv_node_info *grad = clv_info(graph, at);
     const bool mse = grad->op == CLV_OP_MSE_GRAD;
     const clv_node mean_grad = grad->input[0], pair[] = {grad->input[1], grad->input[2]};
@@ -288,15 +281,14 @@ static void fuse_loss_grad(clv_graph *graph, clv_node at, unsigned apart)
     set_inputs(grad, 3, (const clv_node[]){pair[0], pair[1], loss});
 }
 
-/* `fusion`: -1 for what only simplifies. */
+/* `fusion`: -1 for what only simplifies. An act_grad has three. */
 static const struct {
     int fusion;
-    void (*apply)(clv_graph *graph, clv_node at, unsigned apart);
+    void (*apply)(clv_graph *graph, clv_node at);
 } rules[CLV_OP_COUNT] = {
     [CLV_OP_BIAS] = {CLV_FUSION_EPILOGUE, fuse_bias},
     [CLV_OP_ADD] = {CLV_FUSION_ADD, fuse_add},
     [CLV_OP_ACT] = {CLV_FUSION_EPILOGUE, fuse_act},
-    [CLV_OP_ACT_GRAD] = {-1, fuse_act_grad}, /* of three kinds */
     [CLV_OP_RESHAPE] = {-1, fuse_reshape},
     [CLV_OP_SCALE] = {-1, fuse_scale},
     [CLV_OP_CONV_WEIGHT] = {CLV_FUSION_BIAS_GRAD, fuse_bias_grad},
@@ -304,16 +296,22 @@ static const struct {
     [CLV_OP_BCE_GRAD] = {CLV_FUSION_LOSS, fuse_loss_grad},
 };
 
+static void fuse_node(clv_graph *graph, clv_node at, unsigned apart)
+{
+    const clv_op op = clv_info(graph, at)->op;
+    const int fusion = rules[op].fusion;
+    if (op == CLV_OP_ACT_GRAD) {
+        fuse_act_grad(graph, at, apart);
+        if (clv_info(graph, at)->op == CLV_OP_RESHAPE) fuse_reshape(graph, at); /* moved behind */
+    } else if (rules[op].apply && (fusion < 0 || !(apart >> fusion & 1))) {
+        rules[op].apply(graph, at);
+    }
+}
+
 clv_status clv_graph_fuse(clv_graph *graph, unsigned apart, clv_error *err)
 {
     (void)err; /* in place: nothing to allocate, nothing to fail */
-    for (clv_node at = 0; at < graph->nodes; at++) {
-        const clv_op op = clv_info(graph, at)->op;
-        if (graph->entry[at]->fused_away || !rules[op].apply) continue;
-        if (rules[op].fusion >= 0 && (apart >> rules[op].fusion & 1)) continue;
-        rules[op].apply(graph, at, apart);
-        if (op != CLV_OP_RESHAPE && clv_info(graph, at)->op == CLV_OP_RESHAPE)
-            fuse_reshape(graph, at, apart); /* moved behind */
-    }
+    for (clv_node at = 0; at < graph->nodes; at++)
+        if (!graph->entry[at]->fused_away) fuse_node(graph, at, apart);
     return CLV_OK;
 }

@@ -12,7 +12,6 @@
 
 #include "backend/opencl/opencl.h"
 #include "base/file.h"
-#include "base/memory.h"
 #include "experiment/paper.h"
 
 enum { MOST = 1024, POINTS = 2000 };
@@ -73,28 +72,16 @@ done:
     return status;
 }
 
-/* As a training step has them, but for sums of parts, which stay with their calls. */
-static clv_status write_joints(const clv_device_info *device, const clv_plan *plan, const char *folder, clv_error *err)
+static clv_status write_joints(const clv_device_info *device, const clv_paper *paper, const char *folder,
+                               clv_error *err)
 {
-    clv_status status = CLV_ERR_INTERNAL;
-    clv_launch_schedule schedule = {0};
-    clv_launch_list *list = clv_alloc((size_t)plan->calls, sizeof *list, err);
-    clv_launch_work *work = list ? clv_alloc((size_t)plan->calls, sizeof *work, err) : NULL;
-    if (!work) goto done;
-    for (int i = 0; i < plan->calls; i++) {
-        CLV_TRY(clv_launches_of(device, &plan->call[i], NULL, &list[i], err));
-        work[i] = (clv_launch_work){&plan->call[i], &list[i], false, list[i].scratch};
+    clv_paper_launches l = {0};
+    clv_status status = clv_paper_launches_make(paper, device, &l, err);
+    for (int g = 0; status == CLV_OK && g < l.schedule.groups; g++) {
+        const clv_launch_unit unit = clv_unit_of(&l.schedule, &l.schedule.group[g]);
+        if (unit.launches > 1) status = write_joint(&unit, folder, g, err);
     }
-    CLV_TRY(clv_launch_schedule_make(device, work, plan->calls, 1, true, &schedule, err));
-    for (int g = 0; g < schedule.groups; g++) {
-        const clv_launch_unit unit = clv_unit_of(&schedule, &schedule.group[g]);
-        if (unit.launches > 1) CLV_TRY(write_joint(&unit, folder, g, err));
-    }
-    status = CLV_OK;
-done:
-    clv_launch_schedule_free(&schedule);
-    free(work);
-    free(list);
+    clv_paper_launches_free(&l);
     return status;
 }
 
@@ -108,7 +95,7 @@ static clv_status add_training(const clv_device_info *device, const char *ini, c
         const clv_call *call = &paper.plan->call[i];
         status = add_call(device, call, clv_node_multiply_adds(paper.graph.graph, call->node), err);
     }
-    if (status == CLV_OK) status = write_joints(device, paper.plan, folder, err);
+    if (status == CLV_OK) status = write_joints(device, &paper, folder, err);
     clv_paper_free(&paper);
     clv_config_destroy(config);
     return status;

@@ -79,18 +79,23 @@ bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_l
     return true;
 }
 
-/* The key of a call as the schedule has it run: beside others. */
-static clv_status key_within(clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
+/* Of a call of the plan: alone, and as the schedule has it run, beside others. */
+typedef struct call_keys {
+    clv_hash own, within;
+} call_keys;
+
+static clv_status keys_of_call(clv_opencl *be, int index, const clv_call *call, call_keys *keys, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_text text = {0};
     char print[33];
     int place;
-    CLV_TRY(key_of_call(be, call, key, err));
-    clv_hash_print(*key, print);
+    CLV_TRY(key_of_call(be, call, &keys->own, err));
+    keys->within = keys->own;
+    clv_hash_print(keys->own, print);
     clv_text_append(&text, "%s", print);
     for (int i = 0; i < CLV_MAX_LAUNCHES; i++) {
-        const clv_launch_group *group = clv_joint_of(be->schedule, be->tested, i, &place);
+        const clv_launch_group *group = clv_joint_of(be->schedule, index, i, &place);
         if (!group) continue;
         const clv_launch_unit unit = clv_unit_of(be->schedule, group);
         clv_hash program;
@@ -99,7 +104,7 @@ static clv_status key_within(clv_opencl *be, const clv_call *call, clv_hash *key
         clv_text_append(&text, " %s %d", print, place);
     }
     CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
-    if (text.length > 32) *key = clv_hash_bytes(text.text, text.length);
+    if (text.length > sizeof print - 1) keys->within = clv_hash_bytes(text.text, text.length);
 done:
     clv_text_free(&text);
     return status;
@@ -248,82 +253,60 @@ static bool give_way(clv_opencl *be, const clv_call *call)
     return clv_cl_choices_add(be, CLV_CL_FAIL, key, &tiling, NULL) == CLV_OK;
 }
 
-/* The other kernel of a product takes its place, in this process and those to come. */
-static clv_status choose_other(clv_opencl *be, const clv_call *call, char word, bool *changed, clv_error *err)
+/* The verdict on a call, from the file or found now. *changed: another kernel takes the call's place, in this process
+ * and those to come. */
+static clv_status verdict_of(clv_opencl *be, const clv_call *call, const call_keys *keys, int batch, bool *tested,
+                             bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_hash key;
-    CLV_TRY(key_of_call(be, call, &key, err));
-    *changed = true;
-    CLV_TRY(add_verdict(be, key, word, err));
-done:
-    return status;
-}
-
-/* The verdict on call be->tested, from the file or found now. */
-static clv_status verdict_of(clv_opencl *be, const clv_call *call, int batch, bool *tested, bool *changed,
-                             clv_error *err)
-{
-    clv_status status = CLV_OK;
-    clv_hash key, own;
     char word = '=';
-    CLV_TRY(key_within(be, call, &key, err));
-    CLV_TRY(key_of_call(be, call, &own, err));
-    const clv_cl_verdict *known = find_verdict(be, key), *other = find_verdict(be, own);
+    const clv_cl_verdict *known = find_verdict(be, keys->within), *other = find_verdict(be, keys->own);
     if (other && other->word != '=') notify(be, call, other->word);
-    if (known || (other && other->word != '=')) goto done;
+    if (known || (other && other->word != '=')) return CLV_OK;
     if (clv_trial_applies(call->op)) clv_cl_builders_skip(be);
     status = judge(be, call, batch, &word, err);
     if (status == CLV_ERR_DEVICE && give_way(be, call)) {
         *changed = true;
-        status = CLV_OK;
-        goto done;
+        return CLV_OK;
     }
-    if (status == CLV_OK)
-        status = word == '=' ? add_verdict(be, key, word, err) : choose_other(be, call, word, changed, err);
+    if (status == CLV_OK) status = add_verdict(be, word == '=' ? keys->within : keys->own, word, err);
     *tested |= status == CLV_OK;
-done:
+    *changed = status == CLV_OK && word != '=';
     return status;
 }
 
-/* Which calls of a plan are to be tested, one of a kind, in their order; nothing where that cannot be known. */
-static int untested_calls(clv_opencl *be, const clv_plan *plan, int32_t *call, clv_hash *key)
-{
-    int calls = 0;
-    for (int i = 0; i < plan->calls; i++) {
-        const clv_call *c = &plan->call[i];
-        int j = 0;
-        be->tested = i;
-        if (!clv_trial_applies(c->op) || key_within(be, c, &key[calls], NULL) != CLV_OK || find_verdict(be, key[calls]))
-            continue;
-        while (memcmp(&key[j], &key[calls], sizeof *key) != 0) j++;
-        if (j == calls) call[calls++] = i;
-    }
-    return calls;
-}
-
-/* Lets other processes build kernels too; that they cannot be started is no failure. */
-static void start_builders(clv_opencl *be, const clv_plan *plan)
+/* Lets other processes build kernels of the calls that are to be tested, one of a kind; that they cannot be started is
+ * no failure. */
+static void start_builders(clv_opencl *be, const clv_plan *plan, const call_keys *keys)
 {
     int32_t *call = clv_alloc((size_t)plan->calls, sizeof *call, NULL);
-    clv_hash *key = clv_alloc((size_t)plan->calls, sizeof *key, NULL);
-    if (call && key) clv_cl_builders_start(be, plan, call, untested_calls(be, plan, call, key));
+    int calls = 0;
+    for (int i = 0; call && i < plan->calls; i++) {
+        int k = 0;
+        if (!clv_trial_applies(plan->call[i].op) || find_verdict(be, keys[i].within)) continue;
+        while (k < calls && memcmp(&keys[call[k]].within, &keys[i].within, sizeof keys->within) != 0) k++;
+        if (k == calls) call[calls++] = i;
+    }
+    if (call) clv_cl_builders_start(be, plan, call, calls);
     free(call);
-    free(key);
 }
 
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
+    call_keys *keys = clv_alloc((size_t)plan->calls, sizeof *keys, err);
+    if (!keys) return CLV_ERR_INTERNAL;
     if (!be->verdicts_loaded) load_verdicts(be);
-    if (clv_cl_builders_wanted(be)) start_builders(be, plan);
-    for (int i = 0; i < plan->calls; i++) {
+    for (int i = 0; i < plan->calls; i++) CLV_TRY(keys_of_call(be, i, &plan->call[i], &keys[i], err));
+    if (clv_cl_builders_wanted(be)) start_builders(be, plan, keys);
+    for (int i = 0; i < plan->calls && !*changed; i++) {
         be->tested = i;
-        CLV_TRY(verdict_of(be, &plan->call[i], plan->batch, &tested, changed, err));
+        CLV_TRY(verdict_of(be, &plan->call[i], &keys[i], plan->batch, &tested, changed, err));
     }
 done:
     if (tested) save_verdicts(be);
+    free(keys);
     return status;
 }
 
