@@ -10,7 +10,7 @@
 #include "base/memory.h"
 
 #define CLV_MAX_INCLUDES  8
-#define CLV_BUILD_OPTIONS "-cl-std=CL1.2 -w" /* some drivers print warnings to the terminal */
+#define CLV_BUILD_OPTIONS "-cl-std=CL1.2 -cl-denorms-are-zero -w" /* some drivers print warnings to the terminal */
 
 /* ---- source ---- */
 
