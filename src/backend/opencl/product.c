@@ -18,6 +18,17 @@ static void transpose(clv_product *a)
     a->wc = ic;
 }
 
+/* The weight gradient of a linear layer, [oc][ic] of [oc][n] and [ic][n], is a product over the batch whose lanes are
+ * the channels of x and whose weights are y. */
+static void sum_over_batch(clv_product *a)
+{
+    const int batch = a->n;
+    a->n = a->ic;
+    a->ic = batch;
+    a->wm = batch;
+    a->wc = 1;
+}
+
 clv_product clv_product_of(const clv_call *call, const clv_tiling *tiling)
 {
     const clv_shape *big = call->op == CLV_OP_DECONV ? &call->out.shape : &call->in[0].shape;
@@ -37,6 +48,7 @@ clv_product clv_product_of(const clv_call *call, const clv_tiling *tiling)
     a.wm = a.ic * a.k * a.k;
     a.wc = a.k * a.k;
     if (call->op == CLV_OP_DECONV && clv_product_is_linear(call)) transpose(&a);
+    if (tiling->form == CLV_FORM_TRANSPOSED) sum_over_batch(&a);
     return a;
 }
 

@@ -13,7 +13,9 @@ typedef struct clv_product {
     int wm, wc; /* conv.cl: strides of the weights */
 } clv_product;
 
-/* The product of a call in a tiling's vectors; a linear layer's deconv is a conv of the transposed weights. */
+/* The product of a call in a tiling's vectors; a linear layer's deconv is a conv of the transposed weights, its
+ * conv_weight in the transposed form the conv [oc][1][1][n = channels of x] of the transposed x by y, summed over ic =
+ * the lanes of the batch. */
 clv_product clv_product_of(const clv_call *call, const clv_tiling *tiling);
 
 /* Images and kernel of one pixel: a matrix product. */

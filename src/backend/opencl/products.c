@@ -154,11 +154,29 @@ static void weight_packed(const clv_call *call, const product *a, const clv_tili
     list->scratch += (size_t)t->parts * (size_t)clv_weights_of(a, sum_of);
 }
 
+/* The same of a linear layer as a product over the batch. */
+static void weight_transposed(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
+{
+    const int sum_of = call->attr.sum_of;
+    const clv_packed p = clv_packed_of(call, t);
+    clv_launch *launch = clv_add_launch(list, "linear_weight.cl", "linear_weight_packed", a);
+    define_packed(launch, t, p.channels, false);
+    if (sum_of) clv_define(launch, "SUM_OF", sum_of);
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, CLV_ARG_IN1);
+    if (sum_of) clv_add_arg(launch, sum_of == 1 ? CLV_ARG_IN0 : CLV_ARG_IN1);
+    clv_add_arg(launch, CLV_ARG_OUT);
+    if (sum_of) clv_add_arg(launch, CLV_ARG_IN2);
+    set_packed_size(launch, a, &p, t);
+}
+
 static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_list *list)
 {
     const product a = clv_product_of(call, t);
     if (clv_form_is_direct(t->form))
         clv_launch_direct(call, &a, t, list);
+    else if (t->form == CLV_FORM_TRANSPOSED)
+        weight_transposed(call, &a, t, list);
     else if (call->op == CLV_OP_CONV_WEIGHT)
         weight_packed(call, &a, t, list);
     else if (t->form == CLV_FORM_GATHERED)

@@ -4,8 +4,9 @@
 
 #include "backend/opencl/product.h"
 
-#define CLV_SCRATCH_ALIGN 1024 /* elements: two uses of a call's scratch memory start as far apart as any device asks  \
-                                */
+#define CLV_SCRATCH_ALIGN                                                                                              \
+    1024 /* elements: two uses of a call's scratch memory start as far apart as any device asks                        \
+          */
 
 /* Appends to a launch's defines; clv_launch_product reports what does not fit. */
 void clv_define(clv_launch *launch, const char *name, int value);

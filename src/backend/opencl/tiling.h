@@ -11,6 +11,7 @@
 typedef enum clv_form {
     CLV_FORM_PACKED,          /* CPUs: what is read is copied side by side, register tiles stream over it */
     CLV_FORM_GATHERED,        /* CPUs, deconv: the products of all taps, then the sum of those that meet */
+    CLV_FORM_TRANSPOSED,      /* CPUs, conv_weight of a linear layer: x turned, then a packed product over the batch */
     CLV_FORM_DIRECT,          /* GPUs: a work-item (conv_weight: a work-group) a register tile */
     CLV_FORM_DIRECT_GATHERED, /* GPUs, deconv: the products of all taps, then the sum of those that meet */
     CLV_FORM_COUNT
@@ -58,6 +59,8 @@ bool clv_tiling_equal(const clv_tiling *a, const clv_tiling *b);
 
 /* The tiling that a product gets on such a device unless a better one is known. */
 void clv_tiling_default(const clv_device_info *device, const clv_call *call, clv_tiling *tiling);
+/* The same, but of a form that is not the usual one. */
+void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv_form form, clv_tiling *tiling);
 /* The same of a direct form, which `tiling` names already (tiling_gpu.c). */
 void clv_tiling_direct(const clv_device_info *device, const clv_call *call, clv_tiling *tiling);
 /* Whether the defaults for this class of devices were measured on one of them. */

@@ -52,7 +52,15 @@ static bool check_packed(const clv_call *call, const clv_product *a, const clv_t
     return private_of_packed(&p, t) <= PRIVATE_FLOATS && scratch_of_packed(a, &p, t) <= INT_MAX / 4;
 }
 
-/* The register tile of conv_weight, of either form. */
+/* A linear layer's weight gradient as a product over the batch: squares of x are turned, and y is read as float. */
+static bool check_transposed(const clv_call *call, const clv_product *a, const clv_tiling *t)
+{
+    if (!clv_product_is_linear(call) || call->in[1].space == CLV_SPACE_HALF) return false;
+    if (a->n % a->v != 0 || t->channels % a->v != 0 || !t->pack || t->panel || t->parts != 1) return false;
+    return check_packed(call, a, t);
+}
+
+/* The register tile of conv_weight, of the other forms. */
 static bool check_weight_tile(const clv_product *a, const clv_tiling *t)
 {
     if (!within(t->rows, 1, a->oc) || !within(t->columns, 1, a->ic) || !within(t->parts, 1, a->oh)) return false;
@@ -121,6 +129,7 @@ bool clv_tiling_check(const clv_device_info *device, const clv_call *call, const
     if ((t->clblast || !clv_gemm_set_is_own(&t->gemm)) && !linear) return false;
     if (!clv_gemm_set_check(device, &t->gemm)) return false;
     const clv_product a = clv_product_of(call, t);
+    if (t->form == CLV_FORM_TRANSPOSED) return call->op == CLV_OP_CONV_WEIGHT && check_transposed(call, &a, t);
     if (call->op == CLV_OP_CONV_WEIGHT && !check_weight_tile(&a, t)) return false;
     if (clv_form_is_direct(t->form)) return check_direct(device, call, &a, t);
     return call->op == CLV_OP_CONV_WEIGHT ? check_weight_packed(&a, t) : check_packed(call, &a, t);

@@ -7,14 +7,16 @@
 #define CACHED_FLOATS 4096 /* 16 KB, half a first-level cache: what a register tile streams over again and again */
 #define BLOCK_SUMS                                                                                                     \
     131072 /* of a packed product's work-item, between blocks of channels: they lie on its thread's stack */
-#define BLOCK_WEIGHTS 16384  /* of a conv_weight work-item, on the stack too */
-#define ROW_FLOATS    8192   /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
-#define ROWS_FLOATS   131072 /* of all its tap rows, where no number of vectors near that divides the lanes */
-#define MOST_ACROSS   8      /* register tiles side by side of a packed work-item, and twice as many at most */
-#define FEW_WEIGHTS   16384  /* below this weights are read where they lie: they stay in the caches */
-#define PACKED_SHARE  16384  /* weights of a block from which copying what the taps read pays */
-#define PANEL_SHARE   256    /* weights of a channel of y from which conv_weight's panels pay */
-#define FEW_CHANNELS  3      /* result channels up to which deconv computes products and gathers them */
+#define BLOCK_WEIGHTS  16384  /* of a conv_weight work-item, on the stack too */
+#define ROW_FLOATS     8192   /* of a row of x that a conv_weight work-item copies; it does so for each tap row */
+#define ROWS_FLOATS    131072 /* of all its tap rows, where no number of vectors near that divides the lanes */
+#define MOST_ACROSS    8      /* register tiles side by side of a packed work-item, and twice as many at most */
+#define FEW_WEIGHTS    16384  /* below this weights are read where they lie: they stay in the caches */
+#define PACKED_SHARE   16384  /* weights of a block from which copying what the taps read pays */
+#define PANEL_SHARE    256    /* weights of a channel of y from which conv_weight's panels pay */
+#define TURNED_RESULTS 8      /* channels of y from which a linear layer's weight gradient turns x */
+#define TURNED_LANES   2048   /* beyond, sums are long enough to add their lanes at the end */
+#define FEW_CHANNELS   3      /* result channels up to which deconv computes products and gathers them */
 
 /* What differs between devices with packed kernels. The first row that fits is the device's; one that none fits has
  * direct kernels, as every GPU: its tiles are tiling_gpu.c's. A CPU whose native vector is one float is such a device,
@@ -114,7 +116,7 @@ static void choose_packed(const clv_device_info *device, const clv_call *call, c
     const clv_product a = clv_product_of(call, t);
     const clv_packed p = clv_packed_of(call, t);
     const int vectors = a.n / a.v;
-    const bool conv = call->op == CLV_OP_CONV || clv_product_is_linear(call);
+    const bool conv = t->form != CLV_FORM_TRANSPOSED && (call->op == CLV_OP_CONV || clv_product_is_linear(call));
     choose_tiles(class, vectors, p.results, t);
     t->parts = 1;
     if (conv && wants_parts(device, &p, vectors)) {
@@ -126,7 +128,8 @@ static void choose_packed(const clv_device_info *device, const clv_call *call, c
     const int sum = CLV_WHOLE(p.channels, t->parts), fit = clv_most(1, CACHED_FLOATS / (p.taps * t->vectors * a.v));
     const size_t weights = (size_t)(p.results / t->block * clv_block_of(t).rows) * (size_t)(p.channels * a.k * a.k);
     t->channels = CLV_WHOLE(sum, CLV_WHOLE(sum, fit));
-    t->pack = sum * p.taps * t->block >= PACKED_SHARE;
+    t->pack = t->form == CLV_FORM_TRANSPOSED || sum * p.taps * t->block >= PACKED_SHARE;
+    if (t->form == CLV_FORM_TRANSPOSED) t->channels = CLV_WHOLE(t->channels, a.v) * a.v;
     t->panel = t->form == CLV_FORM_PACKED && t->parts == 1 && a.k > 1 && weights >= FEW_WEIGHTS;
 }
 
@@ -169,21 +172,39 @@ static void choose_weight_packed(const device_class *class, const clv_product *a
     t->pack = !t->plane && (t->taps > 1 || (tiles > 2 && t->columns * a->iw * t->lanes > CACHED_FLOATS));
 }
 
-void clv_tiling_default(const clv_device_info *device, const clv_call *call, clv_tiling *t)
+/* The sum over the batch of a linear layer is short: that is worth to turn x where enough results share it. */
+static bool wants_transposed(const clv_device_info *device, const clv_call *call)
+{
+    const int channels = call->in[0].shape.dim[0], results = call->in[1].shape.dim[0];
+    return call->op == CLV_OP_CONV_WEIGHT && clv_product_is_linear(call) && call->in[1].space != CLV_SPACE_HALF &&
+           channels % device->vector_width == 0 && results >= TURNED_RESULTS && call->lanes <= TURNED_LANES;
+}
+
+static clv_form usual_form(const clv_device_info *device, const clv_call *call)
+{
+    const bool deconv = call->op == CLV_OP_DECONV && !clv_product_is_linear(call);
+    const bool gathered = deconv && call->out.shape.dim[0] <= FEW_CHANNELS;
+    if (!class_of(device)) return gathered ? CLV_FORM_DIRECT_GATHERED : CLV_FORM_DIRECT;
+    if (wants_transposed(device, call)) return CLV_FORM_TRANSPOSED;
+    return gathered ? CLV_FORM_GATHERED : CLV_FORM_PACKED;
+}
+
+void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv_form form, clv_tiling *t)
 {
     const device_class *class = class_of(device);
-    const bool linear = clv_product_is_linear(call), deconv = call->op == CLV_OP_DECONV && !linear;
-    const bool gathered = deconv && call->out.shape.dim[0] <= FEW_CHANNELS;
-    *t = (clv_tiling){.vector = device->vector_width, .clblast = device->kind == CLV_DEVICE_GPU && linear};
-    if (!class) {
-        t->form = gathered ? CLV_FORM_DIRECT_GATHERED : CLV_FORM_DIRECT;
-        clv_tiling_direct(device, call, t);
-        return;
-    }
-    t->form = gathered ? CLV_FORM_GATHERED : CLV_FORM_PACKED;
+    *t = (clv_tiling){.form = form,
+                      .vector = device->vector_width,
+                      .clblast = device->kind == CLV_DEVICE_GPU && clv_product_is_linear(call)};
     const clv_product a = clv_product_of(call, t);
-    if (call->op == CLV_OP_CONV_WEIGHT)
+    if (clv_form_is_direct(form))
+        clv_tiling_direct(device, call, t);
+    else if (call->op == CLV_OP_CONV_WEIGHT && form != CLV_FORM_TRANSPOSED)
         choose_weight_packed(class, &a, t);
     else
         choose_packed(device, call, t);
+}
+
+void clv_tiling_default(const clv_device_info *device, const clv_call *call, clv_tiling *t)
+{
+    clv_tiling_of_form(device, call, usual_form(device, call), t);
 }

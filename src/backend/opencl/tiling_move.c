@@ -11,7 +11,7 @@ typedef enum step {
     UP,      /* to the next divisor of the field's whole */
     DOWN,
     TO_ONE,
-    OTHER_FORM, /* gathered, and not */
+    OTHER_FORM, /* gathered, and not; conv_weight: transposed, and not */
     OTHER_TAPS  /* conv_weight: the taps of a row, and one */
 } step;
 
@@ -35,16 +35,16 @@ static const move packed_moves[] = {
     {FIELD(clblast), FLIPPED, 0},
 };
 static const move weight_moves[] = {
-    {FIELD(columns), MORE, 1},    {FIELD(columns), MORE, -1},  {FIELD(columns), MORE, 2},
-    {FIELD(columns), DOUBLED, 0}, {FIELD(columns), HALVED, 0}, {FIELD(taps), OTHER_TAPS, 0},
-    {FIELD(rows), MORE, 1},       {FIELD(rows), MORE, -1},     {FIELD(rows), MORE, 2},
-    {FIELD(rows), MORE, -2},      {FIELD(plane), FLIPPED, 0},  {FIELD(pack), FLIPPED, 0},
-    {FIELD(panel), FLIPPED, 0},   {FIELD(tiles), DOUBLED, 0},  {FIELD(tiles), HALVED, 0},
-    {FIELD(parts), DOUBLED, 0},   {FIELD(parts), HALVED, 0},   {FIELD(parts), TO_ONE, 0},
-    {FIELD(lanes), UP, 0},        {FIELD(lanes), DOWN, 0},     {FIELD(group), DOUBLED, 0},
-    {FIELD(group), HALVED, 0},    {FIELD(vector), DOUBLED, 0}, {FIELD(vector), HALVED, 0},
-    {FIELD(sums), DOUBLED, 0},    {FIELD(sums), HALVED, 0},    {FIELD(mad), FLIPPED, 0},
-    {FIELD(clblast), FLIPPED, 0},
+    {FIELD(columns), MORE, 1},    {FIELD(columns), MORE, -1},   {FIELD(columns), MORE, 2},
+    {FIELD(columns), DOUBLED, 0}, {FIELD(columns), HALVED, 0},  {FIELD(taps), OTHER_TAPS, 0},
+    {FIELD(rows), MORE, 1},       {FIELD(rows), MORE, -1},      {FIELD(rows), MORE, 2},
+    {FIELD(rows), MORE, -2},      {FIELD(plane), FLIPPED, 0},   {FIELD(pack), FLIPPED, 0},
+    {FIELD(panel), FLIPPED, 0},   {FIELD(tiles), DOUBLED, 0},   {FIELD(tiles), HALVED, 0},
+    {FIELD(parts), DOUBLED, 0},   {FIELD(parts), HALVED, 0},    {FIELD(parts), TO_ONE, 0},
+    {FIELD(lanes), UP, 0},        {FIELD(lanes), DOWN, 0},      {FIELD(group), DOUBLED, 0},
+    {FIELD(group), HALVED, 0},    {FIELD(vector), DOUBLED, 0},  {FIELD(vector), HALVED, 0},
+    {FIELD(sums), DOUBLED, 0},    {FIELD(sums), HALVED, 0},     {FIELD(mad), FLIPPED, 0},
+    {FIELD(clblast), FLIPPED, 0}, {FIELD(form), OTHER_FORM, 0},
 };
 static const move direct_moves[] = {
     {FIELD(rows), DOUBLED, 0},    {FIELD(rows), HALVED, 0},    {FIELD(rows), MORE, 4},     {FIELD(rows), MORE, -4},
@@ -55,18 +55,19 @@ static const move direct_moves[] = {
 };
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
-/* A product of either form has the moves of both tables of its op; those of the other form pass no check. */
+/* A call has the moves of every table that one of its forms has; those of the other forms are none. */
 int clv_tiling_moves(const clv_call *call)
 {
-    return call->op == CLV_OP_CONV_WEIGHT ? COUNT(weight_moves) : COUNT(packed_moves) + COUNT(direct_moves);
+    return COUNT(packed_moves) + (call->op == CLV_OP_CONV_WEIGHT ? COUNT(weight_moves) : COUNT(direct_moves));
 }
 
 static const move *move_of(const clv_call *call, const clv_tiling *from, int i)
 {
-    if (call->op == CLV_OP_CONV_WEIGHT) return &weight_moves[i];
-    const bool direct = clv_form_is_direct(from->form);
-    if (i < COUNT(packed_moves)) return direct ? NULL : &packed_moves[i];
-    return direct ? &direct_moves[i - COUNT(packed_moves)] : NULL;
+    const bool weight = call->op == CLV_OP_CONV_WEIGHT, direct = clv_form_is_direct(from->form);
+    const bool packed = weight ? from->form == CLV_FORM_TRANSPOSED : !direct;
+    if (i < COUNT(packed_moves)) return packed ? &packed_moves[i] : NULL;
+    if (packed) return NULL;
+    return weight ? &weight_moves[i - COUNT(packed_moves)] : &direct_moves[i - COUNT(packed_moves)];
 }
 
 static int next_divisor(int whole, int from, bool up)
@@ -81,7 +82,7 @@ static int next_divisor(int whole, int from, bool up)
 static int whole_of(const clv_call *call, const clv_tiling *t, size_t field)
 {
     if (field == FIELD(block)) return clv_packed_of(call, t).results;
-    return field == FIELD(across) ? call->lanes / (t->vector * t->vectors) : call->lanes;
+    return field == FIELD(across) ? clv_product_of(call, t).n / (t->vector * t->vectors) : call->lanes;
 }
 
 static const int other_form[CLV_FORM_COUNT] = {
@@ -90,6 +91,14 @@ static const int other_form[CLV_FORM_COUNT] = {
     [CLV_FORM_DIRECT] = CLV_FORM_DIRECT_GATHERED,
     [CLV_FORM_DIRECT_GATHERED] = CLV_FORM_DIRECT,
 };
+
+static clv_form form_beside(const clv_call *call, int form)
+{
+    if (call->op != CLV_OP_CONV_WEIGHT) return other_form[form];
+    return form == CLV_FORM_PACKED       ? CLV_FORM_TRANSPOSED
+           : form == CLV_FORM_TRANSPOSED ? CLV_FORM_PACKED
+                                         : CLV_FORM_COUNT;
+}
 
 static int stepped(const clv_call *call, const clv_tiling *t, const move *m, int value)
 {
@@ -108,7 +117,7 @@ static int stepped(const clv_call *call, const clv_tiling *t, const move *m, int
     case TO_ONE:
         return 1;
     case OTHER_FORM:
-        return other_form[value];
+        return (int)form_beside(call, value);
     case OTHER_TAPS:
         return value == 1 ? clv_most(1, call->attr.kernel) : 1;
     }
@@ -172,7 +181,10 @@ bool clv_tiling_move(const clv_device_info *device, const clv_call *call, const 
     int *field = (int *)(void *)((char *)to + m->offset);
     *field = stepped(call, from, m, *field);
     if (*field < 0 || to->vector < 1 || to->vector > 16 || to->form == CLV_FORM_COUNT) return false;
-    if (call->op == CLV_OP_CONV_WEIGHT)
+    const bool transposed = to->form == CLV_FORM_TRANSPOSED;
+    if (call->op == CLV_OP_CONV_WEIGHT && from->form != to->form)
+        clv_tiling_of_form(device, call, (clv_form)to->form, to);
+    else if (call->op == CLV_OP_CONV_WEIGHT && !transposed)
         keep_weight_sums(call, from, to);
     else if (clv_form_is_direct(to->form))
         keep_group(call, from, to);
