@@ -130,6 +130,27 @@ static float4 sum_lanes_of_four(floatv a, floatv b, floatv c, floatv d)
     const float4 ab = (float4)(a4.lo, b4.lo) + (float4)(a4.hi, b4.hi), cd = (float4)(c4.lo, d4.lo) + (float4)(c4.hi, d4.hi);
     return (float4)(ab.even, cd.even) + (float4)(ab.odd, cd.odd);
 }
+#if V == 16
+/* Sixteen sum_lanes at once, with half the shuffles of four times four: halves, quarters and pairs of two (four, ..) sums side by side
+ * are added to each other. */
+static floatv sum_lanes_of_sixteen(const private floatv *v)
+{
+    floatv quarters[4], pairs[2];
+    UNROLL for (int i = 0; i < 4; i++) {
+        const floatv a = v[i], b = v[i + 4], c = v[i + 8], d = v[i + 12];
+        const floatv ab = (floatv)(a.lo, b.lo) + (floatv)(a.hi, b.hi), cd = (floatv)(c.lo, d.lo) + (floatv)(c.hi, d.hi);
+        quarters[i] = (floatv)(ab.lo.lo, ab.hi.lo, cd.lo.lo, cd.hi.lo) + (floatv)(ab.lo.hi, ab.hi.hi, cd.lo.hi, cd.hi.hi);
+    }
+    UNROLL for (int i = 0; i < 2; i++) {
+        const floatv a = quarters[2 * i], b = quarters[2 * i + 1];
+        pairs[i] = (floatv)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd) +
+                   (floatv)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef);
+    }
+    const floatv a = pairs[0], b = pairs[1];
+    return (floatv)(a.s02, b.s02, a.s46, b.s46, a.s8a, b.s8a, a.sce, b.sce) +
+           (floatv)(a.s13, b.s13, a.s57, b.s57, a.s9b, b.s9b, a.sdf, b.sdf);
+}
+#endif
 #elif V == 2
 static float sum_lanes(floatv v) { return v.x + v.y; }
 #else
@@ -184,8 +205,14 @@ static void pack_row(global const IN0 *restrict x /* at [ic][iy][0][n] */, int c
 /* The lanes of each sum of a tile, added. */
 static void add_lanes(const private floatv *acc, private float *sums)
 {
+#if V == 16
+#define SUMS_OF_V (SUMS / V * V)
+    UNROLL for (int i = 0; i < SUMS_OF_V; i += V) STOREV(LOADV(sums + i) + sum_lanes_of_sixteen(acc + i), sums + i);
+#else
+#define SUMS_OF_V 0
+#endif
 #if V >= 4
-    UNROLL for (int i = 0; i + 4 <= SUMS; i += 4)
+    UNROLL for (int i = SUMS_OF_V; i + 4 <= SUMS; i += 4)
         vstore4(vload4(0, sums + i) + sum_lanes_of_four(acc[i], acc[i + 1], acc[i + 2], acc[i + 3]), 0, sums + i);
     UNROLL for (int i = SUMS / 4 * 4; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
 #else

@@ -70,7 +70,7 @@ static const option options[] = {
     {"iterations", "N", OPTION_INT, 1, 1000000, AT(iterations), "of t-SNE (default: 1000)", NULL},
     {"inference", NULL, OPTION_FLAG, 0, 0, AT(inference),
      "reconstructions (a classifier's answers) in place of training steps", NULL},
-    {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list microseconds by launch", NULL},
+    {"trace", NULL, OPTION_FLAG, 0, 0, AT(trace), "also list the least microseconds of each launch in 20 steps", NULL},
     {"roofline", NULL, OPTION_FLAG, 0, 0, AT(roofline), "on paper instead: classes of devices by their data sheets",
      "bench"},
     {"scaling", "WHAT", OPTION_TEXT, 0, 0, AT(scaling),
