@@ -243,7 +243,7 @@ static void blocks_are_even(const clv_device_info *device, const clv_call *call)
 {
     clv_tiling t;
     clv_tiling_default(device, call, &t);
-    if (call->op != CLV_OP_CONV_WEIGHT || clv_form_is_direct(t.form)) return;
+    if (call->op != CLV_OP_CONV_WEIGHT || t.form != CLV_FORM_PACKED) return;
     const int tiles = CLV_WHOLE(call->in[1].shape.dim[0], t.rows), blocks = CLV_WHOLE(tiles, t.tiles);
     const int last = tiles - (blocks - 1) * t.tiles;
     assert_true(last >= 1 && t.tiles - last < blocks);
@@ -286,6 +286,37 @@ static void test_no_panels_of_transposed_weights(void **state)
     clv_tiling_default(&devices[0], &backward, &tiling);
     tiling.panel = 1;
     assert_false(clv_tiling_check(&devices[0], &backward, &tiling));
+}
+
+/* Linear layers alone, on CPUs, where squares of x can be turned and y is float; and the tuner finds the way there and
+ * back. */
+static void test_transposed_weight_gradients(void **state)
+{
+    (void)state;
+    const clv_call linear = call_of(CLV_OP_CONV_WEIGHT, 576, 64, 1, 1, 1, 0, 128),
+                   odd = call_of(CLV_OP_CONV_WEIGHT, 100, 64, 1, 1, 1, 0, 128),
+                   conv = call_of(CLV_OP_CONV_WEIGHT, 16, 64, 7, 3, 2, 0, 128);
+    clv_call half = linear;
+    half.in[1].space = CLV_SPACE_HALF;
+    clv_tiling t, packed, to;
+    clv_tiling_default(&devices[0], &linear, &t);
+    assert_int_equal(t.form, CLV_FORM_TRANSPOSED);
+    assert_true(clv_tiling_check(&devices[0], &linear, &t));
+    assert_false(clv_tiling_check(&devices[0], &odd, &t));
+    assert_false(clv_tiling_check(&devices[0], &half, &t));
+    assert_false(clv_tiling_check(&devices[0], &conv, &t));
+    assert_false(clv_tiling_check(&devices[3], &linear, &t));
+    bool left = false, back = false;
+    for (int i = 0; i < clv_tiling_moves(&linear); i++)
+        if (clv_tiling_move(&devices[0], &linear, &t, i, &to) && to.form == CLV_FORM_PACKED) left = true, packed = to;
+    assert_true(left);
+    for (int i = 0; i < clv_tiling_moves(&linear); i++)
+        back = back || (clv_tiling_move(&devices[0], &linear, &packed, i, &to) && clv_tiling_equal(&to, &t));
+    assert_true(back);
+    clv_tiling_default(&devices[0], &half, &t);
+    assert_int_equal(t.form, CLV_FORM_PACKED);
+    clv_tiling_default(&devices[0], &odd, &t);
+    assert_int_equal(t.form, CLV_FORM_PACKED);
 }
 
 /* Whatever numbers a file holds: refused, or good for launches. A generator of its own: the same numbers each time. */
@@ -367,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_prime_numbers_of_vectors),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_no_panels_of_transposed_weights),
+        cmocka_unit_test(test_transposed_weight_gradients),
         cmocka_unit_test(test_any_numbers),
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_blocks),
