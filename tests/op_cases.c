@@ -121,7 +121,14 @@ const op_case op_cases[] = {
     {CASE(CONV_WEIGHT, 128), .in = {BATCH(2, 1, 1), BATCH(64, 1, 1)}, .attr = {WINDOW(1, 1, 0)},
      .result = MATRIX(64, 2)},
 
+    {CASE(CONV_WEIGHT, 300), .in = {BATCH(96, 1, 1), BATCH(13, 1, 1)}, .attr = {WINDOW(1, 1, 0)},
+     .result = MATRIX(13, 96)},
+
     /* conv_weight with the sums of an operand: x, y, the sums */
+    {CASE(CONV_WEIGHT, 127), .in = {BATCH(48, 1, 1), BATCH(60, 1, 1), VECTOR(60)}, .attr = {WINDOW(1, 1, 0), .sum_of = 2},
+     .result = MATRIX(60, 48)},
+    {CASE(CONV_WEIGHT, 13), .in = {BATCH(640, 1, 1), BATCH(100, 1, 1), VECTOR(640)}, .attr = {WINDOW(1, 1, 0), .sum_of = 1},
+     .result = MATRIX(100, 640)},
     {CASE(CONV_WEIGHT, 127), .in = {BATCH(1, 28, 28), BATCH(7, 14, 14), VECTOR(7)}, .attr = {WINDOW(3, 2, 1), .sum_of = 2},
      .result = KERNEL(7, 1, 3)},
     {CASE(CONV_WEIGHT, 127), .in = {BATCH(1, 28, 28), BATCH(7, 14, 14), VECTOR(1)}, .attr = {WINDOW(3, 2, 1), .sum_of = 1},
