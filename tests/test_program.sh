@@ -189,7 +189,7 @@ refused 3 "best.safetensors" "truncated weights" "$clave" eval "$folder/broken"
 
 expect 0 "bench --json" "$clave" bench ini/smoke.ini device.select="$select" --seconds 0.5 --json
 json "bench"
-for name in images_per_second gflops peak_gflops peak_share step_ms launches device_bytes first_step_seconds; do says "bench" "\"$name\""; done
+for name in images_per_second gflops peak_gflops peak_share step_ms least_ms least_share launches device_bytes first_step_seconds; do says "bench" "\"$name\""; done
 
 expect 0 "bench --roofline --json" "$clave" bench ini/vae.ini --roofline --json
 json "bench --roofline"

@@ -215,6 +215,8 @@ typedef struct clv_bench_result {
     double peak_gflops; /* 0 where the backend cannot say */
     double peak_share;  /* gflops / peak_gflops */
     double step_ms;     /* median over blocks of steps */
+    double least_ms;    /* of the fastest block: where others use the machine too, nearer to what a step takes */
+    double least_share; /* of the fastest peak, by the fastest block */
     int batch, launches;
     uint64_t device_bytes; /* all buffers, data set included */
     double first_step_seconds;

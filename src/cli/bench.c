@@ -15,6 +15,9 @@ static void print_bench(const clv_bench_result *r)
     else
         printf("GFLOP/s      %.1f\n", r->gflops);
     printf("step         %.3f ms, batch %d, %d launches\n", r->step_ms, r->batch, r->launches);
+    printf("fastest      %.3f ms", r->least_ms);
+    if (r->least_share > 0) printf(", %.1f %% of the fastest peak", 100 * r->least_share);
+    printf("; the above are medians\n");
     printf("memory       %.1f MB on the device, data set included\n", (double)r->device_bytes / 1e6);
     printf("first step   after %.2f s\n", r->first_step_seconds);
 }
@@ -89,10 +92,11 @@ clv_status cli_bench(const cli_args *args, clv_error *err)
     CLV_TRY(clv_bench(config, args->inference, args->seconds < 0 ? 5 : args->seconds, args->trace ? stderr : NULL,
                       args->log, &r, err));
     if (args->json)
-        CLV_TRY(cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:I, s:f}", "device", r.device,
-                                         "images_per_second", r.images_per_second, "gflops", r.gflops, "peak_gflops",
-                                         r.peak_gflops, "peak_share", r.peak_share, "step_ms", r.step_ms, "batch",
-                                         r.batch, "launches", r.launches, "device_bytes", (json_int_t)r.device_bytes,
+        CLV_TRY(cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:I, s:f}", "device",
+                                         r.device, "images_per_second", r.images_per_second, "gflops", r.gflops,
+                                         "peak_gflops", r.peak_gflops, "peak_share", r.peak_share, "step_ms", r.step_ms,
+                                         "least_ms", r.least_ms, "least_share", r.least_share, "batch", r.batch,
+                                         "launches", r.launches, "device_bytes", (json_int_t)r.device_bytes,
                                          "first_step_seconds", r.first_step_seconds),
                                err));
     else

@@ -47,13 +47,17 @@ clv_status clv_measure_steps(clv_session *s, double seconds, int least, clv_benc
         block[blocks++] = took / steps;
         spent += took;
     }
-    double step_seconds = clv_median(block, (size_t)blocks);
+    const double step_seconds = clv_median(block, (size_t)blocks), peak_gflops = clv_median(peak, (size_t)blocks);
+    const double shortest = block[0], fastest = peak[blocks - 1]; /* medians sort */
+    const double work = 2e-9 * (double)s->phase[0].plan->multiply_adds * s->phase[0].plan->batch;
     result->batch = s->phase[0].plan->batch;
     result->step_ms = step_seconds * 1e3;
     result->images_per_second = result->batch / step_seconds;
-    result->gflops = 2e-9 * (double)s->phase[0].plan->multiply_adds * result->images_per_second;
-    result->peak_gflops = clv_median(peak, (size_t)blocks);
-    result->peak_share = result->peak_gflops > 0 ? result->gflops / result->peak_gflops : 0;
+    result->gflops = work / step_seconds;
+    result->peak_gflops = peak_gflops;
+    result->peak_share = peak_gflops > 0 ? result->gflops / peak_gflops : 0;
+    result->least_ms = shortest * 1e3;
+    result->least_share = fastest > 0 ? work / shortest / fastest : 0;
 done:
     return status;
 }
