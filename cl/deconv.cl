@@ -2,7 +2,8 @@
  * with oy S - P + ky = iy and ox S - P + kx = ix, then the epilogue. A gather: each result is written once, those that no tap
  * reaches as well. Results whose iy mod S and ix mod S agree have the same taps, their class.
  * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels (deconv_direct_panels) puts large weights in the order that it reads.
- * Where there are few result channels, a conv of kernel 1 computes the product of every tap and deconv_gather adds them. */
+ * Where there are few result channels, deconv_blocks has the results of S x S neighbours in one register tile, or a conv of kernel 1
+ * computes the product of every tap and deconv_gather adds them. */
 #include "clave.clh"
 
 #ifndef IC
@@ -103,6 +104,53 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
                     for (int kx = rx; kx < K; kx += S, to += rows)
                         for (int r = 0; r < rows; r++) to[r] = w[oc * WC + (m + r) * WM + ky * K + kx];
             }
+}
+#endif
+
+#if !DIRECT
+/* A block is S x S results, of every class one: those with iy + P = S qy + ry and ix + P = S qx + rx, 0 <= ry, rx < S. All that they
+ * read are pixels qy - ty, qx - tx of y with 0 <= ty, tx < REACH, each for up to S x S taps. */
+#define REACH ((K + S - 1) / S)
+#define FIRST_BLOCK (P / S)
+
+/* global: { N / CHUNK, blocks of a row, of a column } */
+kernel void deconv_blocks(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
+                          global OUT *restrict x /* [ic][iy][ix][n] */)
+{
+    const int qx = (int)GLOBAL_ID(1) + FIRST_BLOCK, qy = (int)GLOBAL_ID(2) + FIRST_BLOCK;
+    const int end = ((int)GLOBAL_ID(0) + 1) * CHUNK;
+    for (int n = (int)GLOBAL_ID(0) * CHUNK; n < end; n += NT * V) {
+        floatv acc[IC][S][S][NT];
+        UNROLL for (int i = 0; i < IC * S * S * NT; i++) acc[i / (S * S * NT)][i / (S * NT) % S][i / NT % S][i % NT] = (floatv)(0.0f);
+        UNROLL for (int ty = 0; ty < REACH; ty++)
+            UNROLL for (int tx = 0; tx < REACH; tx++) {
+                const int oy = qy - ty, ox = qx - tx;
+                if (oy < 0 || oy >= OH || ox < 0 || ox >= OW) continue;
+                for (int oc = 0; oc < OC; oc++) {
+                    floatv s[NT];
+                    UNROLL for (int v = 0; v < NT; v++) s[v] = READ(IN0, y + ((oc * OH + oy) * OW + ox) * N + n + v * V);
+                    UNROLL for (int ic = 0; ic < IC; ic++)
+                        UNROLL for (int ry = 0; ry < S; ry++)
+                            UNROLL for (int rx = 0; rx < S; rx++) {
+                                const int ky = ry + ty * S, kx = rx + tx * S;
+                                if (ky >= K || kx >= K) continue;
+                                const floatv a = (floatv)(w[oc * WC + ic * WM + ky * K + kx]);
+                                UNROLL for (int v = 0; v < NT; v++)
+                                    acc[ic][ry][rx][v] = MULTIPLY_ADD(a, s[v], acc[ic][ry][rx][v]);
+                            }
+                }
+            }
+        UNROLL for (int ic = 0; ic < IC; ic++)
+            UNROLL for (int ry = 0; ry < S; ry++)
+                UNROLL for (int rx = 0; rx < S; rx++) {
+                    const int iy = qy * S + ry - P, ix = qx * S + rx - P;
+                    if (iy < 0 || iy >= IH || ix < 0 || ix >= IW) continue;
+                    UNROLL for (int v = 0; v < NT; v++) {
+                        const int i = ((ic * IH + iy) * IW + ix) * N + n + v * V;
+                        WRITE(OUT, epilogue(acc[ic][ry][rx][v] ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
+                    }
+                }
+    }
 }
 #endif
 

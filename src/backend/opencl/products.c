@@ -98,6 +98,20 @@ static void gathered_deconv(const clv_call *call, const product *a, const clv_ti
     list->scratch = (size_t)(b.oc * b.oh * b.ow) * (size_t)a->n;
 }
 
+/* A register tile of the results of a block, for few channels: what they read is read once, nothing rests in memory. */
+static void blocks_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
+{
+    const int first = a->p / a->s;
+    clv_launch *launch = clv_add_launch(list, "deconv.cl", "deconv_blocks", a);
+    clv_define(launch, "NT", t->vectors);
+    clv_define(launch, "TILES", t->across);
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, CLV_ARG_IN1);
+    clv_add_epilogue(launch, call);
+    clv_set_size(launch, a->n / (a->v * t->vectors * t->across), (a->iw - 1 + a->p) / a->s + 1 - first,
+                 (a->ih - 1 + a->p) / a->s + 1 - first, 1);
+}
+
 static void packed_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
     const clv_packed p = clv_packed_of(call, t);
@@ -179,6 +193,8 @@ static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_lis
         weight_transposed(call, &a, t, list);
     else if (call->op == CLV_OP_CONV_WEIGHT)
         weight_packed(call, &a, t, list);
+    else if (t->form == CLV_FORM_BLOCKS)
+        blocks_deconv(call, &a, t, list);
     else if (t->form == CLV_FORM_GATHERED)
         gathered_deconv(call, &a, t, list);
     else if (call->op == CLV_OP_DECONV && !clv_product_is_linear(call))

@@ -9,10 +9,11 @@
 #include "base/text.h"
 
 typedef enum clv_form {
-    CLV_FORM_PACKED,          /* CPUs: what is read is copied side by side, register tiles stream over it */
-    CLV_FORM_GATHERED,        /* CPUs, deconv: the products of all taps, then the sum of those that meet */
-    CLV_FORM_TRANSPOSED,      /* CPUs, conv_weight of a linear layer: x turned, then a packed product over the batch */
-    CLV_FORM_DIRECT,          /* GPUs: a work-item (conv_weight: a work-group) a register tile */
+    CLV_FORM_PACKED,     /* CPUs: what is read is copied side by side, register tiles stream over it */
+    CLV_FORM_GATHERED,   /* CPUs, deconv: the products of all taps, then the sum of those that meet */
+    CLV_FORM_BLOCKS,     /* CPUs, deconv of few channels: a register tile has stride x stride neighbouring results */
+    CLV_FORM_TRANSPOSED, /* CPUs, conv_weight of a linear layer: x turned, then a packed product over the batch */
+    CLV_FORM_DIRECT,     /* GPUs: a work-item (conv_weight: a work-group) a register tile */
     CLV_FORM_DIRECT_GATHERED, /* GPUs, deconv: the products of all taps, then the sum of those that meet */
     CLV_FORM_COUNT
 } clv_form;
@@ -31,8 +32,8 @@ typedef struct clv_tiling {
     int clblast;       /* 1: the product is CLBlast's; the rest says how clave's own kernel would do it */
     int tall;          /* packed: result channels of a tall register tile, */
     int low;           /* and of the lower ones that complete a block */
-    int vectors;       /* packed: of a register tile along the lanes */
-    int across;        /* packed: register tiles side by side along the lanes of a work-item */
+    int vectors;       /* packed, blocks: of a register tile along the lanes */
+    int across;        /* packed, blocks: register tiles side by side along the lanes of a work-item */
     int block;         /* packed: result channels of a work-item */
     int channels;      /* packed: summed at a time, so that what is read stays in a cache */
     int rows;          /* conv_weight: channels of y of a register tile; direct: result channels */

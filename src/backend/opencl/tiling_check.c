@@ -52,6 +52,13 @@ static bool check_packed(const clv_call *call, const clv_product *a, const clv_t
     return private_of_packed(&p, t) <= PRIVATE_FLOATS && scratch_of_packed(a, &p, t) <= INT_MAX / 4;
 }
 
+static bool check_blocks(const clv_call *call, const clv_product *a, const clv_tiling *t)
+{
+    if (call->op != CLV_OP_DECONV || clv_product_is_linear(call) || t->pack || t->panel || t->parts != 1) return false;
+    if (!divides(t->vectors, a->n / a->v) || !divides(t->across, a->n / a->v / t->vectors)) return false;
+    return (int64_t)a->ic * a->s * a->s * t->vectors <= REGISTERS;
+}
+
 /* A linear layer's weight gradient as a product over the batch: squares of x are turned, and y is read as float. */
 static bool check_transposed(const clv_call *call, const clv_product *a, const clv_tiling *t)
 {
@@ -129,6 +136,7 @@ bool clv_tiling_check(const clv_device_info *device, const clv_call *call, const
     if ((t->clblast || !clv_gemm_set_is_own(&t->gemm)) && !linear) return false;
     if (!clv_gemm_set_check(device, &t->gemm)) return false;
     const clv_product a = clv_product_of(call, t);
+    if (t->form == CLV_FORM_BLOCKS) return check_blocks(call, &a, t);
     if (t->form == CLV_FORM_TRANSPOSED) return call->op == CLV_OP_CONV_WEIGHT && check_transposed(call, &a, t);
     if (call->op == CLV_OP_CONV_WEIGHT && !check_weight_tile(&a, t)) return false;
     if (clv_form_is_direct(t->form)) return check_direct(device, call, &a, t);

@@ -16,7 +16,8 @@
 #define PANEL_SHARE    256    /* weights of a channel of y from which conv_weight's panels pay */
 #define TURNED_RESULTS 8      /* channels of y from which a linear layer's weight gradient turns x */
 #define TURNED_LANES   2048   /* beyond, sums are long enough to add their lanes at the end */
-#define FEW_CHANNELS   3      /* result channels up to which deconv computes products and gathers them */
+#define FEW_CHANNELS   3      /* result channels up to which deconv has blocks of results, or gathers products */
+#define BLOCK_RESULTS  12     /* of such a block, all channels: as many as leave registers for two vectors of each */
 
 /* What differs between devices with packed kernels. The first row that fits is the device's; one that none fits has
  * direct kernels, as every GPU: its tiles are tiling_gpu.c's. A CPU whose native vector is one float is such a device,
@@ -186,7 +187,19 @@ static clv_form usual_form(const clv_device_info *device, const clv_call *call)
     const bool gathered = deconv && call->out.shape.dim[0] <= FEW_CHANNELS;
     if (!class_of(device)) return gathered ? CLV_FORM_DIRECT_GATHERED : CLV_FORM_DIRECT;
     if (wants_transposed(device, call)) return CLV_FORM_TRANSPOSED;
+    if (gathered && call->attr.stride > 1 &&
+        call->out.shape.dim[0] * call->attr.stride * call->attr.stride <= BLOCK_RESULTS)
+        return CLV_FORM_BLOCKS;
     return gathered ? CLV_FORM_GATHERED : CLV_FORM_PACKED;
+}
+
+/* All lanes of a block: what its tiles read lies side by side. */
+static void choose_blocks(const device_class *class, const clv_product *a, clv_tiling *t)
+{
+    const int vectors = a->n / a->v;
+    t->parts = 1;
+    t->vectors = clv_divisor(vectors, class->accumulators / (a->ic * a->s * a->s));
+    t->across = near_divisor(vectors / t->vectors, MOST_ACROSS, 2 * MOST_ACROSS);
 }
 
 void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv_form form, clv_tiling *t)
@@ -198,6 +211,8 @@ void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv
     const clv_product a = clv_product_of(call, t);
     if (clv_form_is_direct(form))
         clv_tiling_direct(device, call, t);
+    else if (form == CLV_FORM_BLOCKS)
+        choose_blocks(class, &a, t);
     else if (call->op == CLV_OP_CONV_WEIGHT && form != CLV_FORM_TRANSPOSED)
         choose_weight_packed(class, &a, t);
     else

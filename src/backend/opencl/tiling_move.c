@@ -11,8 +11,8 @@ typedef enum step {
     UP,      /* to the next divisor of the field's whole */
     DOWN,
     TO_ONE,
-    OTHER_FORM, /* gathered, and not; conv_weight: transposed, and not */
-    OTHER_TAPS  /* conv_weight: the taps of a row, and one */
+    OTHER_FORM,
+    OTHER_TAPS /* conv_weight: the taps of a row, and one */
 } step;
 
 typedef struct move {
@@ -85,19 +85,22 @@ static int whole_of(const clv_call *call, const clv_tiling *t, size_t field)
     return field == FIELD(across) ? clv_product_of(call, t).n / (t->vector * t->vectors) : call->lanes;
 }
 
-static const int other_form[CLV_FORM_COUNT] = {
-    [CLV_FORM_PACKED] = CLV_FORM_GATHERED,
-    [CLV_FORM_GATHERED] = CLV_FORM_PACKED,
-    [CLV_FORM_DIRECT] = CLV_FORM_DIRECT_GATHERED,
-    [CLV_FORM_DIRECT_GATHERED] = CLV_FORM_DIRECT,
-};
-
+/* The next of the forms that a product's op has. */
 static clv_form form_beside(const clv_call *call, int form)
 {
-    if (call->op != CLV_OP_CONV_WEIGHT) return other_form[form];
-    return form == CLV_FORM_PACKED       ? CLV_FORM_TRANSPOSED
-           : form == CLV_FORM_TRANSPOSED ? CLV_FORM_PACKED
-                                         : CLV_FORM_COUNT;
+    const bool weight = call->op == CLV_OP_CONV_WEIGHT;
+    switch (form) {
+    case CLV_FORM_PACKED:
+        return weight ? CLV_FORM_TRANSPOSED : CLV_FORM_GATHERED;
+    case CLV_FORM_GATHERED:
+        return CLV_FORM_BLOCKS;
+    case CLV_FORM_DIRECT:
+        return weight ? CLV_FORM_COUNT : CLV_FORM_DIRECT_GATHERED;
+    case CLV_FORM_DIRECT_GATHERED:
+        return CLV_FORM_DIRECT;
+    default:
+        return CLV_FORM_PACKED;
+    }
 }
 
 static int stepped(const clv_call *call, const clv_tiling *t, const move *m, int value)
@@ -128,7 +131,6 @@ static int stepped(const clv_call *call, const clv_tiling *t, const move *m, int
 static void keep_sums(const clv_call *call, const clv_tiling *from, clv_tiling *t)
 {
     if (from->vectors != t->vectors) t->tall = from->tall * from->vectors / t->vectors;
-    if (from->form != t->form) t->block = clv_packed_of(call, t).results;
     t->tall = clv_most(1, clv_least(t->tall, t->block));
     t->low = clv_most(1, clv_least(t->low, t->block));
     const clv_packed p = clv_packed_of(call, t);
@@ -181,13 +183,14 @@ bool clv_tiling_move(const clv_device_info *device, const clv_call *call, const 
     int *field = (int *)(void *)((char *)to + m->offset);
     *field = stepped(call, from, m, *field);
     if (*field < 0 || to->vector < 1 || to->vector > 16 || to->form == CLV_FORM_COUNT) return false;
-    const bool transposed = to->form == CLV_FORM_TRANSPOSED;
-    if (call->op == CLV_OP_CONV_WEIGHT && from->form != to->form)
+    if (from->form != to->form && !clv_form_is_direct(to->form))
         clv_tiling_of_form(device, call, (clv_form)to->form, to);
-    else if (call->op == CLV_OP_CONV_WEIGHT && !transposed)
+    else if (call->op == CLV_OP_CONV_WEIGHT && to->form != CLV_FORM_TRANSPOSED)
         keep_weight_sums(call, from, to);
     else if (clv_form_is_direct(to->form))
         keep_group(call, from, to);
+    else if (to->form == CLV_FORM_BLOCKS)
+        to->across = clv_divisor(call->lanes / (to->vector * clv_most(1, to->vectors)), to->across);
     else if (to->vectors >= 1 && to->block >= 1)
         keep_sums(call, from, to);
     else
