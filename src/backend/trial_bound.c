@@ -38,13 +38,14 @@ static double act_ulps(clv_act act)
 }
 
 /* Sums of integers are exact: what is left is the activation (the reference's too: it is in float here, 2 ulps) and the
- * product with act'(u), u a multiple of 1/8: 0.5 for each; the division by what a dropout kept, 2.5 and 0.5. */
+ * product with act'(u), u a multiple of 1/8: 0.5 for each; divisions by what dropouts kept, 2.5 and 0.5 for each. */
 static double bound_product(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
     const bool bends = a->act == CLV_ACT_SIGMOID || a->act == CLV_ACT_TANH;
     const bool scaled = a->grad_act != CLV_ACT_NONE && a->grad_act != CLV_ACT_RELU;
-    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0) + (a->rate > 0 ? 3 : 0)) * fabs(r->reference);
+    const int divisions = (a->mask_rate > 0) + (a->rate > 0);
+    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0) + 3 * divisions) * fabs(r->reference);
 }
 
 static double bound_exact(const result *r) { return 0 * r->reference; }
@@ -60,7 +61,7 @@ static double bound_act(const result *r) { return act_ulps(r->t->call.attr.act) 
 static double bound_act_grad(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
-    if (a->act == CLV_ACT_RELU) return a->rate > 0 ? 3 * fabs(r->reference) : 0;
+    if (a->act == CLV_ACT_RELU) return a->mask_rate > 0 ? 3 * fabs(r->reference) : 0;
     return 3 * fabs(here(r, 0));
 }
 
