@@ -320,18 +320,20 @@ static void every_product(clv_backend *be, clv_shape big, clv_shape small, clv_a
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         calls[i].attr = attr;
         calls[i].lanes = (batch + 31) / 32 * 32;
-        for (int j = 0; j < 2; j++) calls[i].in[j].space = calls[i].in[j].shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
+        for (int j = 0; j < 2; j++)
+            calls[i].in[j].space = calls[i].in[j].shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
         calls[i].out.space = calls[i].out.shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_GRAD;
         assert_ok(clv_selftest_call(be, &calls[i], batch, err));
     }
 }
 
-/* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in vectors of
- * four, two and one. */
+/* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in
+ * vectors of four, two and one. */
 static void test_products_of_gpus(void **state)
 {
     (void)state;
-    const clv_attr k4 = {.kernel = 4, .stride = 2, .pad = 1}, k3 = {.kernel = 3, .stride = 1}, k1 = {.kernel = 1, .stride = 1};
+    const clv_attr k4 = {.kernel = 4, .stride = 2, .pad = 1}, k3 = {.kernel = 3, .stride = 1},
+                   k1 = {.kernel = 1, .stride = 1};
     for (int simd = 0; simd <= 32; simd += 32) {
         clv_backend *be = open_with(CLV_GEMM_OWN, false);
         be->info.kind = CLV_DEVICE_GPU;
@@ -405,8 +407,8 @@ static clv_call dropping_call(clv_op op, int in, int out, int lanes)
     const clv_shape weight = op == CLV_OP_CONV ? param(out, in, 0, 0) : param(in, out, 0, 0);
     clv_call call = {.op = op, IN3(batched(in, 1, 1), weight, param(out, 0, 0, 0)), OUT(batched(out, 1, 1))};
     snprintf(call.name, sizeof call.name, "dropping");
-    call.attr = (clv_attr){
-        .kernel = 1, .stride = 1, .has_bias = true, .act = CLV_ACT_RELU, .rate = 0.3f, .stream = 4097};
+    call.attr =
+        (clv_attr){.kernel = 1, .stride = 1, .has_bias = true, .act = CLV_ACT_RELU, .rate = 0.3f, .stream = 4097};
     call.lanes = lanes;
     for (int i = 0; i < call.inputs; i++) call.in[i].space = i == 0 ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
     call.out.space = CLV_SPACE_ARENA;
@@ -466,7 +468,8 @@ static void expect_same_masks(clv_backend *be)
     memory a = random_memory(&plan, &plain), b = random_memory(&same, &fused), c = random_memory(&behind, &drop);
     run_call(be, &plain, &a);
     run_call(be, &fused, &b);
-    float *in = c.space[CLV_SPACE_ARENA] + drop.call.in[0].offset, *out = c.space[CLV_SPACE_ARENA] + drop.call.out.offset;
+    float *in = c.space[CLV_SPACE_ARENA] + drop.call.in[0].offset,
+          *out = c.space[CLV_SPACE_ARENA] + drop.call.out.offset;
     const float *product = a.space[CLV_SPACE_ARENA] + plain.call.out.offset,
                 *got = b.space[CLV_SPACE_ARENA] + fused.call.out.offset;
     const size_t elements = clv_operand_elements(&plain.call.out, LANES);
@@ -498,8 +501,8 @@ static void test_dropout_is_the_same_behind_products(void **state)
     }
 }
 
-/* Calls that differ in the dropout behind them alone are no kind of call: neither choices nor verdicts are shared. Streams
- * share the choice. */
+/* Calls that differ in the dropout behind them alone are no kind of call: neither choices nor verdicts are shared.
+ * Streams share the choice. */
 static void test_dropout_is_in_keys(void **state)
 {
     (void)state;

@@ -23,8 +23,9 @@ static void normals_of(const clv_cpu_call *c, size_t quad, size_t n, real normal
 #endif
 }
 
-/* Zero or x over what is kept; `keep` in float for every type, so that all drop the same elements. */
-static real dropped(real x, uint32_t word, float keep) { return clv_uniform(word) < keep ? x / keep : 0; }
+/* Zero or x over what is kept; `keep` in float for every type, so that all drop the same elements. As in PyTorch and in
+ * the kernels, x is multiplied by the quotient. */
+static real dropped(real x, uint32_t word, float keep) { return clv_uniform(word) < keep ? x * (1 / (real)keep) : 0; }
 
 void REAL(clv_cpu_drop_feature)(const clv_cpu_call *c, size_t feature, real *y)
 {
