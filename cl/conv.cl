@@ -32,7 +32,7 @@
 
 /* global: { N / V, OC / OT rounded up, pixels * PARTS }, in groups of lanes */
 kernel void conv_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                        global OUT *restrict y /* [oc][oy][ox][n] */)
+                        global OUT *restrict y /* [oc][oy][ox][n] */ DROPOUT_PARAMETER)
 {
     const uint n = (uint)GLOBAL_ID(0) * V;
     const int oc = (int)GROUP_ID(1) * OT, part = (int)GROUP_ID(2) / PIXELS, pixel = (int)GROUP_ID(2) % PIXELS;
@@ -44,7 +44,7 @@ kernel void conv_direct(global const IN0 *restrict x /* [ic][iy][ix][n] */, glob
     for (int ky = ky0; ky < ky1; ky++)
         for (int kx = kx0; kx < kx1; kx++)
             direct_tap(acc, x + ((y0 + ky) * IW + x0 + kx) * N, n, w + DIRECT_WEIGHTS(oc, ky * K + kx), oc, c0, c1);
-    direct_store(acc BIAS_ARGUMENT U_ARGUMENT, y + part * (OC * PIXELS * N), oc, pixel * N + (int)n);
+    direct_store(acc BIAS_ARGUMENT U_ARGUMENT, y + part * (OC * PIXELS * N), oc, pixel * N + (int)n DROPOUT_ARGUMENT);
 }
 
 /* Puts the weights in the order in which conv_direct reads them. */
@@ -56,7 +56,7 @@ kernel void conv_direct_panels(global const float *restrict w /* [oc][ic][ky][kx
 #if !DIRECT
 /* global: { N / CHUNK, OC / MB, pixels * PARTS } */
 kernel void conv_packed(global const IN0 *restrict x /* [ic][iy][ix][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                        global OUT *restrict y /* [oc][oy][ox][n] */)
+                        global OUT *restrict y /* [oc][oy][ox][n] */ DROPOUT_PARAMETER)
 {
     const int n = (int)GLOBAL_ID(0) * CHUNK, m0 = (int)GLOBAL_ID(1) * MB;
     const int part = (int)GLOBAL_ID(2) / PIXELS, at = (int)GLOBAL_ID(2) % PIXELS, y0 = at / OW * S - P, x0 = at % OW * S - P;
@@ -67,7 +67,7 @@ kernel void conv_packed(global const IN0 *restrict x /* [ic][iy][ix][n] */, glob
             tap[taps] = ky * K + kx;
         }
     packed_product(x, w BIAS_ARGUMENT U_ARGUMENT, y + part * OC * PIXELS * N, taps, pixel, tap, WC, part * CS, min(IC, part * CS + CS),
-                   m0, at * N, n);
+                   m0, at * N, n DROPOUT_ARGUMENT);
 }
 
 /* Puts the weights of channel ic in panels [block][tile][ic][tap][row]; global: { OC / MB, IC } */
@@ -85,10 +85,10 @@ kernel void conv_panels(global const float *restrict w /* [oc][ic][ky][kx] */, g
 
 /* y = epilogue of the sum over parts; global: { N / V, OC * pixels } */
 kernel void conv_sum(global const float *restrict parts /* [part][oc][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
-                     global OUT *restrict y /* [oc][oy][ox][n] */)
+                     global OUT *restrict y /* [oc][oy][ox][n] */ DROPOUT_PARAMETER)
 {
     const int row = (int)GLOBAL_ID(1), i = row * N + (int)GLOBAL_ID(0) * V;
     floatv sum = LOADV(parts + i);
     for (int part = 1; part < PARTS; part++) sum += LOADV(parts + part * OC * PIXELS * N + i);
-    WRITE(OUT, epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), y + i);
+    WRITE(OUT, DROP_CHANNEL(epilogue(sum ADDEND_AT(i), BIAS_OF(row / PIXELS), U_AT(i)), row, i % N), y + i);
 }

@@ -33,7 +33,7 @@
 
 /* global: { N / V, IC / OT rounded up, pixels }, in groups of lanes */
 kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                          global OUT *restrict x /* [ic][iy][ix][n] */)
+                          global OUT *restrict x /* [ic][iy][ix][n] */ DROPOUT_PARAMETER)
 {
     const uint n = (uint)GLOBAL_ID(0) * V;
     const int ic = (int)GROUP_ID(1) * OT, pixel = (int)GROUP_ID(2), iy = pixel / IW + P, ix = pixel % IW + P;
@@ -45,7 +45,7 @@ kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
             if (oy < OH && ox < OW)
                 direct_tap(acc, y + (oy * OW + ox) * N, n, w + DIRECT_WEIGHTS(ic, ky * K + kx), ic, 0, OC);
         }
-    direct_store(acc BIAS_ARGUMENT U_ARGUMENT, x, ic, pixel * N + (int)n);
+    direct_store(acc BIAS_ARGUMENT U_ARGUMENT, x, ic, pixel * N + (int)n DROPOUT_ARGUMENT);
 }
 
 /* Puts the weights in the order in which deconv_direct reads them. */
@@ -70,7 +70,7 @@ static int taps_before(int r)
 
 /* global: { N / CHUNK, IC / MB, pixels } */
 kernel void deconv_packed(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                          global OUT *restrict x /* [ic][iy][ix][n] */)
+                          global OUT *restrict x /* [ic][iy][ix][n] */ DROPOUT_PARAMETER)
 {
     const int n = (int)GLOBAL_ID(0) * CHUNK, m0 = (int)GLOBAL_ID(1) * MB;
     const int at = (int)GLOBAL_ID(2), iy = at / IW + P, ix = at % IW + P, ry = iy % S, rx = ix % S;
@@ -87,7 +87,7 @@ kernel void deconv_packed(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
 #else
     const int wc = WC;
 #endif
-    packed_product(y, w BIAS_ARGUMENT U_ARGUMENT, x, taps, pixel, tap, wc, 0, OC, m0, at * N, n);
+    packed_product(y, w BIAS_ARGUMENT U_ARGUMENT, x, taps, pixel, tap, wc, 0, OC, m0, at * N, n DROPOUT_ARGUMENT);
 }
 
 /* Puts the weights of channel oc in panels [class][block][tile][oc][tap][row]; global: { IC / MB, OC } */
@@ -115,7 +115,7 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
 
 /* global: { N / CHUNK, blocks of a row, of a column } */
 kernel void deconv_blocks(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
-                          global OUT *restrict x /* [ic][iy][ix][n] */)
+                          global OUT *restrict x /* [ic][iy][ix][n] */ DROPOUT_PARAMETER)
 {
     const int qx = (int)GLOBAL_ID(1) + FIRST_BLOCK, qy = (int)GLOBAL_ID(2) + FIRST_BLOCK;
     const int end = ((int)GLOBAL_ID(0) + 1) * CHUNK;
@@ -147,7 +147,7 @@ kernel void deconv_blocks(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
                     if (iy < 0 || iy >= IH || ix < 0 || ix >= IW) continue;
                     UNROLL for (int v = 0; v < NT; v++) {
                         const int i = ((ic * IH + iy) * IW + ix) * N + n + v * V;
-                        WRITE(OUT, epilogue(acc[ic][ry][rx][v] ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
+                        WRITE(OUT, DROP_CHANNEL(epilogue(acc[ic][ry][rx][v] ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), ic, n + v * V), x + i);
                     }
                 }
     }
@@ -157,7 +157,7 @@ kernel void deconv_blocks(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
 /* Adds the products of the taps that meet in a result, which a conv of kernel 1 left where y lies.
  * global: { N / LANES, pixels, IC } */
 kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
-                          global OUT *restrict x /* [ic][iy][ix][n] */)
+                          global OUT *restrict x /* [ic][iy][ix][n] */ DROPOUT_PARAMETER)
 {
     const int n0 = (int)GLOBAL_ID(0) * LANES, pixel = (int)GLOBAL_ID(1), ic = (int)GLOBAL_ID(2);
     const int iy = pixel / IW + P, ix = pixel % IW + P;
@@ -170,6 +170,6 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
         floatv sum = (floatv)(0.0f);
         for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
         const int i = (ic * PIXELS + pixel) * N + n;
-        WRITE(OUT, epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
+        WRITE(OUT, DROP_CHANNEL(epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), ic, n), x + i);
     }
 }

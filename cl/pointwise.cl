@@ -80,12 +80,26 @@ kernel void pointwise(global const IN0 *p
     }
 }
 
-/* What follows a product that was done without its epilogue, in place; global: { F N / (V CHUNK) rounded up } */
-kernel void epilogue_in_place(global OUT *y BIAS_PARAMETER U_PARAMETER)
+/* What follows a product that was done without its epilogue, in place; global: { F N / (V CHUNK) rounded up }, where a dropout is
+ * part of it { quads of F N / (V CHUNK) rounded up } */
+kernel void epilogue_in_place(global OUT *y BIAS_PARAMETER U_PARAMETER DROPOUT_PARAMETER)
 {
+#ifdef KEEP
+    const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, (F + 3) / 4 * N / V);
+    for (int j = first; j < last; j++) {
+        const int quad = j * V / N, n = j * V % N;
+        uintv word[4];
+        philox(philox_images((uint)n), (uint)quad, STREAM, step, word);
+        for (int k = 0; k < min(4, F - quad * 4); k++) {
+            const int i = (quad * 4 + k) * N + n;
+            WRITE(OUT, dropped(epilogue(AT(OUT, y) ADDEND_AT(i), BIAS_OF(quad * 4 + k), U_AT(i)), word[k]), y + i);
+        }
+    }
+#else
     const int first = (int)GLOBAL_ID(0) * CHUNK, last = min(first + CHUNK, F * N / V);
     for (int j = first; j < last; j++) {
         const int i = j * V;
         WRITE(OUT, epilogue(AT(OUT, y) ADDEND_AT(i), BIAS_OF(i / (PER_CHANNEL * N)), U_AT(i)), y + i);
     }
+#endif
 }

@@ -28,7 +28,7 @@ kernel void dropout(global const IN0 *x /* [c][y][x][n] */, global OUT *y, const
         philox(image, (uint)quad, STREAM, step, word);
         for (int k = 0; k < min(4, F - quad * 4); k++) {
             const int i = (quad * 4 + k) * N + n;
-            WRITE(OUT, select((floatv)(0.0f), READ(IN0, x + i) / KEEP, uniform(word[k]) < KEEP), y + i);
+            WRITE(OUT, select((floatv)(0.0f), READ(IN0, x + i) * (1.0f / KEEP), uniform(word[k]) < KEEP), y + i);
         }
     }
 }

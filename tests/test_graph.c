@@ -203,17 +203,35 @@ static const shape_case shape_cases[] = {
      NULL,
      "sum_of 3 must be 0, 1 or 2"},
     {CLV_OP_ACT_GRAD,
-     {.act = CLV_ACT_RELU, .rate = 0.5f},
+     {.act = CLV_ACT_RELU, .mask_rate = 0.5f},
      {"[3][2][2][n]", "[3][2][2][n]"},
      NULL,
      "[3][2][2][n]",
      NULL},
     {CLV_OP_ACT_GRAD,
-     {.act = CLV_ACT_TANH, .rate = 0.5f},
+     {.act = CLV_ACT_TANH, .mask_rate = 0.5f},
      {"[3][2][2][n]", "[3][2][2][n]"},
      NULL,
      NULL,
      "a dropout fuses with the gradient of relu, not of tanh"},
+    {CLV_OP_CONV,
+     {.kernel = 1, .stride = 1, .rate = 0.5f, .stream = 9},
+     {"[3][1][1][n]", "[4][3]"},
+     NULL,
+     "[4][1][1][n]",
+     NULL},
+    {CLV_OP_CONV,
+     {.kernel = 1, .stride = 1, .rate = 1},
+     {"[3][1][1][n]", "[4][3]"},
+     NULL,
+     NULL,
+     "rate 1 must be at least 0 and less than 1"},
+    {CLV_OP_DECONV,
+     {.kernel = 2, .stride = 1, .rate = 0.5f},
+     {"[3][1][1][n]", "[3][4][2][2]"},
+     NULL,
+     NULL,
+     "a dropout fuses with results of one pixel a channel, not with [4][2][2][n]"},
     {CLV_OP_MSE_HEAD,
      {.act = CLV_ACT_SIGMOID},
      {"[3][2][2][n]", "[3][2][2][n]", "[1][1][1][n]"},
@@ -846,16 +864,19 @@ static uint64_t hash_dropout(const clv_attr *a, uint64_t x)
     return hash_two(((uint64_t)CLV_OP_DROPOUT << 32) + a->stream, x, float_bits(a->rate));
 }
 
-/* act'(u) d; behind a fused dropout y of u as well, where y stands for both. */
+static uint64_t meaning_without_dropout(const clv_graph *graph, const uint64_t *before, clv_node node);
+
+/* act'(u) d; behind a fused dropout y of u as well, where y stands for both, a product's perhaps. */
 static uint64_t hash_act_grad(const clv_graph *graph, const uint64_t *before, clv_act act, const clv_attr *a,
                               uint64_t d, clv_node u)
 {
-    if (a->rate == 0) return hash_act(CLV_OP_ACT_GRAD, act, a->slope, d, before[u]);
+    if (a->mask_rate == 0) return hash_act(CLV_OP_ACT_GRAD, act, a->slope, d, before[u]);
     while (clv_graph_node(graph, u)->op == CLV_OP_RESHAPE) u = clv_graph_node(graph, u)->input[0];
     const clv_node_info *y = clv_graph_node(graph, u);
-    assert_int_equal(y->op, CLV_OP_DROPOUT);
-    assert_true(y->attr.rate == a->rate);
-    return hash_act(CLV_OP_ACT_GRAD, act, a->slope, hash_dropout(&y->attr, d), before[y->input[0]]);
+    assert_true(y->op == CLV_OP_DROPOUT || clv_op_table[y->op].family == CLV_FAMILY_PRODUCT);
+    assert_true(y->attr.rate == a->mask_rate);
+    const uint64_t x = y->op == CLV_OP_DROPOUT ? before[y->input[0]] : meaning_without_dropout(graph, before, u);
+    return hash_act(CLV_OP_ACT_GRAD, act, a->slope, hash_dropout(&y->attr, d), x);
 }
 
 /* In either order. */
@@ -887,8 +908,8 @@ static uint64_t meaning_of_result(const clv_graph *graph, const uint64_t *before
 }
 
 /* What a node computes, as a number that fusion must not change: a fused product counts as the chain it stands for, a
- * reshape as its input, a scaled mean_grad as a mean_grad. */
-static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node node)
+ * reshape as its input, a scaled mean_grad as a mean_grad. A product's dropout is left to `meaning`. */
+static uint64_t meaning_without_dropout(const clv_graph *graph, const uint64_t *before, clv_node node)
 {
     const clv_node_info *info = clv_graph_node(graph, node);
     const clv_attr *a = &info->attr;
@@ -917,7 +938,8 @@ static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node
 
     uint64_t hash = hash_two((uint64_t)info->op, first, second);
     hash_add(&hash, info->inputs > 2 && clv_op_table[info->op].inputs > 2 ? before[info->input[2]] : 0);
-    const int attributes[] = {a->kernel, a->stride, a->pad, a->out_pad, a->slot, (int)a->stream};
+    const bool product = clv_op_table[info->op].family == CLV_FAMILY_PRODUCT; /* its stream is its dropout's */
+    const int attributes[] = {a->kernel, a->stride, a->pad, a->out_pad, a->slot, product ? 0 : (int)a->stream};
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) hash_add(&hash, (uint64_t)attributes[i]);
     if (info->op == CLV_OP_SCALE) hash_add(&hash, float_bits(a->alpha));
     if (clv_op_table[info->op].inputs == 0) {
@@ -928,11 +950,18 @@ static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node
     if (a->has_bias)
         hash = hash_two(((uint64_t)CLV_OP_BIAS << 32) + (uint64_t)info->shape.dim[0], hash, before[info->input[2]]);
     if (a->has_addend) hash = hash_sum(hash, before[info->input[a->has_bias ? 3 : 2]]);
-    if (clv_op_table[info->op].family == CLV_FAMILY_PRODUCT && a->act != CLV_ACT_NONE)
-        hash = hash_act(CLV_OP_ACT, a->act, a->slope, hash, 0);
+    if (product && a->act != CLV_ACT_NONE) hash = hash_act(CLV_OP_ACT, a->act, a->slope, hash, 0);
     if (a->grad_act != CLV_ACT_NONE)
         hash = hash_act_grad(graph, before, a->grad_act, a, hash, info->input[info->inputs - 1]);
     return hash;
+}
+
+static uint64_t meaning(const clv_graph *graph, const uint64_t *before, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(graph, node);
+    const uint64_t hash = meaning_without_dropout(graph, before, node);
+    const bool drops = clv_op_table[info->op].family == CLV_FAMILY_PRODUCT && info->attr.rate > 0;
+    return drops ? hash_dropout(&info->attr, hash) : hash;
 }
 
 static uint64_t *meanings(const clv_graph *graph)
@@ -1110,7 +1139,7 @@ static void test_dropout_grad_fuses(void **state)
         if (variant >= 2) {
             assert_int_equal(info->op, CLV_OP_ACT_GRAD);
             assert_int_equal(info->input[0], d);
-            assert_true(info->attr.rate == 0);
+            assert_true(info->attr.mask_rate == 0);
         } else {
             if (variant == 1) {
                 assert_int_equal(info->op, CLV_OP_RESHAPE);
@@ -1118,8 +1147,90 @@ static void test_dropout_grad_fuses(void **state)
             }
             assert_int_equal(info->op, CLV_OP_DECONV);
             assert_int_equal(info->input[2], y);
-            assert_true(info->attr.grad_act == CLV_ACT_RELU && info->attr.rate == 0.4f);
+            assert_true(info->attr.grad_act == CLV_ACT_RELU && info->attr.mask_rate == 0.4f && info->attr.rate == 0);
         }
+        network_end(&net);
+    }
+}
+
+/* A graph of a linear layer, or what comes close, a dropout and a loss. Returns the dropout. */
+static clv_node put_dropping_layer(network *net, clv_act act, clv_attr drop, bool flat)
+{
+    clv_node h = put_input(net, CLV_OP_INPUT, "x", flat ? 12 : 3, flat ? 1 : 2, flat ? 1 : 2);
+    h = put_bias(net, "fc", flat ? put_linear(net, "fc", h, 6) : put_conv(net, "fc", h, 6, (clv_attr)WINDOW(1, 1, 0)));
+    if (act != CLV_ACT_NONE) h = put1(net, CLV_OP_ACT, "act", h, (clv_attr){.act = act});
+    const clv_node y = put1(net, CLV_OP_DROPOUT, "drop", h, drop);
+    h = put_bias(net, "out", flat ? put_linear(net, "out", y, 5) : y);
+    net->loss = put1(net, CLV_OP_MEAN, "loss", sum_of(net, h), (clv_attr){0});
+    return y;
+}
+
+/* linear -> bias -> act -> dropout is one product, once its relu's gradient reads the dropout in place of the relu; so
+ * is it without an activation. Not behind another activation, whose gradient reads it, behind an image of more than one
+ * pixel, where nothing is dropped, or where either fusion is switched off. */
+static void test_dropout_fuses(void **state)
+{
+    (void)state;
+    static const struct {
+        clv_act act;
+        float rate;
+        bool flat;
+        unsigned apart;
+        bool fused;
+    } cases[] = {
+        {CLV_ACT_RELU, 0.4f, true, 0, true},
+        {CLV_ACT_NONE, 0.4f, true, 0, true},
+        {CLV_ACT_TANH, 0.4f, true, 0, false},
+        {CLV_ACT_RELU, 0.4f, false, 0, false},
+        {CLV_ACT_RELU, 0, true, 0, false},
+        {CLV_ACT_RELU, 0.4f, true, CLV_FUSE_DROPOUT, false},
+        {CLV_ACT_RELU, 0.4f, true, CLV_FUSE_EPILOGUE, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        network net = network_start();
+        const clv_attr drop = {.rate = cases[i].rate, .stream = 9};
+        const clv_node y = put_dropping_layer(&net, cases[i].act, drop, cases[i].flat);
+        assert_int_equal(net.status, CLV_OK);
+        const int before = clv_graph_size(net.graph);
+        assert_int_equal(clv_graph_gradients(net.graph, net.loss, net.param, net.params, net.gradient, &net.err),
+                         CLV_OK);
+        assert_int_equal(clv_graph_fuse(net.graph, cases[i].apart, &net.err), CLV_OK);
+        const clv_node_info *info = clv_graph_node(net.graph, y);
+        assert_int_equal(info->op, cases[i].fused ? CLV_OP_CONV : CLV_OP_DROPOUT);
+        assert_true(info->attr.rate == cases[i].rate && info->attr.stream == 9);
+        if (cases[i].fused) {
+            assert_string_equal(info->name, "fc");
+            assert_true(info->attr.has_bias && info->attr.act == cases[i].act && info->attr.mask_rate == 0);
+        }
+        int masks = 0; /* the gradient's: of what the forward product wrote, or drawn again by the product before it */
+        for (clv_node k = before; k < clv_graph_size(net.graph); k++) {
+            const clv_node_info *g = clv_graph_node(net.graph, k);
+            if (net.graph->entry[k]->fused_away) continue;
+            if (g->attr.mask_rate > 0) {
+                masks++;
+                assert_int_equal(g->input[g->inputs - 1], y);
+            }
+            if (g->attr.rate > 0) {
+                masks++;
+                assert_true(g->attr.rate == cases[i].rate && g->attr.stream == 9);
+                if (cases[i].apart == 0 && cases[i].flat) assert_int_equal(g->op, CLV_OP_DECONV);
+            }
+        }
+        assert_int_equal(masks, cases[i].rate > 0 ? 1 : 0);
+        network_end(&net);
+    }
+}
+
+/* A relu that something else reads, and one of a frozen layer, whose gradient nothing asks for. */
+static void test_dropout_fuses_where_it_alone_reads(void **state)
+{
+    (void)state;
+    for (int read = 0; read < 2; read++) {
+        network net = network_start();
+        const clv_node y = put_dropping_layer(&net, CLV_ACT_RELU, (clv_attr){.rate = 0.4f, .stream = 9}, true);
+        if (read) sum_of(&net, y - 1);
+        fuse(&net);
+        assert_int_equal(clv_graph_node(net.graph, y)->op, read ? CLV_OP_DROPOUT : CLV_OP_CONV);
         network_end(&net);
     }
 }
@@ -1230,6 +1341,8 @@ int main(void)
         cmocka_unit_test(test_what_must_not_fuse),
         cmocka_unit_test(test_act_grad_fuses),
         cmocka_unit_test(test_dropout_grad_fuses),
+        cmocka_unit_test(test_dropout_fuses),
+        cmocka_unit_test(test_dropout_fuses_where_it_alone_reads),
         cmocka_unit_test(test_fused_training_graph),
         cmocka_unit_test(test_loss_weight_fuses),
         cmocka_unit_test(test_print),

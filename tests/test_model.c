@@ -355,8 +355,8 @@ static void dropout_is_on_in_training_alone(void **state)
         int found = 0;
         for (clv_node i = 0; i < clv_graph_size(g.graph); i++) {
             const clv_node_info *node = clv_graph_node(g.graph, i);
-            if (node->op != CLV_OP_DROPOUT) continue;
-            rate[found / 2] = node->attr.rate; /* forward; backward comes in the opposite order */
+            if (node->attr.rate == 0) continue; /* a dropout, or a product that one was fused with */
+            rate[found / 2] = node->attr.rate;  /* forward; backward comes in the opposite order */
             stream[found / 2] = node->attr.stream;
             if (++found == 1) {
                 rate[1] = rate[0], stream[1] = stream[0];

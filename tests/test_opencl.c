@@ -320,18 +320,20 @@ static void every_product(clv_backend *be, clv_shape big, clv_shape small, clv_a
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         calls[i].attr = attr;
         calls[i].lanes = (batch + 31) / 32 * 32;
-        for (int j = 0; j < 2; j++) calls[i].in[j].space = calls[i].in[j].shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
+        for (int j = 0; j < 2; j++)
+            calls[i].in[j].space = calls[i].in[j].shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
         calls[i].out.space = calls[i].out.shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_GRAD;
         assert_ok(clv_selftest_call(be, &calls[i], batch, err));
     }
 }
 
-/* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in vectors of
- * four, two and one. */
+/* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in
+ * vectors of four, two and one. */
 static void test_products_of_gpus(void **state)
 {
     (void)state;
-    const clv_attr k4 = {.kernel = 4, .stride = 2, .pad = 1}, k3 = {.kernel = 3, .stride = 1}, k1 = {.kernel = 1, .stride = 1};
+    const clv_attr k4 = {.kernel = 4, .stride = 2, .pad = 1}, k3 = {.kernel = 3, .stride = 1},
+                   k1 = {.kernel = 1, .stride = 1};
     for (int simd = 0; simd <= 32; simd += 32) {
         clv_backend *be = open_with(CLV_GEMM_OWN, false);
         be->info.kind = CLV_DEVICE_GPU;
@@ -366,17 +368,24 @@ static one_call linear_case(clv_op op, clv_attr attr)
 /* With and without everything that may be fused behind the product. */
 static void every_gemm(clv_backend *be)
 {
-    clv_attr bias = no_fusion, all = no_fusion;
+    clv_attr bias = no_fusion, all = no_fusion, drop = no_fusion, drop_all;
     bias.has_bias = true;
     bias.act = CLV_ACT_TANH;
     all.has_bias = true;
     all.act = CLV_ACT_LEAKY_RELU;
     all.slope = 0.3f;
     all.grad_act = CLV_ACT_SIGMOID;
+    drop.rate = 0.4f;
+    drop.stream = 4097;
+    drop_all = all;
+    drop_all.rate = 0.7f;
+    drop_all.stream = 4098;
     compare(be, linear_case(CLV_OP_CONV, no_fusion));
     compare(be, linear_case(CLV_OP_CONV, bias));
     compare(be, linear_case(CLV_OP_DECONV, all));
     compare(be, linear_case(CLV_OP_DECONV, no_fusion));
+    compare(be, linear_case(CLV_OP_CONV, drop));
+    compare(be, linear_case(CLV_OP_DECONV, drop_all));
     compare(be, linear_case(CLV_OP_CONV_WEIGHT, no_fusion));
 }
 
@@ -388,6 +397,132 @@ static void test_gemm(void **state)
         every_gemm(be);
         clv_backend_destroy(be);
     }
+}
+
+/* ---- dropout behind products ---- */
+
+/* A linear layer with a dropout behind it, in the words of a plan. */
+static clv_call dropping_call(clv_op op, int in, int out, int lanes)
+{
+    const clv_shape weight = op == CLV_OP_CONV ? param(out, in, 0, 0) : param(in, out, 0, 0);
+    clv_call call = {.op = op, IN3(batched(in, 1, 1), weight, param(out, 0, 0, 0)), OUT(batched(out, 1, 1))};
+    snprintf(call.name, sizeof call.name, "dropping");
+    call.attr =
+        (clv_attr){.kernel = 1, .stride = 1, .has_bias = true, .act = CLV_ACT_RELU, .rate = 0.3f, .stream = 4097};
+    call.lanes = lanes;
+    for (int i = 0; i < call.inputs; i++) call.in[i].space = i == 0 ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
+    call.out.space = CLV_SPACE_ARENA;
+    return call;
+}
+
+/* By a tiling that the call would not get by default, against the reference. */
+static void drop_in_tiles(clv_opencl *be, const clv_call *call, const char *text)
+{
+    clv_cl_line line = {.word = CLV_CL_TRY};
+    assert_true(clv_tiling_parse(text, &line.tiling));
+    if (!clv_tiling_check(&be->head.info, call, &line.tiling)) fail_msg("'%s' does not suit its call", text);
+    assert_ok(clv_cl_call_key(be, call, &line.call, err));
+    be->candidate = &line;
+    clv_error error = {0};
+    if (clv_selftest_call(&be->head, call, call->lanes, &error) != CLV_OK) fail_msg("%s: %s", text, error.message);
+    be->candidate = NULL;
+}
+
+/* Tiles that begin and end anywhere among the four channels of a call of Philox, overlap, or are summed in parts. */
+static void test_dropout_in_any_tile(void **state)
+{
+    (void)state;
+    static const char *const packed[] = {
+        "form=packed vector=16 tall=5 low=3 vectors=2 across=1 block=11 channels=4 parts=1 pack=1",
+        "form=packed vector=4 tall=7 low=2 vectors=1 across=4 block=22 channels=10 parts=1",
+        "form=packed vector=16 tall=1 low=1 vectors=1 across=1 block=22 channels=10 parts=1 panel=1",
+        "form=packed vector=16 tall=6 low=6 vectors=2 across=1 block=22 channels=2 parts=5",
+    };
+    static const char *const direct[] = {
+        "form=direct vector=1 rows=3 parts=1 group=32",
+        "form=direct vector=4 rows=5 parts=1 group=8 panel=1",
+        "form=direct vector=2 rows=8 parts=1 group=16",
+        "form=direct vector=4 rows=6 parts=2 group=8",
+    };
+    const clv_call forward = dropping_call(CLV_OP_CONV, 10, 22, 32);
+    clv_opencl *be = (clv_opencl *)open_with(CLV_GEMM_OWN, false);
+    be->head.info.kind = CLV_DEVICE_CPU;
+    be->head.info.vector_width = 16;
+    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) drop_in_tiles(be, &forward, packed[i]);
+    be->head.info.kind = CLV_DEVICE_GPU;
+    be->head.info.vector_width = 1;
+    for (size_t i = 0; i < sizeof direct / sizeof *direct; i++) drop_in_tiles(be, &forward, direct[i]);
+    clv_backend_destroy(&be->head);
+}
+
+/* What a product's dropout lets through is what the dropout behind it would, by the reference and on the device. */
+static void expect_same_masks(clv_backend *be)
+{
+    clv_attr attr = no_fusion;
+    attr.rate = 0.4f;
+    attr.stream = 4099;
+    one_call plain = linear_case(CLV_OP_CONV, no_fusion), fused = linear_case(CLV_OP_CONV, attr);
+    const clv_shape result = plain.call.out.shape;
+    one_call drop = {"dropout", {OP(DROPOUT), .attr = attr, IN1(result), OUT(result)}, false};
+    const clv_plan plan = plan_of(&plain), same = plan_of(&fused), behind = plan_of(&drop);
+    memory a = random_memory(&plan, &plain), b = random_memory(&same, &fused), c = random_memory(&behind, &drop);
+    run_call(be, &plain, &a);
+    run_call(be, &fused, &b);
+    float *in = c.space[CLV_SPACE_ARENA] + drop.call.in[0].offset,
+          *out = c.space[CLV_SPACE_ARENA] + drop.call.out.offset;
+    const float *product = a.space[CLV_SPACE_ARENA] + plain.call.out.offset,
+                *got = b.space[CLV_SPACE_ARENA] + fused.call.out.offset;
+    const size_t elements = clv_operand_elements(&plain.call.out, LANES);
+    memcpy(in, product, elements * sizeof *in);
+    run_call(be, &drop, &c);
+    size_t dropped = 0;
+    for (size_t i = 0; i < elements; i++) {
+        dropped += out[i] == 0;
+        assert_true((got[i] == 0) == (out[i] == 0));
+        assert_true(fabs((double)got[i] - (double)out[i]) <= 3 * 0x1p-23 * fabs((double)out[i]));
+    }
+    assert_true(dropped > elements / 4 && dropped < elements / 2);
+    release(&a);
+    release(&b);
+    release(&c);
+}
+
+static void test_dropout_is_the_same_behind_products(void **state)
+{
+    (void)state;
+    clv_backend *be = NULL;
+    assert_ok(clv_cpu_backend_create(false, &be, err));
+    expect_same_masks(be);
+    clv_backend_destroy(be);
+    for (clv_gemm_choice gemm = CLV_GEMM_OWN; gemm <= CLV_GEMM_CLBLAST; gemm++) {
+        be = open_with(gemm, false);
+        expect_same_masks(be);
+        clv_backend_destroy(be);
+    }
+}
+
+/* Calls that differ in the dropout behind them alone are no kind of call: neither choices nor verdicts are shared.
+ * Streams share the choice. */
+static void test_dropout_is_in_keys(void **state)
+{
+    (void)state;
+    clv_opencl *be = (clv_opencl *)open_with(CLV_GEMM_OWN, false);
+    clv_call drops = dropping_call(CLV_OP_CONV, 10, 22, 32), other = drops, plain = drops;
+    clv_hash key[3];
+    other.attr.stream++;
+    plain.attr.rate = 0;
+    assert_ok(clv_cl_call_key(be, &drops, &key[0], err));
+    assert_ok(clv_cl_call_key(be, &other, &key[1], err));
+    assert_ok(clv_cl_call_key(be, &plain, &key[2], err));
+    assert_memory_equal(&key[0], &key[1], sizeof *key);
+    assert_memory_not_equal(&key[0], &key[2], sizeof *key);
+    assert_ok(clv_cl_vouch(be, &drops, err));
+    const size_t verdicts = be->verdicts;
+    assert_ok(clv_cl_vouch(be, &drops, err));
+    assert_int_equal(be->verdicts, verdicts);
+    assert_ok(clv_cl_vouch(be, &plain, err));
+    assert_int_equal(be->verdicts, verdicts + 1);
+    clv_backend_destroy(&be->head);
 }
 
 static void test_gemm_choice(void **state)
@@ -771,6 +906,9 @@ int main(void)
         cmocka_unit_test(test_products_of_gpus),
         cmocka_unit_test(test_gemm_choice),
         cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_dropout_in_any_tile),
+        cmocka_unit_test(test_dropout_is_the_same_behind_products),
+        cmocka_unit_test(test_dropout_is_in_keys),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_cache_stale),
         cmocka_unit_test(test_cache_unwritable),

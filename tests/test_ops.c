@@ -21,6 +21,7 @@ static clv_trial magnitudes_of(const clv_trial *trial)
     t.call.attr.act = CLV_ACT_NONE;
     if (t.call.attr.grad_act != CLV_ACT_NONE) t.call.inputs--;
     t.call.attr.grad_act = CLV_ACT_NONE;
+    t.call.attr.rate = 0;
     if (t.call.out.space == CLV_SPACE_HALF) t.call.out.space = CLV_SPACE_ARENA;
     for (int i = 0; i < t.call.inputs; i++) {
         if (clv_call_writes(&t.call, i)) continue;
@@ -42,7 +43,7 @@ static double terms_of(const clv_call *call)
 }
 
 /* Sums of k products of real numbers: 6 sqrt(k) 2^-24 sum |a b| but for one result in 10^8 (Higham & Mary 2019,
- * theorem 3.1, with lambda 6), over what a fused dropout kept; activations have slopes of at most 1, and their own
+ * theorem 3.1, with lambda 6), over what fused dropouts kept; activations have slopes of at most 1, and their own
  * error, of at most 16 ulps. */
 static void compare_products(const clv_trial *trial, const float *wanted, const float *got)
 {
@@ -51,7 +52,8 @@ static void compare_products(const clv_trial *trial, const float *wanted, const 
     assert_non_null(magnitude);
     assert_ok(clv_trial_run(oracle, &t, magnitude, err));
     for (size_t i = 0; i < trial->results; i++) {
-        const double sum = (double)magnitude[i] / (1 - (double)trial->call.attr.rate);
+        const clv_attr *a = &trial->call.attr;
+        const double sum = (double)magnitude[i] / (1 - (double)a->mask_rate) / (1 - (double)a->rate);
         const double computed =
             6 * sqrt(terms_of(&trial->call)) * 0x1p-24 * sum + 16 * 0x1p-23 * fabs((double)wanted[i]);
         const bool half = trial->call.out.space == CLV_SPACE_HALF;

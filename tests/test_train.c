@@ -159,6 +159,21 @@ static void test_each_fusion_alone(void **state)
     assert_true(fewer > 0);
 }
 
+/* The network of ini/autoencoder.ini, whose dropouts stand behind linear layers: the same numbers are dropped, in two
+ * launches less and those that their gradients had. */
+static void test_dropout_alone(void **state)
+{
+    (void)state;
+    double fused[STEPS], apart[STEPS];
+    char select[160];
+    snprintf(select, sizeof select, "device.select=%s", test_device());
+    first_losses("ini/autoencoder.ini", (const char *const[]){select, NULL}, fused);
+    const int together = launches;
+    first_losses("ini/autoencoder.ini", (const char *const[]){select, "plan.fuse_dropout=false", NULL}, apart);
+    assert_true(together + 2 <= launches);
+    assert_losses_agree(fused, apart, 1e-5);
+}
+
 /* A tiny run of ini/smoke.ini on 700 images: 500 trained on in batches of 96, so that the last batch is a part. */
 static clv_status tiny_run(const char *out, bool resume, int stop_after, clv_train_result *result,
                            const char *const *more, clv_error *err)
@@ -360,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_metrics_file_holds_what_memory_does),
         cmocka_unit_test(test_fused_agrees_with_unfused),
         cmocka_unit_test(test_each_fusion_alone),
+        cmocka_unit_test(test_dropout_alone),
         cmocka_unit_test(test_backends_agree_autoencoder),
         cmocka_unit_test(test_gradients_can_be_read),
         cmocka_unit_test(test_backends_agree_vae),

@@ -75,12 +75,15 @@ typedef struct clv_attr {
     bool has_addend;         /* conv, deconv, sample_grad, fused: the next input has the result's shape and is added before act */
     clv_act grad_act;        /* products, fused: the last input u has the result's shape, u = act(.); the result is
                                 multiplied by act'(u). CLV_ACT_NONE: no such input */
-    float rate;              /* dropout: probability of 0, in [0, 1). act_grad and grad_act of relu, fused: of a dropout
-                                behind the activation; u is its output then, and the result is u > 0 ? . / (1 - rate) : 0 */
+    float mask_rate;         /* act_grad and grad_act of relu, fused: the rate of a dropout behind the activation, whose output
+                                u is then; the result is u > 0 ? . / (1 - mask_rate) : 0. 0: there is none */
+    float rate;              /* dropout: probability of 0, in [0, 1). Products, fused: of a dropout behind all of the above, where
+                                the result has one pixel a channel; 0: there is none */
     int sum_of;              /* conv_weight, fused: input sum_of - 1 is summed over y, x, n as well, a bias gradient, into
                                 the last input, a RESULT [channels]. 0: no such input */
     float alpha;             /* scale, mean_grad, mse_head, bce_head; affinity: the perplexity */
-    uint32_t stream;         /* dropout, noise, sample, sample_grad: Philox stream, the same in an op and its gradient */
+    uint32_t stream;         /* dropout (a product's too), noise, sample, sample_grad: Philox stream, the same in an op and its
+                                gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
     int slot;                /* record: column of the trace */
     float beta1, beta2, eps, l2, weight_decay, momentum; /* adam, sgd; the learning rate is in clv_step */
@@ -133,7 +136,7 @@ clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *
  * is an unsigned of bits CLV_FUSE_. */
 #define CLV_FUSION_LIST(X)                                                                         \
     X(EPILOGUE, "epilogue")   /* bias, activation, an activation's gradient in the products' kernels */ \
-    X(DROPOUT, "dropout")     /* a dropout's gradient with that of the relu before it */           \
+    X(DROPOUT, "dropout")     /* dropout in the products' kernels, its gradient with that of a relu before it */ \
     X(ADD, "add")             /* gradients that meet are added by the kernel of the later one */   \
     X(LOSS, "loss")           /* a loss and its gradient in one pass */                            \
     X(BIAS_GRAD, "bias_grad") /* a bias's gradient by the kernel of its weight's */                \

@@ -38,13 +38,14 @@ static double act_ulps(clv_act act)
 }
 
 /* Sums of integers are exact: what is left is the activation (the reference's too: it is in float here, 2 ulps) and the
- * product with act'(u), u a multiple of 1/8: 0.5 for each; the division by what a dropout kept, 2.5 and 0.5. */
+ * product with act'(u), u a multiple of 1/8: 0.5 for each; the product with 1 / keep, 2.5 and 0.5, of each dropout. */
 static double bound_product(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
     const bool bends = a->act == CLV_ACT_SIGMOID || a->act == CLV_ACT_TANH;
     const bool scaled = a->grad_act != CLV_ACT_NONE && a->grad_act != CLV_ACT_RELU;
-    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0) + (a->rate > 0 ? 3 : 0)) * fabs(r->reference);
+    const int dropouts = (a->mask_rate > 0) + (a->rate > 0);
+    return (act_ulps(a->act) + (bends ? 3 : 0) + (scaled ? 1 : 0) + 3 * dropouts) * fabs(r->reference);
 }
 
 static double bound_exact(const result *r) { return 0 * r->reference; }
@@ -55,19 +56,16 @@ static double bound_gather(const result *r)
 } /* a division, or a product with 1 / 255 */
 static double bound_act(const result *r) { return act_ulps(r->t->call.attr.act) * fabs(r->reference); }
 
-/* dy act'(u): 1 - u u cancels, so that its error counts against 1; three roundings. Relu only chooses, and divides
+/* dy act'(u): 1 - u u cancels, so that its error counts against 1; three roundings. Relu only chooses, and scales
  * where a dropout is fused with it. */
 static double bound_act_grad(const result *r)
 {
     const clv_attr *a = &r->t->call.attr;
-    if (a->act == CLV_ACT_RELU) return a->rate > 0 ? 3 * fabs(r->reference) : 0;
+    if (a->act == CLV_ACT_RELU) return a->mask_rate > 0 ? 3 * fabs(r->reference) : 0;
     return 3 * fabs(here(r, 0));
 }
 
-static double bound_dropout(const result *r)
-{
-    return 3 * fabs(r->reference);
-} /* a division, or a product with 1 / keep */
+static double bound_dropout(const result *r) { return 3 * fabs(r->reference); } /* a product with 1 / keep */
 
 /* Sums of integers are exact; else each addition rounds what was added before: terms / 2 of the sum of magnitudes. */
 static double bound_sum(const result *r)

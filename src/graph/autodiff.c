@@ -94,7 +94,8 @@ static clv_status gradient_none(const rule_call *call)
 
 static clv_status need_unfused(const rule_call *call)
 {
-    if (call->node->inputs == 2 && call->node->attr.act == CLV_ACT_NONE) return CLV_OK;
+    const clv_attr *a = &call->node->attr;
+    if (call->node->inputs == 2 && a->act == CLV_ACT_NONE && a->rate == 0) return CLV_OK;
     return clv_fail(call->err, CLV_ERR_CONFIG, "%s '%s': is fused: append gradients before clv_graph_fuse",
                     clv_op_table[call->node->op].name, call->node->name);
 }

@@ -2,7 +2,8 @@
  * activation's gradient. Nodes are rewritten in place, so that indices keep their meaning: the last node of a chain
  * takes over the product, the ones before it are marked as fused away.
  *
- * So does the mask of a dropout that stands behind a relu: see fuse_dropout_grad.
+ * So does the mask of a dropout that stands behind a relu: see fuse_dropout_grad. Only then does nothing but the
+ * dropout read the relu, so that forward dropouts end in their products' kernels by a second pass: see fuse_dropout.
  *
  * A loss and its gradient are one pass, a bias's gradient is summed by the launch of its weight's: the fused node has
  * two results then, the second in the memory of the node that computed it before, a RESULT now.
@@ -13,6 +14,9 @@
 #include "graph/nodes.h"
 
 static bool is_product(const clv_node_info *info) { return info->op == CLV_OP_CONV || info->op == CLV_OP_DECONV; }
+
+/* Whether an activation, or the gradient of one, may follow what a product computes. */
+static bool is_open(const clv_attr *a) { return a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE && a->rate == 0; }
 
 /* Reads of a node's value, an output's by the host among them. Graphs have a few hundred nodes: counted afresh. */
 static int uses(const clv_graph *graph, clv_node node)
@@ -52,14 +56,14 @@ static void fuse_bias(clv_graph *graph, clv_node at)
     const clv_node from = bias->input[0];
     const clv_node_info *product = clv_info(graph, from);
     const clv_attr *a = &product->attr;
-    const bool plain = !a->has_bias && !a->has_addend && a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE;
+    const bool plain = !a->has_bias && !a->has_addend && is_open(a);
     if (!is_product(product) || !plain || uses(graph, from) != 1) return;
     take_over(graph, at, from, bias->input[1])->has_bias = true;
 }
 
 static bool takes_addend(const clv_node_info *info)
 {
-    const bool plain = info->inputs == 2 && info->attr.act == CLV_ACT_NONE;
+    const bool plain = info->inputs == 2 && is_open(&info->attr);
     return plain && (is_product(info) || info->op == CLV_OP_SAMPLE_GRAD);
 }
 
@@ -82,8 +86,7 @@ static void fuse_act(clv_graph *graph, clv_node at)
     const clv_attr act = clv_info(graph, at)->attr;
     const clv_node from = clv_info(graph, at)->input[0];
     const clv_node_info *product = clv_info(graph, from);
-    const bool plain = product->attr.act == CLV_ACT_NONE && product->attr.grad_act == CLV_ACT_NONE;
-    if (!is_product(product) || !plain || uses(graph, from) != 1) return;
+    if (!is_product(product) || !is_open(&product->attr) || uses(graph, from) != 1) return;
     clv_attr *fused = take_over(graph, at, from, CLV_NODE_NONE);
     fused->act = act.act;
     fused->slope = act.slope;
@@ -107,7 +110,7 @@ static void fuse_act_grad_behind_reshape(clv_graph *graph, clv_node product, clv
     clv_attr *fused = take_over(graph, view, product, product);
     fused->grad_act = act.act;
     fused->slope = act.slope;
-    fused->rate = act.rate;
+    fused->mask_rate = act.mask_rate;
     second->shape = first->shape;
 
     graph->entry[product]->fused_away = false;
@@ -144,7 +147,8 @@ static clv_node fuse_dropout_grad(clv_graph *graph, clv_node at)
     const clv_node d = act_grad->input[0];
     const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
     const clv_node mask = behind_reshape ? clv_info(graph, d)->input[0] : d;
-    if (act_grad->attr.act != CLV_ACT_RELU || act_grad->attr.rate > 0 || clv_info(graph, mask)->op != CLV_OP_DROPOUT)
+    if (act_grad->attr.act != CLV_ACT_RELU || act_grad->attr.mask_rate > 0 ||
+        clv_info(graph, mask)->op != CLV_OP_DROPOUT)
         return at;
     if (uses(graph, mask) != 1 || uses(graph, d) != 1) return at;
     const clv_node dropped = dropout_of(graph, mask, seen_through(graph, act_grad->input[1]));
@@ -154,7 +158,7 @@ static clv_node fuse_dropout_grad(clv_graph *graph, clv_node at)
     clv_node_info *fused = clv_info(graph, to);
     fused->op = CLV_OP_ACT_GRAD;
     fused->attr = act_grad->attr;
-    fused->attr.rate = clv_info(graph, mask)->attr.rate;
+    fused->attr.mask_rate = clv_info(graph, mask)->attr.rate;
     fused->shape = clv_info(graph, mask)->shape;
     set_inputs(fused, 2, input);
     graph->entry[mask]->fused_away = true;
@@ -173,7 +177,7 @@ static bool fuse_head_act_grad(clv_graph *graph, clv_node at)
     const clv_node from = act_grad->input[0];
     const clv_node_info *head = clv_info(graph, from);
     const bool plain = head->op == CLV_OP_MSE_HEAD && head->attr.act == CLV_ACT_NONE;
-    if (!plain || head->input[0] != act_grad->input[1] || act_grad->attr.rate > 0 || uses(graph, from) != 1)
+    if (!plain || head->input[0] != act_grad->input[1] || act_grad->attr.mask_rate > 0 || uses(graph, from) != 1)
         return false;
     const clv_attr act = act_grad->attr;
     clv_attr *fused = take_over(graph, at, from, CLV_NODE_NONE);
@@ -193,18 +197,32 @@ static void fuse_act_grad(clv_graph *graph, clv_node at, unsigned apart)
     const bool behind_reshape = clv_info(graph, d)->op == CLV_OP_RESHAPE;
     const clv_node from = behind_reshape ? clv_info(graph, d)->input[0] : d;
     const clv_node_info *product = clv_info(graph, from);
-    if (!is_product(product) || product->attr.has_bias) return;
-    if (product->attr.act != CLV_ACT_NONE || product->attr.grad_act != CLV_ACT_NONE) return;
+    if (!is_product(product) || product->attr.has_bias || !is_open(&product->attr)) return;
     if (uses(graph, from) != 1 || uses(graph, d) != 1) return;
 
     if (!behind_reshape) {
         clv_attr *fused = take_over(graph, at, from, u);
         fused->grad_act = act.act;
         fused->slope = act.slope;
-        fused->rate = act.rate;
+        fused->mask_rate = act.mask_rate;
     } else if (seen_through(graph, u) < from) {
         fuse_act_grad_behind_reshape(graph, from, d, at);
     }
+}
+
+/* product, with all that is fused behind it -> dropout. Four adjacent features share a call of the random numbers'
+ * generator, and a product's kernel has adjacent channels at hand: the same features where a channel is one pixel. */
+static void fuse_dropout(clv_graph *graph, clv_node at)
+{
+    const clv_attr dropout = clv_info(graph, at)->attr;
+    const clv_node from = clv_info(graph, at)->input[0];
+    const clv_node_info *product = clv_info(graph, from);
+    const bool one_pixel = product->shape.dim[1] == 1 && product->shape.dim[2] == 1;
+    if (!is_product(product) || !one_pixel || product->attr.rate > 0 || dropout.rate == 0 || uses(graph, from) != 1)
+        return;
+    clv_attr *fused = take_over(graph, at, from, CLV_NODE_NONE);
+    fused->rate = dropout.rate;
+    fused->stream = dropout.stream;
 }
 
 /* reshape -> reshape: the later one looks at the elements themselves. */
@@ -313,5 +331,8 @@ clv_status clv_graph_fuse(clv_graph *graph, unsigned apart, clv_error *err)
     (void)err; /* in place: nothing to allocate, nothing to fail */
     for (clv_node at = 0; at < graph->nodes; at++)
         if (!graph->entry[at]->fused_away) fuse_node(graph, at, apart);
+    if (apart & (CLV_FUSE_DROPOUT | CLV_FUSE_EPILOGUE)) return CLV_OK;
+    for (clv_node at = 0; at < graph->nodes; at++)
+        if (!graph->entry[at]->fused_away && clv_info(graph, at)->op == CLV_OP_DROPOUT) fuse_dropout(graph, at);
     return CLV_OK;
 }

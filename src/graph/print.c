@@ -48,11 +48,12 @@ static void add_attributes(line *l, const clv_node_info *info)
     if (family == CLV_FAMILY_OPTIM) add_optimiser(l, info->op, a);
     if (a->act != CLV_ACT_NONE) add(l, "act=%s", clv_act_names[a->act]);
     if (a->act == CLV_ACT_LEAKY_RELU || a->grad_act == CLV_ACT_LEAKY_RELU) add(l, "slope=%g", (double)a->slope);
+    if (a->mask_rate > 0) add(l, "mask_rate=%g", (double)a->mask_rate);
     if (info->op == CLV_OP_DROPOUT || a->rate > 0) add(l, "rate=%g", (double)a->rate);
     if (info->op == CLV_OP_SCALE || info->op == CLV_OP_MEAN_GRAD || info->op == CLV_OP_AFFINITY ||
         info->op == CLV_OP_MSE_HEAD || info->op == CLV_OP_BCE_HEAD)
         add(l, "alpha=%g", (double)a->alpha);
-    if (family == CLV_FAMILY_RANDOM) add(l, "stream=%u", (unsigned)a->stream);
+    if (family == CLV_FAMILY_RANDOM || a->rate > 0) add(l, "stream=%u", (unsigned)a->stream);
     if (family == CLV_FAMILY_DATA) add(l, "dataset=%d", a->dataset);
     if (info->op == CLV_OP_RECORD) add(l, "slot=%d", a->slot);
     if (info->output && !clv_op_has_effect(info->op)) add(l, "output");

@@ -241,20 +241,30 @@ static bool sides_fit(const clv_shape *big, const clv_shape *small, const clv_at
 /* The output of a dropout behind an activation tells both masks where the activation is a relu. */
 static clv_status need_mask(const rule_call *call, clv_act act)
 {
-    const float rate = call->q->attr->rate;
+    const float rate = call->q->attr->mask_rate;
     if (rate == 0) return CLV_OK;
     if (act != CLV_ACT_RELU)
         return refuse(call, "a dropout fuses with the gradient of relu, not of %s", clv_act_names[act]);
-    return need_share(call, "rate", rate);
+    return need_share(call, "mask_rate", rate);
 }
 
-/* The inputs that fusion appended: a bias of the result's channels, the activation whose gradient multiplies. */
+/* A product's kernel has the random numbers of four channels of one pixel each from one call. */
+static clv_status need_fused_dropout(const rule_call *call, const clv_shape *result)
+{
+    NEED(need_share(call, "rate", call->q->attr->rate));
+    if (call->q->attr->rate > 0 && result->dim[1] * result->dim[2] != 1)
+        return refuse(call, "a dropout fuses with results of one pixel a channel, not with %s", print(result).text);
+    return CLV_OK;
+}
+
+/* What fusion appended: a bias of the result's channels, the activation whose gradient multiplies, a dropout. */
 static clv_status need_fused_inputs(const rule_call *call, clv_shape result)
 {
     const clv_attr *a = call->q->attr;
     NEED(need_act(call, a->act, true));
     NEED(need_act(call, a->grad_act, true));
     NEED(need_mask(call, a->grad_act));
+    NEED(need_fused_dropout(call, &result));
     if (a->has_bias) {
         const clv_shape *bias = call->q->in[2];
         if (bias->batched || bias->rank != 1 || bias->dim[0] != result.dim[0])

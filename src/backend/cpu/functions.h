@@ -64,6 +64,9 @@ FUNCTION(tsne_grad);
 real REAL(clv_act)(clv_act act, real slope, real x);
 real REAL(clv_act_slope)(clv_act act, real slope, real u);
 
+/* random.c: a dropout of the call's rate and stream, in place, over one feature of all images: y[n]. */
+void REAL(clv_cpu_drop_feature)(const clv_cpu_call *c, size_t feature, real *y);
+
 /* reduce.c: b[c] = the sum of an input of the call over y, x and n. */
 void REAL(clv_cpu_sum_channels)(const clv_cpu_call *c, int input, real *b);
 

@@ -62,9 +62,10 @@ FUNCTION(act_grad)
     const real *dy = c->in[0], *y = c->in[1];
     real *dx = c->out;
     const size_t elements = elements_of(c);
-    const float keep = 1 - c->call->attr.rate; /* of a fused dropout; in float for every type, as it has it */
+    const float keep = 1 - c->call->attr.mask_rate; /* of a fused dropout; in float for every type, as it has it */
+    const real over_keep = 1 / (real)keep;
     for (size_t i = 0; i < elements; i++)
-        dx[i] = dy[i] * REAL(clv_act_slope)(c->call->attr.act, (real)c->call->attr.slope, y[i]) / keep;
+        dx[i] = dy[i] * REAL(clv_act_slope)(c->call->attr.act, (real)c->call->attr.slope, y[i]) * over_keep;
 }
 
 FUNCTION(add)

@@ -92,19 +92,21 @@ static void sum_row(const sum_shape *s, const axis *ay, const axis *ax, const re
         }
 }
 
-/* y = act(y + addend + bias) act'(u), addend and u having the result's places: `at` is the row's. */
+/* y = dropout(act(y + addend + bias) act'(u)), addend and u having the result's places: `at` is the row's. */
 static void finish_row(const clv_cpu_call *c, size_t channel, size_t at)
 {
     const clv_attr *a = &c->call->attr;
     const real *u = a->grad_act != CLV_ACT_NONE ? c->in[c->call->inputs - 1] : NULL;
-    const float keep = 1 - a->rate; /* in float for every type, as the dropout has it */
+    const float keep = 1 - a->mask_rate; /* in float for every type, as the dropout has it */
+    const real over_keep = 1 / (real)keep;
     const real *addend = a->has_addend ? c->in[a->has_bias ? 3 : 2] : NULL;
     const real bias = a->has_bias ? ((const real *)c->in[2])[channel] : 0;
     real *y = c->out;
     for (size_t i = at; i < at + (size_t)c->call->lanes; i++) {
         y[i] = REAL(clv_act)(a->act, (real)a->slope, y[i] + (addend ? addend[i] : 0) + bias);
-        if (u) y[i] = y[i] * REAL(clv_act_slope)(a->grad_act, (real)a->slope, u[i]) / keep;
+        if (u) y[i] = y[i] * REAL(clv_act_slope)(a->grad_act, (real)a->slope, u[i]) * over_keep;
     }
+    if (a->rate > 0) REAL(clv_cpu_drop_feature)(c, channel, y + at);
 }
 
 /* All channels of the result at one pixel. */

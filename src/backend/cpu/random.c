@@ -23,18 +23,32 @@ static void normals_of(const clv_cpu_call *c, size_t quad, size_t n, real normal
 #endif
 }
 
+/* Zero or x over what is kept; `keep` in float for every type, so that all drop the same elements. As in PyTorch and in
+ * the kernels, x is multiplied by the quotient. */
+static real dropped(real x, uint32_t word, float keep) { return clv_uniform(word) < keep ? x * (1 / (real)keep) : 0; }
+
+void REAL(clv_cpu_drop_feature)(const clv_cpu_call *c, size_t feature, real *y)
+{
+    const float keep = 1 - c->call->attr.rate;
+    for (size_t n = 0; n < (size_t)c->call->lanes; n++) {
+        uint32_t word[4];
+        words_of(c, feature >> 2, n, word);
+        y[n] = dropped(y[n], word[feature & 3], keep);
+    }
+}
+
 FUNCTION(dropout)
 {
     const real *x = c->in[0];
     real *y = c->out;
     const size_t lanes = (size_t)c->call->lanes, features = clv_cpu_features(&c->call->out.shape);
-    const float keep = 1 - c->call->attr.rate; /* in float for every type, so that all drop the same elements */
+    const float keep = 1 - c->call->attr.rate;
     for (size_t quad = 0; 4 * quad < features; quad++)
         for (size_t n = 0; n < lanes; n++) {
             uint32_t word[4];
             words_of(c, quad, n, word);
             for (size_t f = 4 * quad; f < features && f < 4 * quad + 4; f++)
-                y[f * lanes + n] = clv_uniform(word[f & 3]) < keep ? x[f * lanes + n] / keep : 0;
+                y[f * lanes + n] = dropped(x[f * lanes + n], word[f & 3], keep);
         }
 }
 

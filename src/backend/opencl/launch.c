@@ -133,26 +133,33 @@ static int per_channel_of(const clv_shape *shape) { return shape->dim[1] * shape
 
 /* ---- elementwise ---- */
 
-static void define_pointwise(clv_launch *launch, const clv_device_info *device, const clv_call *call)
+/* A work-item's vectors are of `rows` features each. */
+static void define_pointwise(clv_launch *launch, const clv_device_info *device, const clv_call *call, int rows)
 {
     const clv_shape *shape = &call->out.shape;
     const int features = features_of(shape);
     define(launch, "-DF=%d -DPER_CHANNEL=%d", features, per_channel_of(shape));
-    size_chunks(launch, device, features * (call->lanes / device->vector_width));
+    size_chunks(launch, device, whole(features, rows) * (call->lanes / device->vector_width));
 }
 
 static void define_slope(clv_launch *launch, const clv_attr *attr)
 {
-    if (attr->rate > 0) define_real(launch, "GRAD_KEEP", 1.0f - attr->rate);
+    if (attr->mask_rate > 0) define_real(launch, "GRAD_KEEP", 1.0f - attr->mask_rate);
     if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU)
         define_real(launch, "SLOPE", attr->slope);
+}
+
+static void define_dropout(clv_launch *launch, const clv_attr *attr)
+{
+    define_real(launch, "KEEP", 1.0f - attr->rate);
+    define(launch, "-DSTREAM=%u", (unsigned)attr->stream);
 }
 
 static void pointwise(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     const clv_attr *attr = &call->attr;
     clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
-    define_pointwise(launch, device, call);
+    define_pointwise(launch, device, call, 1);
     if (call->op == CLV_OP_ACT) define(launch, "-DACT=%d", (int)attr->act);
     if (call->op == CLV_OP_ACT_GRAD) define(launch, "-DGRAD_ACT=%d", (int)attr->act);
     if (call->op == CLV_OP_ACT || call->op == CLV_OP_ACT_GRAD) define_slope(launch, attr);
@@ -214,10 +221,12 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
     const clv_attr *attr = &call->attr;
     memset(list, 0, sizeof *list);
     if (attr->sum_of) clv_launch_channel_sums(device, call, list);
-    if (!attr->has_bias && !attr->has_addend && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE) return;
+    const bool dropout = attr->rate > 0;
+    if (!attr->has_bias && !attr->has_addend && attr->act == CLV_ACT_NONE && attr->grad_act == CLV_ACT_NONE && !dropout)
+        return;
     clv_launch *launch = add_launch(list, &epilogue, device, call, NULL);
     int input = CLV_ARG_IN2;
-    define_pointwise(launch, device, call);
+    define_pointwise(launch, device, call, dropout ? 4 : 1);
     define(launch, "-DBIAS=%d -DADDEND=%d -DACT=%d -DGRAD_ACT=%d", attr->has_bias, attr->has_addend, (int)attr->act,
            (int)attr->grad_act);
     define_slope(launch, attr);
@@ -225,6 +234,9 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
     if (attr->has_bias) bind(launch, (clv_arg)input++);
     if (attr->has_addend) bind(launch, (clv_arg)input++);
     if (attr->grad_act != CLV_ACT_NONE) bind(launch, (clv_arg)input);
+    if (!dropout) return;
+    define_dropout(launch, attr);
+    bind(launch, CLV_ARG_STEP);
 }
 
 /* sum, mse, bce, kl: over the features of each image; the second launch adds the parts. */

@@ -253,7 +253,7 @@ clv_status clv_cl_view(clv_cl_buffer *buffer, size_t offset, size_t bytes, cl_me
 
 /* ---- launch.c ---- */
 
-/* What follows a product that CLBlast did: bias, activation, gradient of an activation; no launch where it has none. */
+/* What follows a product that CLBlast did: bias, activation, gradient of an activation, dropout; no launch where it has none. */
 void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
 
 /* ---- gemm.c ---- */

@@ -76,10 +76,15 @@ void clv_add_epilogue(clv_launch *launch, const clv_call *call)
         clv_define(launch, "GRAD_ACT", (int)attr->grad_act);
         clv_add_arg(launch, (clv_arg)(CLV_ARG_IN0 + input));
     }
-    if (attr->rate > 0) define_real(launch, "GRAD_KEEP", (double)(1.0f - attr->rate));
+    if (attr->mask_rate > 0) define_real(launch, "GRAD_KEEP", (double)(1.0f - attr->mask_rate));
     if (attr->act == CLV_ACT_LEAKY_RELU || attr->grad_act == CLV_ACT_LEAKY_RELU)
         define_real(launch, "SLOPE", (double)attr->slope);
     clv_add_arg(launch, CLV_ARG_OUT);
+    if (attr->rate > 0) {
+        define_real(launch, "KEEP", (double)(1.0f - attr->rate));
+        clv_define(launch, "STREAM", (int)attr->stream);
+        clv_add_arg(launch, CLV_ARG_STEP);
+    }
 }
 
 int clv_weights_of(const clv_product *a, int sum_of)
