@@ -2,7 +2,8 @@
  * with oy S - P + ky = iy and ox S - P + kx = ix, then the epilogue. A gather: each result is written once, those that no tap
  * reaches as well. Results whose iy mod S and ix mod S agree have the same taps, their class.
  * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels (deconv_direct_panels) puts large weights in the order that it reads.
- * Where there are few result channels, a conv of kernel 1 computes the product of every tap and deconv_gather adds them. */
+ * Where there are few result channels, a conv of kernel 1 computes the product of every tap and deconv_gather adds them;
+ * deconv_gather_head has the loss of what it adds up as well. */
 #include "clave.clh"
 
 #ifndef IC
@@ -29,6 +30,7 @@
 #define WC (IC * K * K)
 #include "product.clh"
 #include "direct.clh"
+#include "head.clh"
 
 /* global: { N / V, IC / OT rounded up, pixels }, in groups of lanes */
 kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
@@ -106,22 +108,61 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
 }
 #endif
 
+/* Where the products of the taps that meet in pixel `pixel` of channel ic lie; returns how many. */
+static int taps_that_meet(int ic, int pixel, private int *tap)
+{
+    const int iy = pixel / IW + P, ix = pixel % IW + P;
+    int taps = 0;
+    for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
+        for (int kx = ix % S; kx < min(K, ix + 1); kx += S)
+            if ((iy - ky) / S < OH && (ix - kx) / S < OW)
+                tap[taps++] = ((((ic * K + ky) * K + kx) * OH + (iy - ky) / S) * OW + (ix - kx) / S) * N;
+    return taps;
+}
+
+static inline floatv sum_of_taps(global const float *products, const private int *tap, int taps)
+{
+    floatv sum = (floatv)(0.0f);
+    for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t]);
+    return sum;
+}
+
 /* Adds the products of the taps that meet in a result, which a conv of kernel 1 left where y lies.
  * global: { N / LANES, pixels, IC } */
 kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER U_PARAMETER,
                           global OUT *restrict x /* [ic][iy][ix][n] */)
 {
     const int n0 = (int)GLOBAL_ID(0) * LANES, pixel = (int)GLOBAL_ID(1), ic = (int)GLOBAL_ID(2);
-    const int iy = pixel / IW + P, ix = pixel % IW + P;
-    int taps = 0, tap[TAPS];
-    for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
-        for (int kx = ix % S; kx < min(K, ix + 1); kx += S)
-            if ((iy - ky) / S < OH && (ix - kx) / S < OW)
-                tap[taps++] = (((ic * K + ky) * K + kx) * OH + (iy - ky) / S) * OW + (ix - kx) / S;
+    int tap[TAPS];
+    const int taps = taps_that_meet(ic, pixel, tap);
     for (int n = n0; n < n0 + LANES; n += V) {
-        floatv sum = (floatv)(0.0f);
-        for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
         const int i = (ic * PIXELS + pixel) * N + n;
-        WRITE(OUT, epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
+        WRITE(OUT, epilogue(sum_of_taps(products + n, tap, taps) ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), x + i);
     }
+}
+
+/* The head of the results, none of which is kept: their loss, part by part of an image's features, and its gradient.
+ * global: { N / (NT V), PARTS } */
+kernel void deconv_gather_head(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER,
+                               global const TARGET_TYPE *restrict t /* [ic][iy][ix][n] */,
+                               global OUT *restrict d /* [ic][iy][ix][n] */, global float *restrict sum /* [part][n] */,
+                               constant step_values *step)
+{
+    const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1);
+    const int last = min((part + 1) * FEATURES, F);
+    int tap[TAPS];
+    floatv acc[NT], weight[NT];
+    for (int v = 0; v < NT; v++) {
+        acc[v] = (floatv)(0.0f);
+        weight[v] = weight_of_images(n + v * V, step);
+    }
+    for (int f = part * FEATURES; f < last; f++) {
+        const int ic = f / PIXELS, taps = taps_that_meet(ic, f % PIXELS, tap);
+        for (int v = 0; v < NT; v++) {
+            const int at = n + v * V, i = f * N + at;
+            const floatv y = epilogue(sum_of_taps(products + at, tap, taps), BIAS_OF(ic), (floatv)(1.0f));
+            acc[v] += loss_and_gradient(y, t + i, weight[v], d + i);
+        }
+    }
+    for (int v = 0; v < NT; v++) STOREV(acc[v] * FACTOR, sum + part * N + n + v * V);
 }

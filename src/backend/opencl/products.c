@@ -90,12 +90,8 @@ static void gathered_deconv(const clv_call *call, const product *a, const clv_ti
     clv_add_arg(launch, CLV_ARG_IN1);
     clv_add_arg(launch, CLV_ARG_SCRATCH);
     set_packed_size(launch, &b, &p, t);
-    launch = clv_add_launch(list, "deconv.cl", "deconv_gather", a);
-    clv_define(launch, "LANES", a->n);
-    clv_add_arg(launch, CLV_ARG_SCRATCH);
-    clv_add_epilogue(launch, call);
-    clv_set_size(launch, 1, a->ih * a->iw, a->ic, 1);
     list->scratch = (size_t)(b.oc * b.oh * b.ow) * (size_t)a->n;
+    clv_add_gather(call, a, t, a->n, list);
 }
 
 static void packed_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
@@ -184,6 +180,10 @@ clv_status clv_launch_product(const clv_device_info *device, const clv_call *cal
         clv_launch_channel_sums(device, call, list);
         list->sum = (clv_sum){0}; /* no longer the last */
     }
+    if (call->attr.head && clv_form_is_gathered(tiling->form))
+        clv_launch_head(device, call, tiling->vector, list);
+    else if (call->attr.head)
+        clv_launch_head_behind(device, call, list);
     for (int i = 0; i < list->launches; i++) {
         clv_launch *launch = &list->launch[i];
         if (tiling->mad) clv_define(launch, "MAD", 1);
