@@ -3,7 +3,8 @@
  * reaches as well. Results whose iy mod S and ix mod S agree have the same taps, their class.
  * deconv_direct is for GPUs, deconv_packed for CPUs; deconv_panels (deconv_direct_panels) puts large weights in the order that it reads.
  * Where there are few result channels, deconv_blocks has the results of S x S neighbours in one register tile, or a conv of kernel 1
- * computes the product of every tap and deconv_gather adds them. */
+ * computes the product of every tap and deconv_gather adds them; deconv_blocks_head and deconv_gather_head
+ * have the loss of what they add up as well. */
 #include "clave.clh"
 
 #ifndef IC
@@ -30,6 +31,7 @@
 #define WC (IC * K * K)
 #include "product.clh"
 #include "direct.clh"
+#include "head.clh"
 
 /* global: { N / V, IC / OT rounded up, pixels }, in groups of lanes */
 kernel void deconv_direct(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
@@ -113,6 +115,43 @@ kernel void deconv_panels(global const float *restrict w /* [oc][ic][ky][kx] */,
 #define REACH ((K + S - 1) / S)
 #define FIRST_BLOCK (P / S)
 
+#define BLOCK_SUMS (IC * S * S)
+#define SUM_AT(ic, ry, rx) (((ic) * S + (ry)) * S + (rx))
+
+/* The sums of block (qy, qx), for lanes that y begins with. */
+static void sum_block(global const IN0 *restrict y, global const float *restrict w, int qy, int qx, private floatv (*acc)[NT])
+{
+    UNROLL for (int i = 0; i < BLOCK_SUMS; i++) UNROLL for (int v = 0; v < NT; v++) acc[i][v] = (floatv)(0.0f);
+    UNROLL for (int ty = 0; ty < REACH; ty++)
+        UNROLL for (int tx = 0; tx < REACH; tx++) {
+            const int oy = qy - ty, ox = qx - tx;
+            if (oy < 0 || oy >= OH || ox < 0 || ox >= OW) continue;
+            for (int oc = 0; oc < OC; oc++) {
+                floatv s[NT];
+                UNROLL for (int v = 0; v < NT; v++) s[v] = READ(IN0, y + ((oc * OH + oy) * OW + ox) * N + v * V);
+                UNROLL for (int ic = 0; ic < IC; ic++)
+                    UNROLL for (int ry = 0; ry < S; ry++)
+                        UNROLL for (int rx = 0; rx < S; rx++) {
+                            const int ky = ry + ty * S, kx = rx + tx * S;
+                            if (ky >= K || kx >= K) continue;
+                            const floatv a = (floatv)(w[oc * WC + ic * WM + ky * K + kx]);
+                            UNROLL for (int v = 0; v < NT; v++)
+                                acc[SUM_AT(ic, ry, rx)][v] = MULTIPLY_ADD(a, s[v], acc[SUM_AT(ic, ry, rx)][v]);
+                        }
+            }
+        }
+}
+
+/* The loop over a block's results that lie in the image: `body` finds ic, acc[i] and where the pixel is, [ic][iy][ix], `at`. */
+#define FOR_BLOCK(qy, qx, body)                                                                                        \
+    UNROLL for (int ic = 0; ic < IC; ic++)                                                                             \
+        UNROLL for (int ry = 0; ry < S; ry++)                                                                          \
+            UNROLL for (int rx = 0; rx < S; rx++) {                                                                    \
+                const int iy = (qy) * S + ry - P, ix = (qx) * S + rx - P, i = SUM_AT(ic, ry, rx);                      \
+                const int at = ((ic * IH + iy) * IW + ix) * N;                                                         \
+                if (iy >= 0 && iy < IH && ix >= 0 && ix < IW) body                                                     \
+            }
+
 /* global: { N / CHUNK, blocks of a row, of a column } */
 kernel void deconv_blocks(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER U_PARAMETER,
                           global OUT *restrict x /* [ic][iy][ix][n] */ DROPOUT_PARAMETER)
@@ -120,39 +159,61 @@ kernel void deconv_blocks(global const IN0 *restrict y /* [oc][oy][ox][n] */, gl
     const int qx = (int)GLOBAL_ID(1) + FIRST_BLOCK, qy = (int)GLOBAL_ID(2) + FIRST_BLOCK;
     const int end = ((int)GLOBAL_ID(0) + 1) * CHUNK;
     for (int n = (int)GLOBAL_ID(0) * CHUNK; n < end; n += NT * V) {
-        floatv acc[IC][S][S][NT];
-        UNROLL for (int i = 0; i < IC * S * S * NT; i++) acc[i / (S * S * NT)][i / (S * NT) % S][i / NT % S][i % NT] = (floatv)(0.0f);
-        UNROLL for (int ty = 0; ty < REACH; ty++)
-            UNROLL for (int tx = 0; tx < REACH; tx++) {
-                const int oy = qy - ty, ox = qx - tx;
-                if (oy < 0 || oy >= OH || ox < 0 || ox >= OW) continue;
-                for (int oc = 0; oc < OC; oc++) {
-                    floatv s[NT];
-                    UNROLL for (int v = 0; v < NT; v++) s[v] = READ(IN0, y + ((oc * OH + oy) * OW + ox) * N + n + v * V);
-                    UNROLL for (int ic = 0; ic < IC; ic++)
-                        UNROLL for (int ry = 0; ry < S; ry++)
-                            UNROLL for (int rx = 0; rx < S; rx++) {
-                                const int ky = ry + ty * S, kx = rx + tx * S;
-                                if (ky >= K || kx >= K) continue;
-                                const floatv a = (floatv)(w[oc * WC + ic * WM + ky * K + kx]);
-                                UNROLL for (int v = 0; v < NT; v++)
-                                    acc[ic][ry][rx][v] = MULTIPLY_ADD(a, s[v], acc[ic][ry][rx][v]);
-                            }
-                }
+        floatv acc[BLOCK_SUMS][NT];
+        sum_block(y + n, w, qy, qx, acc);
+        FOR_BLOCK(qy, qx, {
+            UNROLL for (int v = 0; v < NT; v++) {
+                const int j = at + n + v * V;
+                WRITE(OUT, DROP_CHANNEL(epilogue(acc[i][v] ADDEND_AT(j), BIAS_OF(ic), U_AT(j)), ic, n + v * V), x + j);
             }
-        UNROLL for (int ic = 0; ic < IC; ic++)
-            UNROLL for (int ry = 0; ry < S; ry++)
-                UNROLL for (int rx = 0; rx < S; rx++) {
-                    const int iy = qy * S + ry - P, ix = qx * S + rx - P;
-                    if (iy < 0 || iy >= IH || ix < 0 || ix >= IW) continue;
-                    UNROLL for (int v = 0; v < NT; v++) {
-                        const int i = ((ic * IH + iy) * IW + ix) * N + n + v * V;
-                        WRITE(OUT, DROP_CHANNEL(epilogue(acc[ic][ry][rx][v] ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), ic, n + v * V), x + i);
-                    }
-                }
+        })
     }
 }
+
+/* The head of the results, none of which is kept; a part is a row of blocks. global: { N / (NT V), PARTS } */
+kernel void deconv_blocks_head(global const IN0 *restrict y /* [oc][oy][ox][n] */, global const float *restrict w BIAS_PARAMETER,
+                               global const TARGET_TYPE *restrict t /* [ic][iy][ix][n] */,
+                               global OUT *restrict d /* [ic][iy][ix][n] */, global float *restrict sum /* [part][n] */,
+                               constant step_values *step)
+{
+    const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1), last_column = (IW - 1 + P) / S;
+    floatv loss[NT], weight[NT];
+    UNROLL for (int v = 0; v < NT; v++) {
+        loss[v] = (floatv)(0.0f);
+        weight[v] = weight_of_images(n + v * V, step);
+    }
+    for (int qx = FIRST_BLOCK; qx <= last_column; qx++) {
+        floatv acc[BLOCK_SUMS][NT];
+        sum_block(y + n, w, part + FIRST_BLOCK, qx, acc);
+        FOR_BLOCK(part + FIRST_BLOCK, qx, {
+            UNROLL for (int v = 0; v < NT; v++) {
+                const int j = at + n + v * V;
+                loss[v] += loss_and_gradient(epilogue(acc[i][v], BIAS_OF(ic), (floatv)(1.0f)), t + j, weight[v], d + j);
+            }
+        })
+    }
+    UNROLL for (int v = 0; v < NT; v++) STOREV(loss[v] * FACTOR, sum + part * N + n + v * V);
+}
 #endif
+
+/* Where the products of the taps that meet in pixel `pixel` of channel ic lie; returns how many. */
+static int taps_that_meet(int ic, int pixel, private int *tap)
+{
+    const int iy = pixel / IW + P, ix = pixel % IW + P;
+    int taps = 0;
+    for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
+        for (int kx = ix % S; kx < min(K, ix + 1); kx += S)
+            if ((iy - ky) / S < OH && (ix - kx) / S < OW)
+                tap[taps++] = ((((ic * K + ky) * K + kx) * OH + (iy - ky) / S) * OW + (ix - kx) / S) * N;
+    return taps;
+}
+
+static inline floatv sum_of_taps(global const float *products, const private int *tap, int taps)
+{
+    floatv sum = (floatv)(0.0f);
+    for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t]);
+    return sum;
+}
 
 /* Adds the products of the taps that meet in a result, which a conv of kernel 1 left where y lies.
  * global: { N / LANES, pixels, IC } */
@@ -160,16 +221,36 @@ kernel void deconv_gather(global const float *restrict products /* [ic][ky][kx][
                           global OUT *restrict x /* [ic][iy][ix][n] */ DROPOUT_PARAMETER)
 {
     const int n0 = (int)GLOBAL_ID(0) * LANES, pixel = (int)GLOBAL_ID(1), ic = (int)GLOBAL_ID(2);
-    const int iy = pixel / IW + P, ix = pixel % IW + P;
-    int taps = 0, tap[TAPS];
-    for (int ky = iy % S; ky < min(K, iy + 1); ky += S)
-        for (int kx = ix % S; kx < min(K, ix + 1); kx += S)
-            if ((iy - ky) / S < OH && (ix - kx) / S < OW)
-                tap[taps++] = (((ic * K + ky) * K + kx) * OH + (iy - ky) / S) * OW + (ix - kx) / S;
+    int tap[TAPS];
+    const int taps = taps_that_meet(ic, pixel, tap);
     for (int n = n0; n < n0 + LANES; n += V) {
-        floatv sum = (floatv)(0.0f);
-        for (int t = 0; t < taps; t++) sum += LOADV(products + tap[t] * N + n);
         const int i = (ic * PIXELS + pixel) * N + n;
-        WRITE(OUT, DROP_CHANNEL(epilogue(sum ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), ic, n), x + i);
+        WRITE(OUT, DROP_CHANNEL(epilogue(sum_of_taps(products + n, tap, taps) ADDEND_AT(i), BIAS_OF(ic), U_AT(i)), ic, n), x + i);
     }
+}
+
+/* The head of the results, none of which is kept: their loss, part by part of an image's features, and its gradient.
+ * global: { N / (NT V), PARTS } */
+kernel void deconv_gather_head(global const float *restrict products /* [ic][ky][kx][oy][ox][n] */ BIAS_PARAMETER,
+                               global const TARGET_TYPE *restrict t /* [ic][iy][ix][n] */,
+                               global OUT *restrict d /* [ic][iy][ix][n] */, global float *restrict sum /* [part][n] */,
+                               constant step_values *step)
+{
+    const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1);
+    const int last = min((part + 1) * FEATURES, F);
+    int tap[TAPS];
+    floatv acc[NT], weight[NT];
+    for (int v = 0; v < NT; v++) {
+        acc[v] = (floatv)(0.0f);
+        weight[v] = weight_of_images(n + v * V, step);
+    }
+    for (int f = part * FEATURES; f < last; f++) {
+        const int ic = f / PIXELS, taps = taps_that_meet(ic, f % PIXELS, tap);
+        for (int v = 0; v < NT; v++) {
+            const int at = n + v * V, i = f * N + at;
+            const floatv y = epilogue(sum_of_taps(products + at, tap, taps), BIAS_OF(ic), (floatv)(1.0f));
+            acc[v] += loss_and_gradient(y, t + i, weight[v], d + i);
+        }
+    }
+    for (int v = 0; v < NT; v++) STOREV(acc[v] * FACTOR, sum + part * N + n + v * V);
 }

@@ -2,34 +2,14 @@
  * over the features of each image (sum and the losses). A sum may be split into PARTS that a second launch of the same
  * kernel adds. */
 #include "clave.clh"
-#include "epilogue.clh"
+#include "head.clh"
 
 #ifndef LENGTH /* sum_rows: floats of a row, a multiple of V */
 #define LENGTH 256
 #endif
-#ifndef PARTS
-#define PARTS 1
-#endif
 #ifndef ITEMS /* sum_rows: work-items of a group, a power of two */
 #define ITEMS 1
 #endif
-#ifndef F /* per_image: features of an image */
-#define F 64
-#endif
-#ifndef NT /* per_image: vectors of a work-item */
-#define NT 1
-#endif
-#ifndef FACTOR /* per_image: multiplies the sum */
-#define FACTOR 1.0f
-#endif
-
-#ifndef GRAD_FACTOR /* loss_head: 2 / F of mean squared errors, and what the mean loss is multiplied by */
-#define GRAD_FACTOR 0.03125f
-#endif
-#ifndef ALPHA
-#define ALPHA 1.0f
-#endif
-
 #ifndef EACH /* sum_rows: parts of a work-item */
 #define EACH 1
 #endif
@@ -96,8 +76,6 @@ kernel void sum_rows(global const ROW_TYPE *restrict x /* [row][LENGTH] */, glob
 #define TERM(a, b) (a)
 #endif
 
-#define FEATURES (F / PARTS + (F % PARTS != 0))
-
 /* global: { N / (NT V), PARTS } */
 kernel void per_image(global const IN0 *restrict p /* [c][y][x][n] */
 #if INPUTS >= 2
@@ -120,42 +98,22 @@ kernel void per_image(global const IN0 *restrict p /* [c][y][x][n] */
     for (int t = 0; t < NT; t++) STOREV(acc[t] * FACTOR, sum + part * N + n + t * V);
 }
 
-#if OP == OP_MSE || OP == OP_BCE
-/* The gradient of each image's loss as well, weighed as the mean over the step's images weighs it; the term of the loss goes to
- * *term. Mean squared errors of y = act(.) go back through the activation, GRAD_ACT; cross-entropies are of logits. */
-static floatv loss_and_gradient(floatv a, floatv b, floatv weight, private floatv *term)
-{
-#if OP == OP_MSE
-    const floatv d = a - b;
-    *term = d * d;
-    return epilogue(weight * (GRAD_FACTOR * d), 0.0f, a);
-#else
-    const floatv e = exp(-fabs(a)), share = 1.0f / (1.0f + e); /* sigmoid(|a|) */
-    *term = fmax(a, 0.0f) - a * b + log1p(e);
-    return weight * (select(share, e * share, a < 0.0f) - b);
-#endif
-}
-
-/* As per_image, with the gradient; global: { N / (NT V), PARTS } */
-kernel void loss_head(global const IN0 *restrict p /* [c][y][x][n] */, global const IN1 *restrict q /* [c][y][x][n] */,
+/* As per_image, with the gradient; y lies in scratch memory where it is a product's. global: { N / (NT V), PARTS } */
+kernel void loss_head(global const IN0 *restrict y /* [c][y][x][n] */, global const TARGET_TYPE *restrict t /* [c][y][x][n] */,
                       global OUT *restrict d /* [c][y][x][n] */, global float *restrict sum /* [part][n] */,
                       constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0) * NT * V, part = (int)GLOBAL_ID(1);
-    const int last = min((part + 1) * FEATURES, F), count = (int)step->count;
-    const float share = ALPHA / (float)count;
+    const int last = min((part + 1) * FEATURES, F);
     floatv acc[NT], weight[NT];
-    for (int t = 0; t < NT; t++) {
-        acc[t] = (floatv)(0.0f);
-        weight[t] = select((floatv)(0.0f), (floatv)(share), places(n + t * V) < count);
+    for (int v = 0; v < NT; v++) {
+        acc[v] = (floatv)(0.0f);
+        weight[v] = weight_of_images(n + v * V, step);
     }
     for (int f = part * FEATURES; f < last; f++)
-        for (int t = 0; t < NT; t++) {
-            const int i = f * N + n + t * V;
-            floatv term;
-            WRITE(OUT, loss_and_gradient(READ(IN0, p + i), READ(IN1, q + i), weight[t], &term), d + i);
-            acc[t] += term;
+        for (int v = 0; v < NT; v++) {
+            const int i = f * N + n + v * V;
+            acc[v] += loss_and_gradient(READ(IN0, y + i), t + i, weight[v], d + i);
         }
-    for (int t = 0; t < NT; t++) STOREV(acc[t] * FACTOR, sum + part * N + n + t * V);
+    for (int v = 0; v < NT; v++) STOREV(acc[v] * FACTOR, sum + part * N + n + v * V);
 }
-#endif

@@ -241,6 +241,42 @@ static const shape_case shape_cases[] = {
     {CLV_OP_MSE_HEAD, {0}, {"[3][2][2][n]", "[3][2][2][n]", "[3][2][2][n]"}, NULL, NULL, "must be [1][1][1][n]"},
     {CLV_OP_BCE_HEAD, {0}, {"[3][2][2][n]", "[3][2][2][n]", "[1][1][1][n]"}, NULL, "[3][2][2][n]", NULL},
     {CLV_OP_BCE_HEAD, {0}, {"[3][2][2][n]", "[3][2][1][n]", "[1][1][1][n]"}, NULL, NULL, "[3][2][1][n]"},
+    {CLV_OP_DECONV,
+     {.kernel = 4, .stride = 2, .pad = 1, .has_bias = true, .act = CLV_ACT_SIGMOID, .head = CLV_OP_MSE_HEAD},
+     {"[8][7][7][n]", "[8][1][4][4]", "[1]", "[1][14][14][n]", "[1][1][1][n]"},
+     NULL,
+     "[1][14][14][n]",
+     NULL},
+    {CLV_OP_DECONV,
+     {.kernel = 4, .stride = 2, .pad = 1, .head = CLV_OP_BCE_HEAD},
+     {"[8][7][7][n]", "[8][1][4][4]", "[1][14][13][n]", "[1][1][1][n]"},
+     NULL,
+     NULL,
+     "target [1][14][13][n] must have the result's shape [1][14][14][n]"},
+    {CLV_OP_CONV,
+     {.kernel = 3, .stride = 1, .pad = 1, .act = CLV_ACT_TANH, .head = CLV_OP_BCE_HEAD},
+     {"[8][7][7][n]", "[1][8][3][3]", "[1][7][7][n]", "[1][1][1][n]"},
+     NULL,
+     NULL,
+     "bce_head is of logits, not of tanh"},
+    {CLV_OP_CONV,
+     {.kernel = 3, .stride = 1, .pad = 1, .head = CLV_OP_BCE_HEAD},
+     {"[8][7][7][n]", "[1][8][3][3]", "[1][7][7][n]", "[1][7][7][n]"},
+     NULL,
+     NULL,
+     "must be [1][1][1][n]"},
+    {CLV_OP_CONV,
+     {.kernel = 3, .stride = 1, .pad = 1, .grad_act = CLV_ACT_RELU, .head = CLV_OP_MSE_HEAD},
+     {"[8][7][7][n]", "[1][8][3][3]", "[1][7][7][n]", "[1][7][7][n]", "[1][1][1][n]"},
+     NULL,
+     NULL,
+     "a head takes no addend and no gradient"},
+    {CLV_OP_CONV,
+     {.kernel = 3, .stride = 1, .pad = 1, .head = CLV_OP_MSE},
+     {"[8][7][7][n]", "[1][8][3][3]", "[1][7][7][n]", "[1][1][1][n]"},
+     NULL,
+     NULL,
+     "is no head"},
     {CLV_OP_CONV_WEIGHT, WINDOW(3, 2, 1), {"[1][28][28][n]", "[8][14][14][n]"}, "[8][1][3][3]", "[8][1][3][3]", NULL},
     {CLV_OP_CONV_WEIGHT, WINDOW(1, 1, 0), {"[576][1][1][n]", "[64][1][1][n]"}, "[64][576]", "[64][576]", NULL},
     {CLV_OP_CONV_WEIGHT, WINDOW(3, 2, 1), {"[1][28][28][n]", "[8][14][14][n]"}, NULL, NULL, "needs the shape"},
@@ -889,6 +925,29 @@ static uint64_t hash_loss_grad(clv_op op, uint64_t v, uint64_t y, uint64_t t)
     return hash;
 }
 
+static uint64_t meaning_of_plain(const clv_graph *graph, const uint64_t *before, clv_node node);
+
+/* What a head is of, an input or the product that it was fused with, and its target. */
+static uint64_t meaning_of_y(const clv_graph *graph, const uint64_t *before, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(graph, node);
+    return info->attr.head ? meaning_of_plain(graph, before, node) : before[info->input[0]];
+}
+static uint64_t meaning_of_target(const uint64_t *before, const clv_node_info *info)
+{
+    return before[info->input[info->inputs - 2]];
+}
+
+static uint64_t meaning_of_head(const clv_graph *graph, const uint64_t *before, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(graph, node);
+    const clv_attr *a = &info->attr;
+    const clv_op op = clv_op_head(info->op, a) == CLV_OP_MSE_HEAD ? CLV_OP_MSE_GRAD : CLV_OP_BCE_GRAD;
+    const uint64_t y = meaning_of_y(graph, before, node);
+    const uint64_t grad = hash_loss_grad(op, 1 + float_bits(a->alpha), y, meaning_of_target(before, info));
+    return a->act == CLV_ACT_NONE ? grad : hash_act(CLV_OP_ACT_GRAD, a->act, a->slope, grad, y);
+}
+
 /* What the node that writes it stands for: mse or bce of its inputs, or bias_grad of the operand it sums. */
 static uint64_t meaning_of_result(const clv_graph *graph, const uint64_t *before, clv_node node)
 {
@@ -898,8 +957,8 @@ static uint64_t meaning_of_result(const clv_graph *graph, const uint64_t *before
         if (info->input[info->inputs - 1] != node) continue;
         uint64_t hash = info->op == CLV_OP_CONV_WEIGHT
                             ? hash_two(CLV_OP_BIAS_GRAD, before[info->input[info->attr.sum_of - 1]], 0)
-                            : hash_two(info->op == CLV_OP_MSE_HEAD ? CLV_OP_MSE : CLV_OP_BCE, before[info->input[0]],
-                                       before[info->input[1]]);
+                            : hash_two(clv_op_head(info->op, &info->attr) == CLV_OP_MSE_HEAD ? CLV_OP_MSE : CLV_OP_BCE,
+                                       meaning_of_y(graph, before, i), meaning_of_target(before, info));
         for (int attribute = 0; attribute < 7; attribute++) hash_add(&hash, 0); /* third input, attributes: none */
         return hash;
     }
@@ -929,13 +988,17 @@ static uint64_t meaning_without_dropout(const clv_graph *graph, const uint64_t *
     if (info->op == CLV_OP_RESULT) return meaning_of_result(graph, before, node);
     if (info->op == CLV_OP_MSE_GRAD || info->op == CLV_OP_BCE_GRAD)
         return hash_loss_grad(info->op, first, second, before[info->input[2]]);
-    if (info->op == CLV_OP_MSE_HEAD || info->op == CLV_OP_BCE_HEAD) {
-        const bool mse = info->op == CLV_OP_MSE_HEAD;
-        const uint64_t grad =
-            hash_loss_grad(mse ? CLV_OP_MSE_GRAD : CLV_OP_BCE_GRAD, 1 + float_bits(a->alpha), first, second);
-        return a->act == CLV_ACT_NONE ? grad : hash_act(CLV_OP_ACT_GRAD, a->act, a->slope, grad, first);
-    }
+    if (clv_op_head(info->op, a)) return meaning_of_head(graph, before, node);
+    return meaning_of_plain(graph, before, node);
+}
 
+/* Of the ops that have no rule of their own above, products among them, as if there were no head behind. */
+static uint64_t meaning_of_plain(const clv_graph *graph, const uint64_t *before, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(graph, node);
+    const clv_attr *a = &info->attr;
+    const uint64_t first = info->inputs > 0 ? before[info->input[0]] : 0;
+    const uint64_t second = info->inputs > 1 ? before[info->input[1]] : 0;
     uint64_t hash = hash_two((uint64_t)info->op, first, second);
     hash_add(&hash, info->inputs > 2 && clv_op_table[info->op].inputs > 2 ? before[info->input[2]] : 0);
     const bool product = clv_op_table[info->op].family == CLV_FAMILY_PRODUCT; /* its stream is its dropout's */
@@ -1235,6 +1298,51 @@ static void test_dropout_fuses_where_it_alone_reads(void **state)
     }
 }
 
+/* A loss of a product, its gradient: one node, whose result is the gradient of the product; not where the result is
+ * read by something else or an output, where the loss goes back through another activation than the product's, behind a
+ * reshape, or where the fusion is not wanted. */
+static void test_head_fuses(void **state)
+{
+    (void)state;
+    enum { BCE, MSE, SIGMOID, NO_BIAS, OUTPUT, READ, RESHAPED, BENT_ENTROPY, APART, VARIANTS };
+    for (int variant = BCE; variant < VARIANTS; variant++) {
+        network net = network_start();
+        const clv_attr none = {0}, sigmoid = {.act = CLV_ACT_SIGMOID};
+        const bool bce = variant == BCE || variant >= OUTPUT, bends = variant == SIGMOID || variant == BENT_ENTROPY;
+        const clv_node x = put_input(&net, CLV_OP_INPUT, "x", 3, 4, 4), t = put_input(&net, CLV_OP_INPUT, "t", 1, 8, 8);
+        clv_node y = put_deconv(&net, "up", x, 1, (clv_attr)WINDOW(4, 2, 1));
+        if (variant != NO_BIAS) y = put_bias(&net, "up", y);
+        if (bends) y = put1(&net, CLV_OP_ACT, "up", y, sigmoid);
+        if (variant == OUTPUT) clv_graph_mark_output(net.graph, y);
+        if (variant == READ) clv_graph_mark_output(net.graph, sum_of(&net, y));
+        const clv_node at = variant == RESHAPED ? put_reshape(&net, put_reshape(&net, y, 64, 1, 1), 1, 8, 8) : y;
+        const clv_node v = put2(&net, bce ? CLV_OP_BCE : CLV_OP_MSE, "v", at, t, none);
+        const clv_node loss = put1(&net, CLV_OP_MEAN, "loss", v, none);
+        clv_graph_mark_output(net.graph, loss);
+        assert_int_equal(clv_graph_gradients(net.graph, loss, net.param, net.params, net.gradient, &net.err), CLV_OK);
+        assert_int_equal(clv_graph_fuse(net.graph, variant == APART ? CLV_FUSE_HEAD : 0, &net.err), CLV_OK);
+        const clv_node d = clv_graph_node(net.graph, net.gradient[0])->input[0]; /* conv_weight's */
+        const clv_node_info *info = clv_graph_node(net.graph, d);
+        if (variant >= OUTPUT) {
+            assert_false(info->attr.head);
+            assert_false(net.graph->entry[y]->fused_away);
+        } else {
+            assert_int_equal(info->op, CLV_OP_DECONV);
+            assert_int_equal(info->attr.head, bce ? CLV_OP_BCE_HEAD : CLV_OP_MSE_HEAD);
+            assert_int_equal(info->attr.act, bends ? CLV_ACT_SIGMOID : CLV_ACT_NONE);
+            assert_true(info->attr.alpha == 1);
+            assert_string_equal(info->name, "up");
+            assert_int_equal(info->inputs, variant == NO_BIAS ? 4 : 5);
+            assert_int_equal(info->input[0], x);
+            assert_int_equal(info->input[info->inputs - 2], t);
+            assert_int_equal(info->input[info->inputs - 1], v);
+            assert_int_equal(clv_graph_node(net.graph, v)->op, CLV_OP_RESULT);
+            assert_true(net.graph->entry[y]->fused_away);
+        }
+        network_end(&net);
+    }
+}
+
 /* The network of E5 (two convolutions, two heads, mirrored), in one line an op. */
 static void test_fused_training_graph(void **state)
 {
@@ -1257,7 +1365,7 @@ static void test_fused_training_graph(void **state)
     fuse(&net);
     char ops[512];
     assert_string_equal(ops_from(net.graph, before, ops, sizeof ops),
-                        "bce_head result conv_weight conv result conv_weight reshape conv reshape "
+                        "deconv result conv_weight conv result conv_weight reshape conv reshape "
                         "result conv_weight deconv result conv_weight reshape deconv reshape "
                         "result conv_weight deconv result conv_weight");
     network_end(&net);
@@ -1343,6 +1451,7 @@ int main(void)
         cmocka_unit_test(test_dropout_grad_fuses),
         cmocka_unit_test(test_dropout_fuses),
         cmocka_unit_test(test_dropout_fuses_where_it_alone_reads),
+        cmocka_unit_test(test_head_fuses),
         cmocka_unit_test(test_fused_training_graph),
         cmocka_unit_test(test_loss_weight_fuses),
         cmocka_unit_test(test_print),

@@ -121,7 +121,7 @@ static own_plan make_plan(clv_session *s, clv_storage storage, bool scaled)
     for (int i = 0; !scaled && i < o.plan->calls; i++) {
         clv_attr *a = &o.plan->call[i].attr;
         const clv_op op = o.plan->call[i].op;
-        if (op == CLV_OP_MEAN_GRAD || op == CLV_OP_MSE_HEAD || op == CLV_OP_BCE_HEAD) a->alpha /= o.plan->loss_scale;
+        if (op == CLV_OP_MEAN_GRAD || clv_op_head(op, a)) a->alpha /= o.plan->loss_scale;
         a->unscale = 0;
     }
     for (int space = CLV_SPACE_ARENA; space <= CLV_SPACE_HALF; space++) {
@@ -200,9 +200,9 @@ typedef struct lost_elements {
     double share;
 } lost_elements;
 
-static bool is_loss_gradient(clv_op op)
+static bool is_loss_gradient(const clv_call *call)
 {
-    return op == CLV_OP_MSE_HEAD || op == CLV_OP_BCE_HEAD || op == CLV_OP_MSE_GRAD || op == CLV_OP_BCE_GRAD;
+    return clv_op_head(call->op, &call->attr) || call->op == CLV_OP_MSE_GRAD || call->op == CLV_OP_BCE_GRAD;
 }
 
 static float *result_of(const own_plan *o, int call)
@@ -238,7 +238,7 @@ static lost_elements compare_gradients(const own_plan *half, const own_plan *ful
     assert_int_equal(half->plan->calls, full->plan->calls);
     for (int i = 0; i < half->plan->calls; i++) {
         const clv_operand *out = &half->plan->call[i].out;
-        behind |= is_loss_gradient(half->plan->call[i].op);
+        behind |= is_loss_gradient(&half->plan->call[i]);
         if (!behind || out->space != CLV_SPACE_HALF) continue;
         float *a = result_of(half, i), *b = result_of(full, i);
         count_lost(a, b, clv_operand_elements(out, half->plan->lanes), &sum);

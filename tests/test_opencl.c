@@ -308,6 +308,28 @@ static void test_ops_as_others(void **state)
     }
 }
 
+/* A product with a head: its result's target, and the loss of each image, follow its inputs. */
+static clv_call with_head(const clv_call *product, clv_op head, clv_act act)
+{
+    clv_call call = *product;
+    call.attr.head = head;
+    call.attr.act = act;
+    call.attr.alpha = 0.7f;
+    call.in[call.inputs++] = product->out;
+    call.in[call.inputs++] = (clv_operand){.space = CLV_SPACE_ARENA, .shape = batched(1, 1, 1)};
+    return call;
+}
+
+/* The first two of a layer's products. */
+static void with_heads(clv_backend *be, const clv_call *calls, int batch)
+{
+    for (int i = 0; i < 2; i++) {
+        const clv_call bce = with_head(&calls[i], CLV_OP_BCE_HEAD, CLV_ACT_NONE),
+                       mse = with_head(&calls[i], CLV_OP_MSE_HEAD, CLV_ACT_SIGMOID);
+        assert_ok(clv_selftest_call(be, i ? &bce : &mse, batch, err));
+    }
+}
+
 /* The three products of a layer, as a GPU gets them: the self-test compares with the reference. */
 static void every_product(clv_backend *be, clv_shape big, clv_shape small, clv_attr attr, int batch)
 {
@@ -325,6 +347,7 @@ static void every_product(clv_backend *be, clv_shape big, clv_shape small, clv_a
         calls[i].out.space = calls[i].out.shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_GRAD;
         assert_ok(clv_selftest_call(be, &calls[i], batch, err));
     }
+    with_heads(be, calls, batch);
 }
 
 /* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in
@@ -545,6 +568,10 @@ static void test_gemm_choice(void **state)
     assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &linear.call, &uses, err));
     assert_true(uses);
     assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &conv.call, &uses, err));
+    assert_false(uses);
+    const clv_call headed = with_head(&linear.call, CLV_OP_BCE_HEAD, CLV_ACT_NONE);
+    assert_false(clv_cl_gemm_of(&headed, &gemm)); /* clave's own, whatever device.gemm says */
+    assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &headed, &uses, err));
     assert_false(uses);
     clv_backend_destroy(be);
 }

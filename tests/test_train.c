@@ -140,9 +140,9 @@ static void test_fused_agrees_with_unfused(void **state)
 static void test_each_fusion_alone(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"plan.fuse_epilogue=false", "plan.fuse_dropout=false",   "plan.fuse_add=false",
-                                       "plan.fuse_loss=false",     "plan.fuse_bias_grad=false", "plan.fuse_sums=false",
-                                       "plan.fuse_launches=false"};
+    static const char *const keys[] = {
+        "plan.fuse_epilogue=false", "plan.fuse_dropout=false",   "plan.fuse_add=false",  "plan.fuse_loss=false",
+        "plan.fuse_head=false",     "plan.fuse_bias_grad=false", "plan.fuse_sums=false", "plan.fuse_launches=false"};
     double fused[STEPS], apart[STEPS];
     char select[160];
     int fewer = 0;

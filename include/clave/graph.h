@@ -69,7 +69,8 @@ typedef struct clv_shape {
 typedef struct clv_attr {
     int kernel, stride, pad; /* conv, deconv, conv_weight: square kernels, the same stride and pad on both axes */
     int out_pad;             /* deconv: rows and columns added at the bottom and right, 0 <= out_pad < stride */
-    clv_act act;             /* act, act_grad, mse_head; products: the activation fused behind the bias */
+    clv_act act;             /* act, act_grad, mse_head; products: the activation fused behind the bias (and through which a
+                                fused head goes back) */
     float slope;             /* leaky_relu: for x < 0; 0.01 where the model does not say */
     bool has_bias;           /* products, fused: the input after the required ones is a bias [channels of the result] */
     bool has_addend;         /* conv, deconv, sample_grad, fused: the next input has the result's shape and is added before act */
@@ -81,7 +82,10 @@ typedef struct clv_attr {
                                 the result has one pixel a channel; 0: there is none */
     int sum_of;              /* conv_weight, fused: input sum_of - 1 is summed over y, x, n as well, a bias gradient, into
                                 the last input, a RESULT [channels]. 0: no such input */
-    float alpha;             /* scale, mean_grad, mse_head, bce_head; affinity: the perplexity */
+    clv_op head;             /* conv, deconv, fused: MSE_HEAD or BCE_HEAD of what would be the result, y, which is not kept: the
+                                result is the loss's gradient through act, the last inputs are the target t and the
+                                RESULT v. PARAM, 0: no such inputs */
+    float alpha;             /* scale, mean_grad, mse_head, bce_head, products with a head; affinity: the perplexity */
     uint32_t stream;         /* dropout (a product's too), noise, sample, sample_grad: Philox stream, the same in an op and its
                                 gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
@@ -138,7 +142,8 @@ clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *
     X(EPILOGUE, "epilogue")   /* bias, activation, an activation's gradient in the products' kernels */ \
     X(DROPOUT, "dropout")     /* dropout in the products' kernels, its gradient with that of a relu before it */ \
     X(ADD, "add")             /* gradients that meet are added by the kernel of the later one */   \
-    X(LOSS, "loss")           /* a loss and its gradient in one pass */                            \
+    X(LOSS, "loss")           /* a loss and its gradient in one pass, a head */                    \
+    X(HEAD, "head")           /* a head by the kernel of what it reads */                          \
     X(BIAS_GRAD, "bias_grad") /* a bias's gradient by the kernel of its weight's */                \
     X(SUMS, "sums")           /* parts of split weight gradients added by the optimiser */         \
     X(LAUNCHES, "launches")   /* launches that wait for nothing of each other are one */
@@ -161,6 +166,8 @@ clv_status clv_graph_fuse(clv_graph *graph, unsigned apart, clv_error *err);
 int clv_op_inputs(clv_op op, const clv_attr *attr);
 /* Whether its last input is a RESULT, which it writes. */
 bool clv_op_writes_input(clv_op op, const clv_attr *attr);
+/* The head that it computes, CLV_OP_MSE_HEAD or CLV_OP_BCE_HEAD, by itself or behind a product; CLV_OP_PARAM: none. */
+clv_op clv_op_head(clv_op op, const clv_attr *attr);
 
 /* Real multiply-adds of one image through a node, taps on the zero border not counted; 0 for all but products. */
 uint64_t clv_node_multiply_adds(const clv_graph *graph, clv_node node);

@@ -1,6 +1,6 @@
 /* The self-test: no kernel computes before it has agreed with the reference at its real shapes. Products are of small
- * integers, so that they must agree to the bit with the float reference, the fast one; everything else is held against
- * the double one. */
+ * integers, so that they must agree to the bit with the float reference, the fast one; everything else, a product with
+ * a head too, is held against the double one. */
 #include "backend/selftest.h"
 
 #include <stdlib.h>
@@ -32,7 +32,8 @@ clv_status clv_selftest_open(const clv_call *call, int batch, clv_selftest *test
 {
     clv_status status = CLV_OK;
     clv_backend *reference = NULL;
-    CLV_TRY(clv_cpu_backend_create(clv_op_table[call->op].family != CLV_FAMILY_PRODUCT, &reference, err));
+    const bool is_sum = clv_op_table[call->op].family == CLV_FAMILY_PRODUCT && !call->attr.head;
+    CLV_TRY(clv_cpu_backend_create(!is_sum, &reference, err));
     const clv_call tested = stand_in(call, &batch);
     CLV_TRY(clv_trial_create(&tested, batch, CLV_TRIAL_EXACT, SELFTEST_SEED, &test->trial, err));
     test->wanted = clv_alloc(test->trial.results, sizeof *test->wanted, err);
@@ -83,7 +84,7 @@ static bool is_repeat(const clv_call *a, const clv_call *b)
     const bool same_attr = x.kernel == y.kernel && x.stride == y.stride && x.pad == y.pad && x.act == y.act &&
                            x.slope == y.slope && x.has_bias == y.has_bias && x.grad_act == y.grad_act &&
                            x.mask_rate == y.mask_rate && x.rate == y.rate && x.sum_of == y.sum_of &&
-                           x.has_addend == y.has_addend && x.alpha == y.alpha && x.beta1 == y.beta1 &&
+                           x.has_addend == y.has_addend && x.head == y.head && x.alpha == y.alpha && x.beta1 == y.beta1 &&
                            x.beta2 == y.beta2 && x.eps == y.eps && x.l2 == y.l2 && x.weight_decay == y.weight_decay &&
                            x.momentum == y.momentum && x.rated == y.rated && x.unscale == y.unscale;
     if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained)

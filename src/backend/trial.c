@@ -231,7 +231,7 @@ static clv_status check_guards(const stage *s, clv_error *err)
 static clv_status check_padding(const stage *s, clv_error *err)
 {
     const clv_operand *out = &s->call.out;
-    const bool head = s->call.op == CLV_OP_MSE_HEAD || s->call.op == CLV_OP_BCE_HEAD;
+    const bool head = clv_op_head(s->call.op, &s->call.attr);
     if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA && s->call.op != CLV_OP_MEAN_GRAD && !head) return CLV_OK;
     const float *values = s->after[out->space] + out->offset;
     const size_t elements = clv_operand_elements(out, s->call.lanes);

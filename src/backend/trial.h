@@ -19,12 +19,13 @@ typedef struct clv_trial {
     clv_trial_values values;
     clv_step step;
     float *in[CLV_MAX_INPUTS]; /* [feature][image], or a parameter's elements */
+    float *y; /* of a product with a head: what the head is of, [feature][image], by the reference in double */
     float *state[CLV_TRIAL_STATES]; /* optimisers: parameters, gradients, moments, rate factors, `trained` each */
-    uint8_t *images, *labels;  /* gather, label */
+    uint8_t *images, *labels;       /* gather, label */
     uint32_t *order;
     size_t image_count, places;
-    size_t results; /* floats of the result: [feature][image], a second result behind it; record: 1; adam, sgd: parameters
-                       and moments, one after another */
+    size_t results; /* floats of the result: [feature][image], a second result behind it; record: 1; adam, sgd:
+                       parameters and moments, one after another */
 } clv_trial;
 
 /* Values for a call, a function of `seed` alone; all but the last quarter of the batch are images of the step. For ops

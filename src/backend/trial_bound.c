@@ -118,17 +118,42 @@ static double bound_kl_grad(const result *r)
     return 6 * weight(r) * (exp(here(r, 1)) + 1) / 2;
 } /* exp 3, three roundings */
 
-/* All terms are positive; a difference's rounding counts twice in its square; the mean divides, 2.5. */
-static double bound_mse(const result *r) { return ((double)features_of(r->t, 0) / 2 + 5) * fabs(r->reference); }
+/* What a loss is of, y and the target: inputs, but for a head that a product has. */
+static size_t features_of_y(const clv_trial *t)
+{
+    return t->call.attr.head ? (size_t)clv_shape_elements(&t->call.out.shape) : features_of(t, 0);
+}
+static double y_of(const result *r, size_t f)
+{
+    return r->t->call.attr.head ? (double)r->t->y[f * (size_t)r->t->batch + r->n] : input(r, 0, f);
+}
+static double target_of(const result *r, size_t f)
+{
+    return input(r, r->t->call.attr.head ? r->t->call.inputs - 2 : 1, f);
+}
+/* An input is what it is; a product's sum is exact, its activation is not. */
+static double error_of_y(const result *r, size_t f)
+{
+    return r->t->call.attr.head ? act_ulps(r->t->call.attr.act) * fabs(y_of(r, f)) : 0;
+}
+
+/* All terms are positive; a difference's rounding counts twice in its square, as y's own error; the mean divides, 2.5.
+ */
+static double bound_mse(const result *r)
+{
+    const size_t features = features_of_y(r->t);
+    double own = 0;
+    for (size_t f = 0; f < features; f++) own += 2 * fabs(y_of(r, f) - target_of(r, f)) * error_of_y(r, f);
+    return ((double)features / 2 + 5) * fabs(r->reference) + own / (double)features;
+}
 static double bound_mse_grad(const result *r) { return 6 * fabs(r->reference); } /* three roundings, a division */
 
 /* A term: exp 3 (halved by log's slope), log or log1p 3, three roundings. */
 static double bound_bce(const result *r)
 {
     double magnitude = 0;
-    for (size_t f = 0; f < features_of(r->t, 0); f++)
-        magnitude += fabs(input(r, 0, f)) * (1 + fabs(input(r, 1, f))) + 1;
-    return ((double)features_of(r->t, 0) / 2 + 6) * magnitude;
+    for (size_t f = 0; f < features_of_y(r->t); f++) magnitude += fabs(y_of(r, f)) * (1 + fabs(target_of(r, f))) + 1;
+    return ((double)features_of_y(r->t) / 2 + 6) * magnitude;
 }
 
 static double bound_bce_grad(const result *r)
@@ -142,14 +167,16 @@ static double head_weight(const result *r)
     return r->n < r->t->step.count ? fabs((double)r->t->call.attr.alpha) / r->t->step.count : 0;
 }
 
-/* mse_grad's 6 and the division's 3; act'(y) as in act_grad, where 1 - y y cancels. */
+/* mse_grad's 6 and the division's 3; act'(y) as in act_grad, where 1 - y y cancels; (y - t) act'(y) has a slope of at
+ * most 1 + 2 |y - t| for what y is off by, as act' and its own slope, in y, are at most 1 and 2. */
 static double bound_mse_head(const result *r)
 {
-    const double dy = 2 * head_weight(r) * fabs(here(r, 0) - here(r, 1)) / (double)features_of(r->t, 0);
-    return 9 * fabs(r->reference) + (r->t->call.attr.act == CLV_ACT_NONE ? 0 : 3 * dy);
+    const double share = 2 * head_weight(r) / (double)features_of_y(r->t), d = fabs(y_of(r, r->f) - target_of(r, r->f));
+    return 9 * fabs(r->reference) + (r->t->call.attr.act == CLV_ACT_NONE ? 0 : 3 * share * d) +
+           share * error_of_y(r, r->f) * (1 + 2 * d);
 }
 
-static double bound_bce_head(const result *r) { return 12 * head_weight(r) * (1 + fabs(here(r, 1))); }
+static double bound_bce_head(const result *r) { return 12 * head_weight(r) * (1 + fabs(target_of(r, r->f))); }
 
 static double largest_logit(const result *r, int i)
 {
@@ -376,6 +403,7 @@ double clv_trial_tolerance(const clv_trial *trial, double reference, size_t i)
     const bool batched = of->space != CLV_SPACE_NONE && of->shape.batched;
     if (beside) i -= first;
     const result r = {trial, reference, batched ? i / batch : i, batched ? i % batch : 0};
-    const double tolerance = (beside ? bounds_beside : bounds)[call->op](&r) * 0x1p-23;
+    const clv_op head = clv_op_head(call->op, &call->attr), op = head ? head : call->op;
+    const double tolerance = (beside ? bounds_beside : bounds)[op](&r) * 0x1p-23;
     return of->space == CLV_SPACE_HALF ? clv_trial_stored_tolerance(tolerance, reference) : tolerance;
 }

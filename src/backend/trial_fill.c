@@ -102,14 +102,15 @@ typedef struct integers {
 } integers;
 
 /* The largest of a few integers with which no sum of `terms` leaves the 2^24 that float holds exactly. Beyond 2^24
- * terms sums are of -1, 0 and 1 and random signs keep them there. Where a sigmoid or tanh follows, sums are brought
- * near 1. */
+ * terms sums are of -1, 0 and 1 and random signs keep them there. Where a sigmoid, a tanh or a loss follows, sums are
+ * brought near 1. */
 static integers integers_of(const clv_trial *t, fill kind, int input)
 {
     const double terms = terms_of(t);
     if (kind == ADDEND) return (integers){8, 1};
     if (clv_op_table[t->call.op].family != CLV_FAMILY_PRODUCT) return (integers){terms * 8 < 0x1p24 ? 8 : 1, 1};
-    const bool bends = t->call.attr.act == CLV_ACT_SIGMOID || t->call.attr.act == CLV_ACT_TANH;
+    const clv_attr *a = &t->call.attr;
+    const bool bends = a->act == CLV_ACT_SIGMOID || a->act == CLV_ACT_TANH || a->head;
     const int limit = terms * 4 < 0x1p24 ? 2 : 1;
     return (integers){limit, bends && input == 1 ? (float)exp2(-ceil(log2(limit * sqrt(terms)))) : 1};
 }
@@ -179,6 +180,7 @@ static fill fill_of(const clv_call *call, int input)
     if (call->op == CLV_OP_CONV_WEIGHT && input + 1 == call->attr.sum_of) return GRADIENT;
     if (call->op == CLV_OP_MSE_HEAD && input == 0 && call->attr.act != CLV_ACT_NONE) return ACTIVE;
     if (input < clv_op_table[call->op].inputs) return fills[call->op][input];
+    if (call->attr.head && input == call->inputs - 2) return UNIT; /* the target */
     return input < 2 + call->attr.has_bias + call->attr.has_addend ? ADDEND : ACTIVE;
 }
 
@@ -234,6 +236,24 @@ done:
     return status;
 }
 
+/* The product without its head, in double and not rounded to half: what the head's errors are measured by. */
+static clv_status find_y(clv_trial *t, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_backend *reference = NULL;
+    clv_trial product = *t;
+    product.call.attr.head = CLV_OP_PARAM;
+    product.call.inputs -= 2;
+    product.call.out.space = CLV_SPACE_ARENA;
+    product.results = values_of(t, &t->call.out.shape);
+    if (!(t->y = clv_alloc(product.results, sizeof *t->y, err))) return CLV_ERR_INTERNAL;
+    CLV_TRY(clv_cpu_backend_create(true, &reference, err));
+    CLV_TRY(clv_trial_run(reference, &product, t->y, err));
+done:
+    clv_backend_destroy(reference);
+    return status;
+}
+
 static size_t results_beside(const clv_trial *t)
 {
     const int last = t->call.inputs - 1;
@@ -277,6 +297,7 @@ clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values va
     t.results = results_of(&t);
     for (int i = 0; i < call->inputs; i++)
         if (!clv_call_writes(call, i)) CLV_TRY(fill_input(&t, i, &s, err));
+    if (call->attr.head) CLV_TRY(find_y(&t, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) CLV_TRY(fill_state(&t, &s, err));
     if (clv_op_table[call->op].family == CLV_FAMILY_DATA) CLV_TRY(fill_dataset(&t, &s, err));
     *trial = t;
@@ -290,6 +311,7 @@ void clv_trial_destroy(clv_trial *trial)
 {
     for (int i = 0; i < CLV_MAX_INPUTS; i++) free(trial->in[i]);
     for (int i = 0; i < CLV_TRIAL_STATES; i++) free(trial->state[i]);
+    free(trial->y);
     free(trial->images);
     free(trial->labels);
     free(trial->order);

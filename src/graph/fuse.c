@@ -5,15 +5,20 @@
  * So does the mask of a dropout that stands behind a relu: see fuse_dropout_grad. Only then does nothing but the
  * dropout read the relu, so that forward dropouts end in their products' kernels by a second pass: see fuse_dropout.
  *
- * A loss and its gradient are one pass, a bias's gradient is summed by the launch of its weight's: the fused node has
- * two results then, the second in the memory of the node that computed it before, a RESULT now.
+ * A loss and its gradient are one pass, a head, a bias's gradient is summed by the launch of its weight's: the fused
+ * node has two results then, the second in the memory of the node that computed it before, a RESULT now. A product that
+ * only its head reads becomes one node with it, whose result is the gradient.
  *
  * Done after gradients were appended. A value that anything else reads, or that is an output, is never fused away. */
 #include <string.h>
 
 #include "graph/nodes.h"
 
-static bool is_product(const clv_node_info *info) { return info->op == CLV_OP_CONV || info->op == CLV_OP_DECONV; }
+/* Whose result is a product: behind a head it is a gradient. */
+static bool is_product(const clv_node_info *info)
+{
+    return (info->op == CLV_OP_CONV || info->op == CLV_OP_DECONV) && !info->attr.head;
+}
 
 /* Whether an activation, or the gradient of one, may follow what a product computes. */
 static bool is_open(const clv_attr *a) { return a->act == CLV_ACT_NONE && a->grad_act == CLV_ACT_NONE && a->rate == 0; }
@@ -170,6 +175,26 @@ static clv_node fuse_dropout_grad(clv_graph *graph, clv_node at)
     return to;
 }
 
+/* product, with its bias and activation or without -> head, which goes back through that activation. What is behind a
+ * reshape (of a linear layer) no kernel would compute on its way, and it stays. */
+static void fuse_head(clv_graph *graph, clv_node at)
+{
+    const clv_node_info *head = clv_info(graph, at);
+    const clv_op op = head->op;
+    const clv_attr a = head->attr;
+    const clv_node from = head->input[0], target = head->input[1], loss = head->input[2];
+    const clv_node_info *product = clv_info(graph, from);
+    const clv_attr *p = &product->attr;
+    const bool same_act = a.act == p->act && (a.act != CLV_ACT_LEAKY_RELU || a.slope == p->slope);
+    const bool plain = !p->has_addend && p->grad_act == CLV_ACT_NONE && p->rate == 0;
+    if (!is_product(product) || !plain || !same_act || uses(graph, from) != 1) return;
+    clv_attr *fused = take_over(graph, at, from, target);
+    clv_node_info *info = clv_info(graph, at);
+    info->input[info->inputs++] = loss;
+    fused->head = op;
+    fused->alpha = a.alpha;
+}
+
 /* mse_head of y = act(.) -> act_grad with the same y */
 static bool fuse_head_act_grad(clv_graph *graph, clv_node at)
 {
@@ -312,17 +337,21 @@ static const struct {
     [CLV_OP_CONV_WEIGHT] = {CLV_FUSION_BIAS_GRAD, fuse_bias_grad},
     [CLV_OP_MSE_GRAD] = {CLV_FUSION_LOSS, fuse_loss_grad},
     [CLV_OP_BCE_GRAD] = {CLV_FUSION_LOSS, fuse_loss_grad},
+    [CLV_OP_MSE_HEAD] = {CLV_FUSION_HEAD, fuse_head},
+    [CLV_OP_BCE_HEAD] = {CLV_FUSION_HEAD, fuse_head},
 };
 
+/* A node that became another has that one's rule as well: a loss's gradient is a head, which joins its product. */
 static void fuse_node(clv_graph *graph, clv_node at, unsigned apart)
 {
-    const clv_op op = clv_info(graph, at)->op;
-    const int fusion = rules[op].fusion;
-    if (op == CLV_OP_ACT_GRAD) {
-        fuse_act_grad(graph, at, apart);
-        if (clv_info(graph, at)->op == CLV_OP_RESHAPE) fuse_reshape(graph, at); /* moved behind */
-    } else if (rules[op].apply && (fusion < 0 || !(apart >> fusion & 1))) {
-        rules[op].apply(graph, at);
+    const clv_node_info *info = clv_info(graph, at);
+    for (clv_op op = CLV_OP_COUNT; op != info->op;) {
+        op = info->op;
+        const int fusion = rules[op].fusion;
+        if (op == CLV_OP_ACT_GRAD)
+            fuse_act_grad(graph, at, apart);
+        else if (rules[op].apply && (fusion < 0 || !(apart >> fusion & 1)))
+            rules[op].apply(graph, at);
     }
 }
 

@@ -55,13 +55,20 @@ int clv_op_inputs(clv_op op, const clv_attr *attr)
     const bool fusible = op == CLV_OP_CONV || op == CLV_OP_DECONV;
     const int fused =
         fusible ? (attr->has_bias ? 1 : 0) + (attr->has_addend ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
+    const int head = fusible && attr->head ? 2 : 0; /* target, loss of each image */
     const bool one_more = (op == CLV_OP_CONV_WEIGHT && attr->sum_of) || (op == CLV_OP_SAMPLE_GRAD && attr->has_addend);
-    return clv_op_table[op].inputs + fused + (one_more ? 1 : 0);
+    return clv_op_table[op].inputs + fused + head + (one_more ? 1 : 0);
 }
 
 bool clv_op_writes_input(clv_op op, const clv_attr *attr)
 {
-    return op == CLV_OP_MSE_HEAD || op == CLV_OP_BCE_HEAD || (op == CLV_OP_CONV_WEIGHT && attr->sum_of);
+    return clv_op_head(op, attr) || (op == CLV_OP_CONV_WEIGHT && attr->sum_of);
+}
+
+clv_op clv_op_head(clv_op op, const clv_attr *attr)
+{
+    if (op == CLV_OP_MSE_HEAD || op == CLV_OP_BCE_HEAD) return op;
+    return op == CLV_OP_CONV || op == CLV_OP_DECONV ? attr->head : CLV_OP_PARAM;
 }
 
 static clv_status check_name(const clv_graph *graph, clv_op op, const char *name, clv_error *err)

@@ -31,6 +31,7 @@ static void add_window(line *l, const clv_attr *a)
     if (a->has_addend) add(l, "addend");
     if (a->grad_act != CLV_ACT_NONE) add(l, "grad_act=%s", clv_act_names[a->grad_act]);
     if (a->sum_of) add(l, "sum_of=%d", a->sum_of);
+    if (a->head) add(l, "head=%s", clv_op_table[a->head].name);
 }
 
 static void add_optimiser(line *l, clv_op op, const clv_attr *a)
@@ -51,7 +52,7 @@ static void add_attributes(line *l, const clv_node_info *info)
     if (a->mask_rate > 0) add(l, "mask_rate=%g", (double)a->mask_rate);
     if (info->op == CLV_OP_DROPOUT || a->rate > 0) add(l, "rate=%g", (double)a->rate);
     if (info->op == CLV_OP_SCALE || info->op == CLV_OP_MEAN_GRAD || info->op == CLV_OP_AFFINITY ||
-        info->op == CLV_OP_MSE_HEAD || info->op == CLV_OP_BCE_HEAD)
+        clv_op_head(info->op, a))
         add(l, "alpha=%g", (double)a->alpha);
     if (family == CLV_FAMILY_RANDOM || a->rate > 0) add(l, "stream=%u", (unsigned)a->stream);
     if (family == CLV_FAMILY_DATA) add(l, "dataset=%d", a->dataset);

@@ -257,7 +257,25 @@ static clv_status need_fused_dropout(const rule_call *call, const clv_shape *res
     return CLV_OK;
 }
 
-/* What fusion appended: a bias of the result's channels, the activation whose gradient multiplies, a dropout. */
+/* The head of a product: of its result alone, which mean squared errors have behind an activation, entropies have not.
+ */
+static clv_status need_head(const rule_call *call, const clv_shape *result)
+{
+    const clv_attr *a = call->q->attr;
+    if (a->head != CLV_OP_MSE_HEAD && a->head != CLV_OP_BCE_HEAD)
+        return refuse(call, "operation %d is no head", (int)a->head);
+    if (a->has_addend || a->grad_act != CLV_ACT_NONE) return refuse(call, "a head takes no addend and no gradient");
+    if (a->rate > 0) return refuse(call, "a head takes no dropout");
+    if (a->head == CLV_OP_BCE_HEAD && a->act != CLV_ACT_NONE)
+        return refuse(call, "bce_head is of logits, not of %s", clv_act_names[a->act]);
+    const int target = call->q->inputs - 2;
+    if (!clv_shape_equal(call->q->in[target], result))
+        return refuse(call, "target %s must have the result's shape %s", print(call->q->in[target]).text,
+                      print(result).text);
+    return need_one_an_image(call, target + 1);
+}
+
+/* What fusion appended: a bias of the result's channels, the activation whose gradient multiplies, a head, a dropout. */
 static clv_status need_fused_inputs(const rule_call *call, clv_shape result)
 {
     const clv_attr *a = call->q->attr;
@@ -265,6 +283,7 @@ static clv_status need_fused_inputs(const rule_call *call, clv_shape result)
     NEED(need_act(call, a->grad_act, true));
     NEED(need_mask(call, a->grad_act));
     NEED(need_fused_dropout(call, &result));
+    if (a->head) NEED(need_head(call, &result));
     if (a->has_bias) {
         const clv_shape *bias = call->q->in[2];
         if (bias->batched || bias->rank != 1 || bias->dim[0] != result.dim[0])

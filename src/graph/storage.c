@@ -47,7 +47,8 @@ static double largest_of(const clv_graph *graph, const clv_call *call)
 {
     const double alpha = fabs((double)call->attr.alpha), features = (double)clv_shape_elements(&call->out.shape);
     const clv_node weight = clv_graph_node(graph, call->node)->input[0];
-    switch (call->op) {
+    const clv_op head = clv_op_head(call->op, &call->attr);
+    switch (head ? head : call->op) {
     case CLV_OP_MSE_HEAD:
         return alpha * 2 / features;
     case CLV_OP_BCE_HEAD:
@@ -64,9 +65,9 @@ static double largest_of(const clv_graph *graph, const clv_call *call)
     }
 }
 
-static bool makes_weights(clv_op op)
+static bool makes_weights(const clv_call *call)
 {
-    return op == CLV_OP_MEAN_GRAD || op == CLV_OP_MSE_HEAD || op == CLV_OP_BCE_HEAD;
+    return call->op == CLV_OP_MEAN_GRAD || clv_op_head(call->op, &call->attr);
 }
 
 void clv_plan_scale_loss(clv_plan *plan, const clv_graph *graph)
@@ -81,6 +82,6 @@ void clv_plan_scale_loss(clv_plan *plan, const clv_graph *graph)
     if (!optimiser || largest == 0) return;
     plan->loss_scale = (float)exp2(floor(log2(plan->batch / largest)));
     for (int i = 0; i < plan->calls; i++)
-        if (makes_weights(plan->call[i].op)) plan->call[i].attr.alpha *= plan->loss_scale;
+        if (makes_weights(&plan->call[i])) plan->call[i].attr.alpha *= plan->loss_scale;
     optimiser->unscale = 1 / plan->loss_scale;
 }

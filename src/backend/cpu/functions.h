@@ -43,6 +43,7 @@ FUNCTION(bce);
 FUNCTION(bce_grad);
 FUNCTION(mse_head);
 FUNCTION(bce_head);
+FUNCTION(head_of_product); /* in place: its result lies where the gradient goes; nothing where it has no head */
 FUNCTION(xent);
 FUNCTION(xent_grad);
 FUNCTION(correct);

@@ -23,10 +23,9 @@ FUNCTION(kl_grad_logvar)
     for (size_t i = 0; i < features * lanes; i++) d[i] = v[i % lanes] * (exp(logvar[i]) - 1) / 2;
 }
 
-static void add_squares(const clv_cpu_call *c, real *restrict v)
+/* y and t, [f][n], may be the same tensor. */
+static void add_squares(size_t features, size_t lanes, const real *y, const real *t, real *restrict v)
 {
-    const real *y = c->in[0], *t = c->in[1]; /* may be the same tensor */
-    const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->in[0].shape);
     for (size_t n = 0; n < lanes; n++) v[n] = 0;
     for (size_t f = 0; f < features; f++)
         for (size_t n = 0; n < lanes; n++) {
@@ -36,7 +35,7 @@ static void add_squares(const clv_cpu_call *c, real *restrict v)
     for (size_t n = 0; n < lanes; n++) v[n] /= (real)features;
 }
 
-FUNCTION(mse) { add_squares(c, c->out); }
+FUNCTION(mse) { add_squares(clv_cpu_features(&c->call->in[0].shape), lanes_of(c), c->in[0], c->in[1], c->out); }
 
 FUNCTION(mse_grad)
 {
@@ -48,16 +47,15 @@ FUNCTION(mse_grad)
             dy[f * lanes + n] = v[n] * 2 * (y[f * lanes + n] - t[f * lanes + n]) / (real)features;
 }
 
-static void add_entropies(const clv_cpu_call *c, real *restrict v)
+static void add_entropies(size_t features, size_t lanes, const real *restrict s, const real *restrict t,
+                          real *restrict v)
 {
-    const real *restrict s = c->in[0], *restrict t = c->in[1];
-    const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->in[0].shape);
     for (size_t n = 0; n < lanes; n++) v[n] = 0;
     for (size_t i = 0; i < features * lanes; i++)
         v[i % lanes] += (s[i] > 0 ? s[i] : 0) - s[i] * t[i] + softplus_of_negative(fabs(s[i]));
 }
 
-FUNCTION(bce) { add_entropies(c, c->out); }
+FUNCTION(bce) { add_entropies(clv_cpu_features(&c->call->in[0].shape), lanes_of(c), c->in[0], c->in[1], c->out); }
 
 FUNCTION(bce_grad)
 {
@@ -74,27 +72,35 @@ static real head_weight(const clv_cpu_call *c, size_t n)
     return n < c->step->count ? (real)c->call->attr.alpha / (real)c->step->count : 0;
 }
 
-FUNCTION(mse_head)
+static void mse_head(const clv_cpu_call *c, const real *y, const real *t)
 {
-    const real *y = c->in[0], *t = c->in[1];
     real *dy = c->out;
     const clv_attr *a = &c->call->attr;
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->out.shape);
+    add_squares(features, lanes, y, t, c->beside);
     for (size_t i = 0; i < features * lanes; i++) {
-        dy[i] = head_weight(c, i % lanes) * 2 * (y[i] - t[i]) / (real)features;
-        dy[i] *= REAL(clv_act_slope)(a->act, (real)a->slope, y[i]);
+        const real slope = REAL(clv_act_slope)(a->act, (real)a->slope, y[i]);
+        dy[i] = head_weight(c, i % lanes) * 2 * (y[i] - t[i]) / (real)features * slope;
     }
-    add_squares(c, c->beside);
 }
 
-FUNCTION(bce_head)
+static void bce_head(const clv_cpu_call *c, const real *s, const real *t)
 {
-    const real *s = c->in[0], *t = c->in[1];
     real *ds = c->out;
     const size_t lanes = lanes_of(c), features = clv_cpu_features(&c->call->out.shape);
+    add_entropies(features, lanes, s, t, c->beside);
     for (size_t i = 0; i < features * lanes; i++)
         ds[i] = head_weight(c, i % lanes) * (REAL(clv_act)(CLV_ACT_SIGMOID, 0, s[i]) - t[i]);
-    add_entropies(c, c->beside);
+}
+
+FUNCTION(mse_head) { mse_head(c, c->in[0], c->in[1]); }
+FUNCTION(bce_head) { bce_head(c, c->in[0], c->in[1]); }
+
+FUNCTION(head_of_product)
+{
+    const real *y = c->out, *t = c->in[c->call->inputs - 2];
+    if (c->call->attr.head == CLV_OP_MSE_HEAD) mse_head(c, y, t);
+    if (c->call->attr.head == CLV_OP_BCE_HEAD) bce_head(c, y, t);
 }
 
 /* The largest logit of lane n and the sum of exp(s - largest): their logarithms add up without overflow. */

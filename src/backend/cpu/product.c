@@ -131,6 +131,7 @@ FUNCTION(conv) /* inputs x, w */
             const axis ay = axis_of_conv(&p, oy, p.ih), ax = axis_of_conv(&p, ox, p.iw);
             sum_pixel(c, &s, &ay, &ax, (size_t)(oy * p.ow + ox));
         }
+    REAL(clv_cpu_head_of_product)(c);
 }
 
 FUNCTION(deconv) /* inputs y, w */
@@ -144,6 +145,7 @@ FUNCTION(deconv) /* inputs y, w */
             const axis ay = axis_of_deconv(&p, iy, p.oh), ax = axis_of_deconv(&p, ix, p.ow);
             sum_pixel(c, &s, &ay, &ax, (size_t)(iy * p.iw + ix));
         }
+    REAL(clv_cpu_head_of_product)(c);
 }
 
 /* Adds d[n] x[n] to acc, lanes side by side so that the compiler may use vectors. */

@@ -47,6 +47,7 @@ clv_status clv_cl_call_key(const clv_opencl *be, const clv_call *call, clv_hash 
     clv_text_append(&text, "%s %d %d %d lanes %d bias %d act %d %d", clv_op_table[call->op].name, a->kernel, a->stride,
                     a->pad, call->lanes, a->has_bias, (int)a->act, (int)a->grad_act);
     if (a->rate > 0) clv_text_append(&text, " dropout");
+    if (a->head) clv_text_append(&text, " head %s", clv_op_table[a->head].name);
     for (int i = 0; i <= call->inputs; i++) {
         const clv_shape *shape = i < call->inputs ? &call->in[i].shape : &call->out.shape;
         clv_text_append(&text, " [%d %d %d %d]", shape->dim[0], shape->dim[1], shape->dim[2], shape->dim[3]);

@@ -9,7 +9,8 @@
 
 #include "backend/opencl/opencl.h"
 
-/* CLBlast multiplies floats: a product of what is stored as half is clave's own. */
+/* CLBlast multiplies floats: a product of what is stored as half is clave's own; so is one with a head, whose launches
+ * have a place for what the head is of. */
 static bool is_float(const clv_call *call)
 {
     for (int i = 0; i < call->inputs; i++)
@@ -22,7 +23,7 @@ static bool one_pixel(const clv_shape *shape) { return shape->dim[1] == 1 && sha
 bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm)
 {
     if (clv_op_table[call->op].family != CLV_FAMILY_PRODUCT || call->attr.kernel > 1 || call->attr.pad != 0 ||
-        !is_float(call))
+        call->attr.head || !is_float(call))
         return false;
     const clv_shape *first = &call->in[0].shape,
                     *second = call->op == CLV_OP_CONV_WEIGHT ? &call->in[1].shape : &call->out.shape;

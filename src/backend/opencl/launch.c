@@ -240,70 +240,106 @@ void clv_launch_epilogue(const clv_device_info *device, const clv_call *call, cl
 }
 
 /* sum, mse, bce, kl: over the features of each image; the second launch adds the parts. */
-static void add_image_sum(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list,
-                          const char *op, int features, int parts, int across)
+static void size_image_sum(clv_launch *launch, const clv_device_info *device, const clv_call *call, int vector,
+                           int features, int parts, int across)
 {
-    clv_launch *launch = add_launch(list, row, device, call, op);
     define(launch, "-DF=%d -DPARTS=%d -DNT=%d", features, parts, across);
-    size_grid(launch, device, call->lanes / (device->vector_width * across), parts);
+    size_grid(launch, device, call->lanes / (vector * across), parts);
 }
 
 /* Parts of the sum over an image's features, and vectors of images side by side, that suit the device. */
-static int parts_of_image(const clv_device_info *device, const clv_call *call, int *across)
+static int parts_of_image(const clv_device_info *device, const clv_call *call, int vector, int features, int *across)
 {
-    const int features = features_of(&call->in[0].shape), vectors = call->lanes / device->vector_width;
+    const int vectors = call->lanes / vector;
     *across = is_cpu(device) ? divisor(vectors, 8) : 1;
     const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS;
     const int least = is_cpu(device) ? larger(1, CPU_CHUNK_LEAST / *across) : 8; /* features of a part */
     return larger(1, smaller(features / least, whole(wanted, vectors / *across)));
 }
 
-/* The sum of the parts that lie in scratch memory. */
-static void add_parts_of_image(const clv_device_info *device, const clv_call *call, const op_row *row,
-                               clv_launch_list *list, int parts, int across, clv_arg to)
+static const op_row image_sum = {"reduce.cl", "per_image", NULL};
+
+/* The sum of the parts that lie in scratch memory, from `from` on. */
+static void add_parts_of_image(const clv_device_info *device, const clv_call *call, clv_launch_list *list, int parts,
+                               size_t from, clv_arg to)
 {
-    add_image_sum(device, call, row, list, "SUM", parts, 1, across);
-    clv_launch *launch = &list->launch[list->launches - 1];
+    const int vector = device->vector_width, vectors = call->lanes / vector;
+    clv_launch *launch = add_launch(list, &image_sum, device, call, "SUM");
+    size_image_sum(launch, device, call, vector, parts, 1, is_cpu(device) ? divisor(vectors, 8) : 1);
+    launch->scratch_offset[0] = from;
     bind(launch, CLV_ARG_SCRATCH);
     bind(launch, to);
-    list->scratch = (size_t)parts * (size_t)call->lanes;
+    list->scratch = from + (size_t)parts * (size_t)call->lanes;
 }
 
 static void per_image(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
-    const int features = features_of(&call->in[0].shape);
+    const int features = features_of(&call->in[0].shape), vector = device->vector_width;
     int across;
-    const int parts = parts_of_image(device, call, &across);
-    add_image_sum(device, call, row, list, op_name(call->op), features, parts, across);
-    bind_inputs(&list->launch[0], call, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
-    if (parts > 1) add_parts_of_image(device, call, row, list, parts, across, CLV_ARG_OUT);
+    const int parts = parts_of_image(device, call, vector, features, &across);
+    clv_launch *launch = add_launch(list, row, device, call, op_name(call->op));
+    size_image_sum(launch, device, call, vector, features, parts, across);
+    bind_inputs(launch, call, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    if (parts > 1) add_parts_of_image(device, call, list, parts, 0, CLV_ARG_OUT);
     if (call->op == CLV_OP_MSE) define_real(&list->launch[list->launches - 1], "FACTOR", (float)(1.0 / features));
 }
 
 /* ---- losses ---- */
 
-/* A loss and its gradient: per_image's sums, as many parts, with the gradient on the way. */
-static void loss_head(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+static size_t scratch_end(const clv_launch_list *list)
 {
-    static const op_row sum = {"reduce.cl", "per_image", NULL};
-    const bool mse = call->op == CLV_OP_MSE_HEAD;
+    return (list->scratch + CLV_SCRATCH_ALIGN - 1) / CLV_SCRATCH_ALIGN * CLV_SCRATCH_ALIGN;
+}
+
+/* A loss and its gradient: per_image's sums, as many parts, with the gradient on the way. */
+void clv_launch_head(const clv_device_info *device, const clv_call *call, int vector, const clv_image_parts *asked,
+                     clv_launch_list *list)
+{
     const clv_attr *attr = &call->attr;
-    const int features = features_of(&call->in[0].shape);
+    const bool mse = clv_op_head(call->op, attr) == CLV_OP_MSE_HEAD;
+    const int features = features_of(&call->out.shape), target = call->inputs - 2;
+    const clv_arg loss = (clv_arg)(CLV_ARG_IN0 + call->inputs - 1);
+    const size_t from = scratch_end(list);
     int across;
-    const int parts = parts_of_image(device, call, &across);
-    clv_launch *launch = &list->launch[0];
-    add_image_sum(device, call, row, list, mse ? "MSE" : "BCE", features, parts, across);
+    int parts = parts_of_image(device, call, vector, features, &across);
+    if (asked) parts = asked->parts, across = asked->across;
+    clv_launch *launch = &list->launch[list->launches - 1];
+    define(launch, "-DOP=OP_%s -DTARGET=%d", mse ? "MSE" : "BCE", target);
+    size_image_sum(launch, device, call, vector, features, parts, across);
     define_real(launch, "ALPHA", attr->alpha);
     if (mse) define_real(launch, "GRAD_FACTOR", (float)(2.0 / features));
-    if (attr->act != CLV_ACT_NONE) define(launch, "-DGRAD_ACT=%d", (int)attr->act);
+    if (attr->act != CLV_ACT_NONE) define(launch, "-DACT=%d", (int)attr->act);
     if (attr->act == CLV_ACT_LEAKY_RELU) define_real(launch, "SLOPE", attr->slope);
-    bind(launch, CLV_ARG_IN0);
-    bind(launch, CLV_ARG_IN1);
+    bind(launch, (clv_arg)(CLV_ARG_IN0 + target));
     bind(launch, CLV_ARG_OUT);
-    bind(launch, parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_IN2);
+    launch->scratch_offset[launch->args] = parts > 1 ? from : 0;
+    bind(launch, parts > 1 ? CLV_ARG_SCRATCH : loss);
     bind(launch, CLV_ARG_STEP);
-    if (parts > 1) add_parts_of_image(device, call, &sum, list, parts, across, CLV_ARG_IN2);
+    if (parts > 1) add_parts_of_image(device, call, list, parts, from, loss);
     if (mse) define_real(&list->launch[list->launches - 1], "FACTOR", (float)(1.0 / features));
+}
+
+static void loss_head(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
+{
+    bind(add_launch(list, row, device, call, NULL), CLV_ARG_IN0);
+    clv_launch_head(device, call, device->vector_width, NULL, list);
+}
+
+void clv_launch_head_behind(const clv_device_info *device, const clv_call *call, clv_launch_list *list)
+{
+    static const op_row head = {"reduce.cl", "loss_head", NULL};
+    const size_t y = scratch_end(list);
+    for (int i = 0; i < list->launches; i++)
+        for (int k = 0; k < list->launch[i].args; k++) {
+            if (list->launch[i].arg[k] != CLV_ARG_OUT) continue;
+            list->launch[i].arg[k] = CLV_ARG_SCRATCH;
+            list->launch[i].scratch_offset[k] = y;
+        }
+    list->scratch = y + clv_operand_elements(&call->out, call->lanes);
+    clv_launch *launch = add_launch(list, &head, device, call, NULL);
+    launch->scratch_offset[0] = y;
+    bind(launch, CLV_ARG_SCRATCH);
+    clv_launch_head(device, call, device->vector_width, NULL, list);
 }
 
 static void cross_entropy(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)

@@ -7,10 +7,11 @@
 #include "clave/device.h"
 #include "graph/plan.h"
 
-#define CLV_MAX_LAUNCHES 6 /* of one call */
-#define CLV_MAX_ARGS 10
-#define CLV_DEFINES_SIZE 768
-#define CLV_HALF_OUT     5 /* bit of HALF in cl/clave.clh that is the result's; bit k is input k's */
+#define CLV_MAX_LAUNCHES  6 /* of one call */
+#define CLV_MAX_ARGS      10
+#define CLV_DEFINES_SIZE  768
+#define CLV_SCRATCH_ALIGN 1024 /* elements: between the starts of two uses of a call's scratch memory */
+#define CLV_HALF_OUT      5    /* bit of HALF in cl/clave.clh that is the result's; bit k is input k's */
 
 /* What a kernel argument is bound to, once, when the program is made. */
 typedef enum clv_arg {
@@ -28,7 +29,7 @@ typedef enum clv_arg {
     CLV_ARG_TRACE,
     CLV_ARG_PARTS,    /* of split weight gradients that the optimiser adds, from `scratch_offset` on (sums.c) */
     CLV_ARG_SEGMENTS, /* where they lie: constant clv_cl_segment [] */
-    CLV_ARG_PARAM, /* the whole space, for the optimiser */
+    CLV_ARG_PARAM,    /* the whole space, for the optimiser */
     CLV_ARG_GRAD,
     CLV_ARG_MOMENT1,
     CLV_ARG_MOMENT2,
@@ -36,12 +37,12 @@ typedef enum clv_arg {
 } clv_arg;
 
 typedef struct clv_launch {
-    const char *file;                /* "conv.cl" */
-    const char *kernel;              /* "conv" */
-    char defines[CLV_DEFINES_SIZE];  /* "-DIC=64 -DOC=128 ...": everything the kernel is specialised by */
-    int dims;                        /* 1 .. 3 */
-    size_t global[3], local[3];      /* local: always given; divides global */
-    size_t group_floats; /* of GROUP_MEMORY; where there is any, the kernel has barriers */
+    const char *file;               /* "conv.cl" */
+    const char *kernel;             /* "conv" */
+    char defines[CLV_DEFINES_SIZE]; /* "-DIC=64 -DOC=128 ...": everything the kernel is specialised by */
+    int dims;                       /* 1 .. 3 */
+    size_t global[3], local[3];     /* local: always given; divides global */
+    size_t group_floats;            /* of GROUP_MEMORY; where there is any, the kernel has barriers */
     int args;
     clv_arg arg[CLV_MAX_ARGS];
     size_t scratch_offset[CLV_MAX_ARGS]; /* for CLV_ARG_SCRATCH and CLV_ARG_PARTS arguments */
@@ -69,14 +70,30 @@ struct clv_tiling; /* of a product, tiling.h */
 /* What a conv_weight that sums the channels of an operand needs beside its product: appends the launches. */
 void clv_launch_channel_sums(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
 
-/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. `tiling`: of a product, NULL for its default. */
+/* Parts of the features of an image, and vectors of images that a work-item has side by side. */
+typedef struct clv_image_parts {
+    int parts, across;
+} clv_image_parts;
+
+/* Completes the last launch of a product that has a head, the one that knows y: binds and defines all but where y comes
+ * from, and sizes it: items of some of the lanes, in vectors of `vector` floats, by parts of the features, those that
+ * its kernel asks for or (NULL) as suits the device. Appends the sum of the parts of each image's loss. */
+void clv_launch_head(const clv_device_info *device, const clv_call *call, int vector, const clv_image_parts *asked,
+                     clv_launch_list *list);
+/* The head behind the launches of a product that write y: they leave it in scratch memory, a launch more reads it
+ * there. */
+void clv_launch_head_behind(const clv_device_info *device, const clv_call *call, clv_launch_list *list);
+
+/* Writes the launches of a call; CLV_ERR_INTERNAL where an op has no row. `tiling`: of a product, NULL for its default.
+ */
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
                            clv_launch_list *list, clv_error *err);
 
 /* Whether the optimiser of the same plan may add the parts in place of the call's last launch (sums.c). */
 bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list);
 
-/* Drops it: the launch before it leaves its parts from element `region` of CLV_ARG_PARTS on. Returns what was to be added. */
+/* Drops it: the launch before it leaves its parts from element `region` of CLV_ARG_PARTS on. Returns what was to be
+ * added. */
 clv_sum clv_launch_move_sum(clv_launch_list *list, size_t region);
 
 /* Lets an optimiser's launch add the parts of so many segments. */

@@ -90,26 +90,28 @@ static void gathered_deconv(const clv_call *call, const product *a, const clv_ti
     clv_add_arg(launch, CLV_ARG_IN1);
     clv_add_arg(launch, CLV_ARG_SCRATCH);
     set_packed_size(launch, &b, &p, t);
-    launch = clv_add_launch(list, "deconv.cl", "deconv_gather", a);
-    clv_define(launch, "LANES", a->n);
-    clv_add_arg(launch, CLV_ARG_SCRATCH);
-    clv_add_epilogue(launch, call);
-    clv_set_size(launch, 1, a->ih * a->iw, a->ic, 1);
     list->scratch = (size_t)(b.oc * b.oh * b.ow) * (size_t)a->n;
+    clv_add_gather(call, a, t, a->n, list);
 }
+
+/* Blocks of a column (a row) of results. */
+static int block_rows(int size, const product *a) { return (size - 1 + a->p) / a->s + 1 - a->p / a->s; }
 
 /* A register tile of the results of a block, for few channels: what they read is read once, nothing rests in memory. */
 static void blocks_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
-    const int first = a->p / a->s;
-    clv_launch *launch = clv_add_launch(list, "deconv.cl", "deconv_blocks", a);
-    clv_define(launch, "NT", t->vectors);
-    clv_define(launch, "TILES", t->across);
+    const bool head = call->attr.head;
+    clv_launch *launch = clv_add_launch(list, "deconv.cl", head ? "deconv_blocks_head" : "deconv_blocks", a);
     clv_add_arg(launch, CLV_ARG_IN0);
     clv_add_arg(launch, CLV_ARG_IN1);
+    if (head) {
+        clv_add_head_bias(launch, call);
+        return;
+    }
+    clv_define(launch, "NT", t->vectors);
+    clv_define(launch, "TILES", t->across);
     clv_add_epilogue(launch, call);
-    clv_set_size(launch, a->n / (a->v * t->vectors * t->across), (a->iw - 1 + a->p) / a->s + 1 - first,
-                 (a->ih - 1 + a->p) / a->s + 1 - first, 1);
+    clv_set_size(launch, a->n / (a->v * t->vectors * t->across), block_rows(a->iw, a), block_rows(a->ih, a), 1);
 }
 
 static void packed_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
@@ -203,6 +205,17 @@ static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_lis
         packed_conv(call, &a, t, list);
 }
 
+/* By the launch that knows what the head is of, or by one of its own. */
+static void launch_head(const clv_device_info *device, const clv_call *call, const clv_tiling *t, clv_launch_list *list)
+{
+    const product a = clv_product_of(call, t);
+    const clv_image_parts rows = {block_rows(a.ih, &a), t->vectors};
+    if (t->form == CLV_FORM_BLOCKS || clv_form_is_gathered(t->form))
+        clv_launch_head(device, call, t->vector, t->form == CLV_FORM_BLOCKS ? &rows : NULL, list);
+    else
+        clv_launch_head_behind(device, call, list);
+}
+
 clv_status clv_launch_product(const clv_device_info *device, const clv_call *call, const clv_tiling *tiling,
                               clv_launch_list *list, clv_error *err)
 {
@@ -218,6 +231,7 @@ clv_status clv_launch_product(const clv_device_info *device, const clv_call *cal
         clv_launch_channel_sums(device, call, list);
         list->sum = (clv_sum){0}; /* no longer the last */
     }
+    if (call->attr.head) launch_head(device, call, tiling, list);
     for (int i = 0; i < list->launches; i++) {
         clv_launch *launch = &list->launch[i];
         if (tiling->mad) clv_define(launch, "MAD", 1);

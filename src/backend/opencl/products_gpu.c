@@ -98,12 +98,8 @@ static void gathered_deconv(const clv_call *call, const product *a, const clv_ti
     clv_add_arg(launch, CLV_ARG_IN1);
     clv_add_arg(launch, CLV_ARG_SCRATCH);
     size_direct(launch, &b, &p, t);
-    launch = clv_add_launch(list, "deconv.cl", "deconv_gather", a);
-    clv_define(launch, "DIRECT", 1);
-    clv_add_arg(launch, CLV_ARG_SCRATCH);
-    clv_add_epilogue(launch, call);
-    clv_set_size(launch, a->n / a->v, a->ih * a->iw, a->ic, t->group);
     list->scratch = (size_t)(b.oc * b.oh * b.ow) * (size_t)a->n;
+    clv_add_gather(call, a, t, a->v, list);
 }
 
 static void direct_weight(const product *a, const clv_tiling *t, clv_launch_list *list)

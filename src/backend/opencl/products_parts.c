@@ -32,9 +32,7 @@ void clv_define_weight_tile(clv_launch *launch, const clv_tiling *t)
 clv_launch *clv_add_launch(clv_launch_list *list, const char *file, const char *kernel, const clv_product *a)
 {
     clv_launch *launch = &list->launch[list->launches++];
-    memset(launch, 0, sizeof *launch);
-    launch->file = file;
-    launch->kernel = kernel;
+    *launch = (clv_launch){.file = file, .kernel = kernel, .dims = 1, .global = {1, 1, 1}, .local = {1, 1, 1}};
     const struct {
         const char *name;
         int value;
@@ -56,7 +54,6 @@ void clv_set_size(clv_launch *launch, int x, int y, int z, int local)
     launch->global[1] = (size_t)y;
     launch->global[2] = (size_t)z;
     launch->local[0] = (size_t)local;
-    launch->local[1] = launch->local[2] = 1;
 }
 
 void clv_add_epilogue(clv_launch *launch, const clv_call *call)
@@ -85,6 +82,26 @@ void clv_add_epilogue(clv_launch *launch, const clv_call *call)
         clv_define(launch, "STREAM", (int)attr->stream);
         clv_add_arg(launch, CLV_ARG_STEP);
     }
+}
+
+void clv_add_head_bias(clv_launch *launch, const clv_call *call)
+{
+    if (!call->attr.has_bias) return;
+    clv_define(launch, "BIAS", 1);
+    clv_add_arg(launch, CLV_ARG_IN2);
+}
+
+void clv_add_gather(const clv_call *call, const clv_product *a, const clv_tiling *t, int lanes, clv_launch_list *list)
+{
+    const bool head = call->attr.head, direct = clv_form_is_direct(t->form);
+    clv_launch *launch = clv_add_launch(list, "deconv.cl", head ? "deconv_gather_head" : "deconv_gather", a);
+    if (direct || head) clv_define(launch, "DIRECT", 1);
+    clv_add_arg(launch, CLV_ARG_SCRATCH);
+    if (head) clv_add_head_bias(launch, call);
+    if (head) return;
+    clv_define(launch, "LANES", lanes);
+    clv_add_epilogue(launch, call);
+    clv_set_size(launch, a->n / lanes, a->ih * a->iw, a->ic, direct ? t->group : 1);
 }
 
 int clv_weights_of(const clv_product *a, int sum_of)

@@ -4,10 +4,6 @@
 
 #include "backend/opencl/product.h"
 
-#define CLV_SCRATCH_ALIGN                                                                                              \
-    1024 /* elements: two uses of a call's scratch memory start as far apart as any device asks                        \
-          */
-
 /* Appends to a launch's defines; clv_launch_product reports what does not fit. */
 void clv_define(clv_launch *launch, const char *name, int value);
 void clv_define_strides(clv_launch *launch, const clv_product *a);    /* of the weights, for conv.cl */
@@ -20,6 +16,13 @@ void clv_set_size(clv_launch *launch, int x, int y, int z, int local);
 
 /* The epilogue's defines and arguments, and the result: what every last launch of a product ends with. */
 void clv_add_epilogue(clv_launch *launch, const clv_call *call);
+
+/* The bias of a product that has a head, which clv_launch_head completes. */
+void clv_add_head_bias(clv_launch *launch, const clv_call *call);
+
+/* What ends a gathered product: the sums of the taps that meet in a result, `lanes` lanes a work-item, of what the
+ * launch before left in scratch memory. Of a call with a head clv_launch_head completes it. */
+void clv_add_gather(const clv_call *call, const clv_product *a, const clv_tiling *t, int lanes, clv_launch_list *list);
 
 /* Weights, and behind them the sums of an operand's channels where the call wants those too. */
 int clv_weights_of(const clv_product *a, int sum_of);
