@@ -10,15 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/memory.h"
 #include "base/philox.h"
 #include "clave/data.h"
+#include "data/unpack.h"
 
 static char folder[] = "/tmp/clave-idx-XXXXXX";
 static const char *path; /* of the file under test */
@@ -83,14 +85,11 @@ static bytes make_idx(int rank, uint32_t a, uint32_t b, uint32_t c, size_t conte
 static bytes gzipped(const bytes *plain)
 {
     bytes packed = {.size = 0};
-    z_stream z = {.next_in = (Bytef *)plain->at,
-                  .avail_in = (uInt)plain->size,
-                  .next_out = packed.at,
-                  .avail_out = sizeof packed.at};
-    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    packed.size = z.total_out;
-    deflateEnd(&z);
+    struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(6);
+    assert_non_null(compressor);
+    packed.size = libdeflate_gzip_compress(compressor, plain->at, plain->size, packed.at, sizeof packed.at);
+    assert_true(packed.size > 0);
+    libdeflate_free_compressor(compressor);
     return packed;
 }
 
@@ -134,19 +133,41 @@ static void good_files_are_read(void **state)
     accept(&packed_labels, 1, 9, 1, 1, labels.at + 8);
 }
 
-/* gzip lets files be joined: `cat a.gz b.gz` unpacks to both. */
+static bytes part_of(const bytes *whole, size_t from, size_t size)
+{
+    bytes part = {.size = size};
+    memcpy(part.at, whole->at + from, size);
+    return part;
+}
+
+static void join(bytes *file, const bytes *next)
+{
+    memcpy(file->at + file->size, next->at, next->size);
+    file->size += next->size;
+}
+
+/* gzip lets files be joined: `cat a.gz b.gz` unpacks to both. The last one's size, which says how much room is made at
+ * first, is all, some or none of what comes. */
 static void joined_gzip_files_are_read(void **state)
 {
     (void)state;
-    const bytes whole = make_idx(3, 5, 7, 3, 105);
-    bytes head = {.size = 50}, tail = {.size = whole.size - 50};
-    memcpy(head.at, whole.at, head.size);
-    memcpy(tail.at, whole.at + 50, tail.size);
-    bytes joined = gzipped(&head);
-    const bytes second = gzipped(&tail);
-    memcpy(joined.at + joined.size, second.at, second.size);
-    joined.size += second.size;
-    accept(&joined, 3, 5, 7, 3, whole.at + 16);
+    const bytes whole = make_idx(3, 5, 70, 3, 1050), none = {.size = 0}, no_member = gzipped(&none);
+    for (size_t cut = 0; cut <= whole.size; cut += 82) {
+        const bytes head = part_of(&whole, 0, cut), tail = part_of(&whole, cut, whole.size - cut);
+        const bytes second = gzipped(&tail);
+        bytes joined = gzipped(&head);
+        join(&joined, &second);
+        accept(&joined, 3, 5, 70, 3, whole.at + 16);
+        join(&joined, &no_member);
+        accept(&joined, 3, 5, 70, 3, whole.at + 16);
+    }
+    bytes many = no_member;
+    for (size_t at = 0, i = 0, size; at < whole.size; at += size, i++) {
+        size = i % 20 < whole.size - at ? i % 20 : whole.size - at;
+        const bytes part = part_of(&whole, at, size), member = gzipped(&part);
+        join(&many, &member);
+    }
+    accept(&many, 3, 5, 70, 3, whole.at + 16);
 }
 
 static void every_cut_is_refused(void **state)
@@ -162,10 +183,10 @@ static void every_cut_is_refused(void **state)
         refuse(images.at, size, 3, part);
     }
     for (size_t size = 2; size < packed.size; size++)
-        refuse(packed.at, size, 3, "is a gzip file cut short: copy it again");
+        refuse(packed.at, size, 3, "is a gzip file cut short or damaged: copy it again");
     bytes second = packed; /* the second of two joined files is cut */
     memcpy(second.at + packed.size, packed.at, 6);
-    refuse(second.at, packed.size + 6, 3, "is a gzip file cut short");
+    refuse(second.at, packed.size + 6, 3, "is a gzip file cut short or damaged");
 }
 
 static void wrong_lengths_are_refused(void **state)
@@ -190,11 +211,11 @@ static void damaged_gzip_is_refused(void **state)
     for (size_t at = packed.size - 8; at < packed.size; at++) { /* the checksum and the length */
         bytes damaged = packed;
         damaged.at[at] ^= 0x10;
-        refuse(damaged.at, damaged.size, 3, "is a damaged gzip file (incorrect ");
+        refuse(damaged.at, damaged.size, 3, "is a gzip file cut short or damaged: copy it again");
     }
     bytes method = packed;
     method.at[2] = 7;
-    refuse(method.at, method.size, 3, "is a damaged gzip file (unknown compression method)");
+    refuse(method.at, method.size, 3, "is a gzip file cut short or damaged: copy it again");
 }
 
 static void other_formats_are_refused(void **state)
@@ -230,10 +251,61 @@ static void mad_sizes_are_refused(void **state)
         refuse(file.at, file.size, 3, "at most 2147483647 are read");
         refuse(packed.at, packed.size, 3, "at most 2147483647 are read");
     }
-    /* Within the limit, but far beyond what the file can hold: refused without that much memory. */
+}
+
+/* Lets the process have `more` bytes of memory beside what it has; gives back the limit of before. */
+static struct rlimit limit_memory(size_t more)
+{
+    struct rlimit before, limit;
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%lu", &pages), 1);
+    fclose(statm);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    return before;
+}
+
+/* Sizes within the limit, but far beyond what the file can hold, are refused without that much memory. */
+static void promises_take_no_memory(void **state)
+{
+    (void)state;
     const bytes promise = make_idx(3, 0x7fffffff, 1, 1, 100), packed = gzipped(&promise);
+    bytes length = packed; /* gzip's own, of what is unpacked */
+    memcpy(length.at + length.size - 4, "\xf0\xff\xff\x7f", 4);
+    const struct rlimit before = limit_memory((size_t)1 << 28);
     refuse(promise.at, promise.size, 3, "holds 100 of 2147483647 bytes");
     refuse(packed.at, packed.size, 3, "holds 100 of 2147483647 bytes");
+    refuse(length.at, length.size, 3, "is a gzip file cut short or damaged: copy it again");
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+}
+
+/* Of a file as it lies on the disk, and of what it unpacks to, however well it is packed and whatever it promises. */
+static void no_more_than_the_limit_is_read(void **state)
+{
+    (void)state;
+    const bytes plain = {.size = 8000}, packed = gzipped(&plain), none = {.size = 0}, no_member = gzipped(&none);
+    bytes joined = packed;
+    join(&joined, &no_member);
+    const bytes *file[] = {&plain, &packed, &joined};
+    static const char *const message[] = {"holds 8000 bytes; at most 7999 are read", "unpacks to more than 7999 bytes",
+                                          "unpacks to more than 7999 bytes"};
+    for (int i = 0; i < 3; i++) {
+        clv_error err = {0};
+        uint8_t *out = NULL;
+        size_t size = 0;
+        put_file(path, file[i]->at, file[i]->size);
+        assert_int_equal(clv_unpack(path, 7999, &out, &size, &err), CLV_ERR_DATA);
+        if (!strstr(err.message, message[i])) fail_msg("\"%s\" lacks \"%s\"", err.message, message[i]);
+        assert_null(out);
+        if (clv_unpack(path, 8000, &out, &size, &err) != CLV_OK) fail_msg("%s", err.message);
+        assert_int_equal(size, 8000);
+        assert_memory_equal(out, plain.at, 8000);
+        free(out);
+    }
 }
 
 /* Random bytes, and good files with random bytes changed, plain and packed: never a crash, and what is accepted has the
@@ -267,13 +339,20 @@ static void random_files_do_no_harm(void **state)
     }
 }
 
+/* libdeflate's memory too is made to fail here. */
+static void *allocate(size_t size) { return clv_alloc(size, 1, NULL); }
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    const bytes images = make_idx(3, 2, 5, 3, 30);
-    for (int packed = 0; packed < 2; packed++) {
-        const bytes file = packed ? gzipped(&images) : images;
-        put_file(path, file.at, file.size);
+    const bytes images = make_idx(3, 2, 5, 3, 30), none = {.size = 0}, no_member = gzipped(&none);
+    bytes joined = gzipped(&images);
+    join(&joined, &no_member);
+    const bytes packed = gzipped(&images), *file[] = {&images, &packed, &joined};
+    static const int least[] = {1, 3, 4}; /* the file; the decompressor, room; more room */
+    libdeflate_set_memory_allocator(allocate, free);
+    for (int i = 0; i < 3; i++) {
+        put_file(path, file[i]->at, file[i]->size);
         clv_status status = CLV_ERR_INTERNAL;
         int failures = 0;
         for (long nth = 1; status != CLV_OK; nth++) {
@@ -285,14 +364,16 @@ static void every_allocation_may_fail(void **state)
             clv_fail_allocation(0);
             if (status != CLV_OK) {
                 assert_int_equal(status, CLV_ERR_INTERNAL);
-                assert_true(strlen(err.message) > 0);
+                assert_non_null(strstr(err.message, "out of memory"));
+                if (nth > 1) assert_non_null(strstr(err.message, path));
                 assert_null(out);
                 failures++;
             }
             free(out);
         }
-        assert_true(failures >= (packed ? 5 : 3)); /* reader, file, pixels; inflate's state and window */
+        assert_true(failures >= least[i]);
     }
+    libdeflate_set_memory_allocator(malloc, free);
 }
 
 /* Folders. */
@@ -343,7 +424,8 @@ static void missing_folders_are_named(void **state)
     assert_int_equal(clv_images_load("/nowhere", CLV_SPLIT_TRAIN, &images, &err), CLV_ERR_DATA);
     assert_non_null(strstr(err.message, "no folder /nowhere: set data.path"));
     assert_int_equal(clv_images_load("/usr", CLV_SPLIT_TEST, &images, &err), CLV_ERR_DATA);
-    assert_non_null(strstr(err.message, "no t10k-images-idx3-ubyte in /usr, with or without .gz, and no subfolders of PNG"));
+    assert_non_null(
+        strstr(err.message, "no t10k-images-idx3-ubyte in /usr, with or without .gz, and no subfolders of PNG"));
     put_file(path, "x", 1);
     assert_int_equal(clv_images_load(path, CLV_SPLIT_TEST, &images, &err), CLV_ERR_DATA);
     assert_non_null(strstr(err.message, "data is no folder: set data.path"));
@@ -370,12 +452,20 @@ static void mnist_is_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_files_are_read),       cmocka_unit_test(joined_gzip_files_are_read),
-        cmocka_unit_test(every_cut_is_refused),      cmocka_unit_test(wrong_lengths_are_refused),
-        cmocka_unit_test(damaged_gzip_is_refused),   cmocka_unit_test(other_formats_are_refused),
-        cmocka_unit_test(mad_sizes_are_refused),     cmocka_unit_test(random_files_do_no_harm),
-        cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(folders_are_loaded),
-        cmocka_unit_test(missing_folders_are_named), cmocka_unit_test(mnist_is_whole),
+        cmocka_unit_test(good_files_are_read),
+        cmocka_unit_test(joined_gzip_files_are_read),
+        cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(wrong_lengths_are_refused),
+        cmocka_unit_test(damaged_gzip_is_refused),
+        cmocka_unit_test(other_formats_are_refused),
+        cmocka_unit_test(mad_sizes_are_refused),
+        cmocka_unit_test(promises_take_no_memory),
+        cmocka_unit_test(no_more_than_the_limit_is_read),
+        cmocka_unit_test(random_files_do_no_harm),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(folders_are_loaded),
+        cmocka_unit_test(missing_folders_are_named),
+        cmocka_unit_test(mnist_is_whole),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

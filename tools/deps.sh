@@ -5,7 +5,7 @@
 # Works as root or through sudo; asks nothing; says what it installs.
 set -eu
 
-build="gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-c-headers clinfo libclblast-dev libpng-dev zlib1g-dev
+build="gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-c-headers clinfo libclblast-dev libpng-dev libdeflate-dev
 libinih-dev libjansson-dev libcairo2-dev liblapacke-dev libsqlite3-dev fonts-dejavu-core libcmocka-dev"
 tests="clang libclang-rt-dev pocl-opencl-icd mesa-opencl-icd oclgrind"
 # Compilers for GPUs that are not there (tests/portability); what apt does not offer is left out, and its targets are skipped.

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/try.h"
 #include "clave/data.h"
 #include "data/unpack.h"
@@ -48,21 +47,20 @@ done:
     return status;
 }
 
+static size_t header_size(int rank) { return 4 + 4 * (size_t)rank; }
+
 /* Magic number and sizes; *total is their product. */
-static clv_status read_header(clv_unpack *file, const char *path, int rank, uint32_t dim[3], size_t *total,
-                              clv_error *err)
+static clv_status read_header(const char *path, const uint8_t *file, size_t size, int rank, uint32_t dim[3],
+                              size_t *total, clv_error *err)
 {
     clv_status status = CLV_OK;
-    uint8_t header[16];
-    const size_t size = 4 + 4 * (size_t)rank;
-    size_t got;
     uint64_t product = 1;
-    CLV_TRY(clv_unpack_read(file, header, size, &got, err));
-    if (got >= 4) CLV_TRY(check_magic(path, header, rank, err));
-    CLV_REQUIRE(got == size, CLV_ERR_DATA,
-                "%s holds %zu bytes, less than the header of an IDX file (%zu): copy it again", path, got, size);
+    if (size >= 4) CLV_TRY(check_magic(path, file, rank, err));
+    CLV_REQUIRE(size >= header_size(rank), CLV_ERR_DATA,
+                "%s holds %zu bytes, less than the header of an IDX file (%zu): copy it again", path, size,
+                header_size(rank));
     for (int i = 0; i < 3; i++) {
-        dim[i] = i < rank ? big_endian(header + 4 + 4 * i) : 1;
+        dim[i] = i < rank ? big_endian(file + 4 + 4 * i) : 1;
         CLV_REQUIRE(dim[i] > 0, CLV_ERR_DATA, "%s says that size %d of %d is 0: it holds nothing; take another file",
                     path, i + 1, rank);
         product = product > MOST_BYTES ? product : product * dim[i]; /* below 2^63: no overflow */
@@ -79,30 +77,23 @@ done:
 clv_status clv_idx_read(const char *path, int rank, uint32_t dim[3], uint8_t **bytes, clv_error *err)
 {
     clv_status status = CLV_OK;
-    clv_unpack *file = NULL;
-    uint8_t *content = NULL, extra;
+    uint8_t *file = NULL;
     uint32_t sizes[3];
-    size_t total = 0, got = 0;
-    CLV_TRY(clv_unpack_open(path, (size_t)MOST_BYTES + 16, &file, err));
-    CLV_TRY(read_header(file, path, rank, sizes, &total, err));
-    /* A header may promise what the file cannot hold: no more is allocated than can come. */
-    const uint64_t most = clv_unpack_most(file);
-    const size_t room = most < total ? (size_t)most : total;
-    content = clv_alloc(room, 1, err);
-    CLV_REQUIRE(content, CLV_ERR_INTERNAL, "out of memory: %s needs %zu bytes", path, room);
-    CLV_TRY(clv_unpack_read(file, content, room, &got, err));
-    CLV_REQUIRE(got == total, CLV_ERR_DATA,
+    size_t size = 0, total = 0;
+    CLV_TRY(clv_unpack(path, MOST_BYTES + header_size(rank), &file, &size, err));
+    CLV_TRY(read_header(path, file, size, rank, sizes, &total, err));
+    const size_t got = size - header_size(rank);
+    CLV_REQUIRE(got >= total, CLV_ERR_DATA,
                 "%s holds %zu of %zu bytes (%" PRIu32 " x %" PRIu32 " x %" PRIu32
                 ") that its header promises: copy it again",
                 path, got, total, sizes[0], sizes[1], sizes[2]);
-    CLV_TRY(clv_unpack_read(file, &extra, 1, &got, err)); /* reads gzip's trailer too */
-    CLV_REQUIRE(got == 0, CLV_ERR_DATA, "%s holds more than the %zu bytes that its header promises: copy it again",
+    CLV_REQUIRE(got == total, CLV_ERR_DATA, "%s holds more than the %zu bytes that its header promises: copy it again",
                 path, total);
+    memmove(file, file + header_size(rank), total); /* cheaper than a second buffer: no new pages */
     memcpy(dim, sizes, sizeof sizes);
-    *bytes = content;
-    content = NULL;
+    *bytes = file;
+    file = NULL;
 done:
-    clv_unpack_close(file);
-    free(content);
+    free(file);
     return status;
 }
