@@ -49,8 +49,19 @@ static bool seen(const include_list *list, const char *name)
     return false;
 }
 
-/* `#include "name"` at the start of a line. */
-static bool include_line(const char *line, char name[32]) { return sscanf(line, "#include \"%31[^\"\n]\"", name) == 1; }
+/* `#include "name"` at the start of a line. Not by sscanf, which first looks for the end of all that follows: line by
+ * line that took 14 ms of a warm start. */
+static bool include_line(const char *line, char name[32])
+{
+    static const char opening[] = "#include \"";
+    if (strncmp(line, opening, sizeof opening - 1)) return false;
+    line += sizeof opening - 1;
+    const size_t length = strcspn(line, "\"\n");
+    if (length == 0 || length > 31) return false;
+    memcpy(name, line, length);
+    name[length] = '\0';
+    return true;
+}
 
 /* Whether a line opens a kernel other than the wanted one. Such a kernel ends with the next line that is one brace. */
 static bool opens_other_kernel(const char *line, const char *wanted)
