@@ -192,7 +192,12 @@ static inline network random_network(unsigned long seed)
     net.random = seed;
     net.input = put_input(&net, CLV_OP_GATHER, "images", 1 + draw(&net, 3), 4 + draw(&net, 6), 4 + draw(&net, 6));
     if (draw(&net, 2)) net.input = put_input(&net, CLV_OP_INPUT, "input", 2, 5, 7);
-    clv_node h = put_conv(&net, "first", net.input, 3, (clv_attr){.kernel = 3, .stride = 1, .pad = 1});
+    const clv_node x =
+        draw(&net, 2) ? put1(&net, CLV_OP_NOISE, "noise", net.input, (clv_attr){.stream = 77}) : net.input;
+    clv_node h = put_conv(&net, "first", x, 3, (clv_attr){.kernel = 3, .stride = 1, .pad = 1});
+    if (draw(&net, 2))
+        h = put2(&net, CLV_OP_ADD, "again", h,
+                 put_conv(&net, "clean", net.input, 3, (clv_attr){.kernel = 3, .stride = 1, .pad = 1}), (clv_attr){0});
     const int layers = 1 + draw(&net, 9);
     for (int i = 0; i < layers; i++) h = put_random_layer(&net, i, h);
     const clv_node dead = put1(&net, CLV_OP_ACT, "dead", h, (clv_attr){.act = CLV_ACT_TANH});

@@ -43,6 +43,15 @@ static const shape_case shape_cases[] = {
     {CLV_OP_GATHER, {.dataset = 1}, {0}, "[1][28][28][n]", "[1][28][28][n]", NULL},
     {CLV_OP_GATHER, {.dataset = 2}, {0}, "[1][28][28][n]", NULL, "dataset 2 must be 0 (train) or 1 (test)"},
     {CLV_OP_GATHER, {0}, {0}, NULL, NULL, "gather 'case': needs the shape of its result"},
+    {CLV_OP_GATHER, {.noisy = true}, {"[1][28][28][n]"}, "[1][28][28][n]", "[1][28][28][n]", NULL},
+    {CLV_OP_GATHER, {.noisy = true}, {"[1][28][28][n]"}, NULL, NULL, "gather 'case': needs the shape of its result"},
+    {CLV_OP_GATHER,
+     {.noisy = true},
+     {"[1][28][27][n]"},
+     "[1][28][28][n]",
+     NULL,
+     "result [1][28][27][n] must have the shape [1][28][28][n] of the images"},
+    {CLV_OP_GATHER, {.noisy = true}, {0}, "[1][28][28][n]", NULL, "takes 1 inputs, not 0"},
     {CLV_OP_LABEL, {0}, {0}, NULL, "[1][1][1][n]", NULL},
     {CLV_OP_LABEL, {0}, {0}, "[2][1][1][n]", NULL, "the result is [1][1][1][n], not [2][1][1][n]"},
     {CLV_OP_LABEL, {.dataset = -1}, {0}, NULL, NULL, "dataset -1"},
@@ -948,13 +957,15 @@ static uint64_t meaning_of_head(const clv_graph *graph, const uint64_t *before, 
     return a->act == CLV_ACT_NONE ? grad : hash_act(CLV_OP_ACT_GRAD, a->act, a->slope, grad, y);
 }
 
-/* What the node that writes it stands for: mse or bce of its inputs, or bias_grad of the operand it sums. */
+/* What the node that writes it stands for: mse or bce of its inputs, bias_grad of the operand it sums, or the images.
+ */
 static uint64_t meaning_of_result(const clv_graph *graph, const uint64_t *before, clv_node node)
 {
     for (clv_node i = node + 1; i < clv_graph_size(graph); i++) {
         const clv_node_info *info = clv_graph_node(graph, i);
         if (graph->entry[i]->fused_away || !clv_op_writes_input(info->op, &info->attr)) continue;
         if (info->input[info->inputs - 1] != node) continue;
+        if (info->op == CLV_OP_GATHER) return meaning_of_plain(graph, before, node);
         uint64_t hash = info->op == CLV_OP_CONV_WEIGHT
                             ? hash_two(CLV_OP_BIAS_GRAD, before[info->input[info->attr.sum_of - 1]], 0)
                             : hash_two(clv_op_head(info->op, &info->attr) == CLV_OP_MSE_HEAD ? CLV_OP_MSE : CLV_OP_BCE,
@@ -992,6 +1003,13 @@ static uint64_t meaning_without_dropout(const clv_graph *graph, const uint64_t *
     return meaning_of_plain(graph, before, node);
 }
 
+/* What a node computes, and not what it is fused with: noise of a gather, the images that it writes beside. */
+static clv_op plain_op(const clv_node_info *info)
+{
+    if (info->op == CLV_OP_RESULT) return CLV_OP_GATHER;
+    return info->attr.noisy ? CLV_OP_NOISE : info->op;
+}
+
 /* Of the ops that have no rule of their own above, products among them, as if there were no head behind. */
 static uint64_t meaning_of_plain(const clv_graph *graph, const uint64_t *before, clv_node node)
 {
@@ -999,13 +1017,14 @@ static uint64_t meaning_of_plain(const clv_graph *graph, const uint64_t *before,
     const clv_attr *a = &info->attr;
     const uint64_t first = info->inputs > 0 ? before[info->input[0]] : 0;
     const uint64_t second = info->inputs > 1 ? before[info->input[1]] : 0;
-    uint64_t hash = hash_two((uint64_t)info->op, first, second);
+    const clv_op op = plain_op(info);
+    uint64_t hash = hash_two((uint64_t)op, first, second);
     hash_add(&hash, info->inputs > 2 && clv_op_table[info->op].inputs > 2 ? before[info->input[2]] : 0);
     const bool product = clv_op_table[info->op].family == CLV_FAMILY_PRODUCT; /* its stream is its dropout's */
     const int attributes[] = {a->kernel, a->stride, a->pad, a->out_pad, a->slot, product ? 0 : (int)a->stream};
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) hash_add(&hash, (uint64_t)attributes[i]);
     if (info->op == CLV_OP_SCALE) hash_add(&hash, float_bits(a->alpha));
-    if (clv_op_table[info->op].inputs == 0) {
+    if (clv_op_table[op].inputs == 0) {
         char shape[CLV_NAME_SIZE];
         for (const char *c = info->name; *c; c++) hash_add(&hash, (uint64_t)*c);
         for (const char *c = clv_shape_print(&info->shape, shape); *c; c++) hash_add(&hash, (uint64_t)*c);
@@ -1343,6 +1362,52 @@ static void test_head_fuses(void **state)
     }
 }
 
+/* Noise of a batch: one node, whose result is noisy and which writes the images for their other readers; not of
+ * anything but a gather's own result, once more of the same gather, or where the fusion is not wanted. */
+static void test_noise_fuses(void **state)
+{
+    (void)state;
+    enum { PLAIN, OUTPUT, TWICE, ON_NOISE, INPUT, RESHAPED, APART, VARIANTS };
+    for (int variant = PLAIN; variant < VARIANTS; variant++) {
+        network net = network_start();
+        const clv_attr draws = {.stream = 9};
+        const clv_op source = variant == INPUT ? CLV_OP_INPUT : CLV_OP_GATHER;
+        const clv_shape shape = {.rank = 3, .dim = {1, 6, 5, 1}, .batched = true};
+        const clv_node x =
+            put_shaped(&net, source, "images", 0, NULL, (clv_attr){.dataset = source == CLV_OP_GATHER}, &shape);
+        if (variant == OUTPUT) clv_graph_mark_output(net.graph, x);
+        const clv_node from = variant == RESHAPED ? put_reshape(&net, x, 5, 2, 3) : x;
+        const clv_node noisy = put1(&net, CLV_OP_NOISE, "noise", from, draws);
+        clv_node other = CLV_NODE_NONE;
+        if (variant == TWICE) other = put1(&net, CLV_OP_NOISE, "more", x, (clv_attr){.stream = 8});
+        if (variant == ON_NOISE) other = put1(&net, CLV_OP_NOISE, "more", noisy, (clv_attr){.stream = 8});
+        const clv_node error = put2(&net, CLV_OP_MSE, "mse", noisy, from, (clv_attr){0});
+        clv_graph_mark_output(net.graph, error);
+        assert_int_equal(clv_graph_fuse(net.graph, variant == APART ? CLV_FUSE_NOISE : 0, &net.err), CLV_OK);
+        const clv_node_info *info = clv_graph_node(net.graph, noisy), *images = clv_graph_node(net.graph, x);
+        if (variant >= INPUT) {
+            assert_int_equal(info->op, CLV_OP_NOISE);
+            assert_int_equal(images->op, source);
+        } else {
+            assert_int_equal(info->op, CLV_OP_GATHER);
+            assert_true(info->attr.noisy);
+            assert_int_equal(info->attr.stream, 9);
+            assert_int_equal(info->attr.dataset, 1);
+            assert_string_equal(info->name, "noise");
+            assert_int_equal(info->inputs, 1);
+            assert_int_equal(info->input[0], x);
+            assert_int_equal(images->op, CLV_OP_RESULT);
+            assert_int_equal(images->output, variant == OUTPUT);
+            assert_int_equal(clv_graph_node(net.graph, error)->input[1], x);
+        }
+        if (other != CLV_NODE_NONE) {
+            assert_int_equal(clv_graph_node(net.graph, other)->op, CLV_OP_NOISE);
+            assert_int_equal(clv_graph_node(net.graph, other)->input[0], variant == TWICE ? x : noisy);
+        }
+        network_end(&net);
+    }
+}
+
 /* The network of E5 (two convolutions, two heads, mirrored), in one line an op. */
 static void test_fused_training_graph(void **state)
 {
@@ -1410,6 +1475,22 @@ static void test_print(void **state)
     network_end(&net);
 }
 
+static void test_print_noisy(void **state)
+{
+    (void)state;
+    network net = network_start();
+    const clv_node x = put_input(&net, CLV_OP_GATHER, "images", 1, 28, 28);
+    const clv_node noisy = put1(&net, CLV_OP_NOISE, "noise", x, (clv_attr){.stream = 9});
+    clv_graph_mark_output(net.graph, noisy);
+    fuse(&net);
+    char *text = graph_text(net.graph);
+    assert_string_equal(text, "   0  images                   result                          [1][28][28][n]\n"
+                              "   1  noise                    gather         0                [1][28][28][n]     "
+                              "noisy stream=9 dataset=0 output\n");
+    free(text);
+    network_end(&net);
+}
+
 /* ---- allocation failures ---- */
 
 static void test_allocation_failures(void **state)
@@ -1452,9 +1533,11 @@ int main(void)
         cmocka_unit_test(test_dropout_fuses),
         cmocka_unit_test(test_dropout_fuses_where_it_alone_reads),
         cmocka_unit_test(test_head_fuses),
+        cmocka_unit_test(test_noise_fuses),
         cmocka_unit_test(test_fused_training_graph),
         cmocka_unit_test(test_loss_weight_fuses),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_noisy),
         cmocka_unit_test(test_allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,27 @@ static void test_plan_in_half(void **state)
     clv_config_destroy(config);
 }
 
+/* The two results of a batch with noise: the plan that trains stores both as half, that which shows both stores
+ * neither so. */
+static void test_noisy_batch_in_half(void **state)
+{
+    (void)state;
+    clv_config *config =
+        load("ini/denoise.ini", (const char *const[]){"device.backend=cpu", "device.storage=half", NULL});
+    clv_session *s = NULL;
+    const clv_phase_request request[] = {{CLV_MODE_TRAIN, CLV_DATASET_TRAIN}, {CLV_MODE_RECONSTRUCT, CLV_DATASET_TEST}};
+    assert_ok(clv_session_open(config, NULL, request, 2, &s, err));
+    for (int p = 0; p < 2; p++) {
+        const clv_call *batch = &s->phase[p].plan->call[0];
+        const clv_space space = p == 0 ? CLV_SPACE_HALF : CLV_SPACE_ARENA;
+        assert_true(batch->op == CLV_OP_GATHER && batch->attr.noisy);
+        assert_int_equal(batch->out.space, space);
+        assert_int_equal(batch->in[0].space, space);
+    }
+    clv_session_close(s);
+    clv_config_destroy(config);
+}
+
 /* ---- the scale of the loss ---- */
 
 static float scale_of(const char *ini, const char *override)
@@ -411,10 +432,15 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan_in_half),     cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_scale_is_exact),   cmocka_unit_test(test_gradients_survive),
-        cmocka_unit_test(test_training_in_half), cmocka_unit_test(test_overflow_is_said),
-        cmocka_unit_test(test_calls_in_half),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_plan_in_half),
+        cmocka_unit_test(test_noisy_batch_in_half),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_scale_is_exact),
+        cmocka_unit_test(test_gradients_survive),
+        cmocka_unit_test(test_training_in_half),
+        cmocka_unit_test(test_overflow_is_said),
+        cmocka_unit_test(test_calls_in_half),
+        cmocka_unit_test(test_memory),
     };
     take_filter();
     return cmocka_run_group_tests_name("half", tests, NULL, NULL);

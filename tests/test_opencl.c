@@ -219,6 +219,8 @@ static void every_op(clv_backend *be)
     const one_call cases[] = {
         {"gather", {OP(GATHER), OUT(image)}, false},
         {"gather large", {OP(GATHER), OUT(large)}, false},
+        {"gather noisy", {OP(GATHER), .attr = {.noisy = true, .stream = 4099}, IN1(image), OUT(image)}, false},
+        {"gather noisy large", {OP(GATHER), .attr = {.noisy = true, .stream = 4099}, IN1(large), OUT(large)}, false},
         {"label", {OP(LABEL), OUT(one)}, false},
         {"bias", {OP(BIAS), IN2(image, param(3, 0, 0, 0)), OUT(image)}, false},
         {"bias_grad", {OP(BIAS_GRAD), IN1(code), OUT(param(6, 0, 0, 0))}, false},

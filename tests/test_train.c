@@ -141,8 +141,9 @@ static void test_each_fusion_alone(void **state)
 {
     (void)state;
     static const char *const keys[] = {
-        "plan.fuse_epilogue=false", "plan.fuse_dropout=false",   "plan.fuse_add=false",  "plan.fuse_loss=false",
-        "plan.fuse_head=false",     "plan.fuse_bias_grad=false", "plan.fuse_sums=false", "plan.fuse_launches=false"};
+        "plan.fuse_epilogue=false", "plan.fuse_dropout=false", "plan.fuse_add=false",
+        "plan.fuse_loss=false",     "plan.fuse_head=false",    "plan.fuse_bias_grad=false",
+        "plan.fuse_noise=false",    "plan.fuse_sums=false",    "plan.fuse_launches=false"};
     double fused[STEPS], apart[STEPS];
     char select[160];
     int fewer = 0;
@@ -171,6 +172,22 @@ static void test_dropout_alone(void **state)
     const int together = launches;
     first_losses("ini/autoencoder.ini", (const char *const[]){select, "plan.fuse_dropout=false", NULL}, apart);
     assert_true(together + 2 <= launches);
+    assert_losses_agree(fused, apart, 1e-5);
+}
+
+/* The denoiser, whose noise is added by the gather: the same numbers, so that losses differ by rounding alone, in a
+ * launch less; launches are counted where no joint one hides it. */
+static void test_noise_alone(void **state)
+{
+    (void)state;
+    double fused[STEPS], apart[STEPS];
+    char select[160];
+    snprintf(select, sizeof select, "device.select=%s", test_device());
+    first_losses("ini/denoise.ini", (const char *const[]){select, "plan.fuse_launches=false", NULL}, fused);
+    const int together = launches;
+    first_losses("ini/denoise.ini",
+                 (const char *const[]){select, "plan.fuse_launches=false", "plan.fuse_noise=false", NULL}, apart);
+    assert_int_equal(together + 1, launches);
     assert_losses_agree(fused, apart, 1e-5);
 }
 
@@ -376,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_fused_agrees_with_unfused),
         cmocka_unit_test(test_each_fusion_alone),
         cmocka_unit_test(test_dropout_alone),
+        cmocka_unit_test(test_noise_alone),
         cmocka_unit_test(test_backends_agree_autoencoder),
         cmocka_unit_test(test_gradients_can_be_read),
         cmocka_unit_test(test_backends_agree_vae),

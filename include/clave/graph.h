@@ -86,9 +86,11 @@ typedef struct clv_attr {
                                 result is the loss's gradient through act, the last inputs are the target t and the
                                 RESULT v. PARAM, 0: no such inputs */
     float alpha;             /* scale, mean_grad, mse_head, bce_head, products with a head; affinity: the perplexity */
-    uint32_t stream;         /* dropout (a product's too), noise, sample, sample_grad: Philox stream, the same in an op and its
-                                gradient */
+    uint32_t stream;         /* dropout (a product's too), noise (a gather's too), sample, sample_grad: Philox stream, the same
+                                in an op and its gradient */
     int dataset;             /* gather, label: 0 train (and validation), 1 test */
+    bool noisy;              /* gather, fused: the result has noise of `stream` added; the images as they are go to the only
+                                input, a RESULT of its shape */
     int slot;                /* record: column of the trace */
     float beta1, beta2, eps, l2, weight_decay, momentum; /* adam, sgd; the learning rate is in clv_step */
     float unscale;           /* adam, sgd: gradients are multiplied by it first, as the plan's loss is scaled; 0: they are not */
@@ -145,6 +147,7 @@ clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *
     X(LOSS, "loss")           /* a loss and its gradient in one pass, a head */                    \
     X(HEAD, "head")           /* a head by the kernel of what it reads */                          \
     X(BIAS_GRAD, "bias_grad") /* a bias's gradient by the kernel of its weight's */                \
+    X(NOISE, "noise")         /* noise by the kernel that gathers the batch */                     \
     X(SUMS, "sums")           /* parts of split weight gradients added by the optimiser */         \
     X(LAUNCHES, "launches")   /* launches that wait for nothing of each other are one */
 

@@ -84,9 +84,10 @@ static bool is_repeat(const clv_call *a, const clv_call *b)
     const bool same_attr = x.kernel == y.kernel && x.stride == y.stride && x.pad == y.pad && x.act == y.act &&
                            x.slope == y.slope && x.has_bias == y.has_bias && x.grad_act == y.grad_act &&
                            x.mask_rate == y.mask_rate && x.rate == y.rate && x.sum_of == y.sum_of &&
-                           x.has_addend == y.has_addend && x.head == y.head && x.alpha == y.alpha && x.beta1 == y.beta1 &&
-                           x.beta2 == y.beta2 && x.eps == y.eps && x.l2 == y.l2 && x.weight_decay == y.weight_decay &&
-                           x.momentum == y.momentum && x.rated == y.rated && x.unscale == y.unscale;
+                           x.has_addend == y.has_addend && x.head == y.head && x.alpha == y.alpha &&
+                           x.beta1 == y.beta1 && x.beta2 == y.beta2 && x.eps == y.eps && x.l2 == y.l2 &&
+                           x.weight_decay == y.weight_decay && x.momentum == y.momentum && x.rated == y.rated &&
+                           x.unscale == y.unscale && x.noisy == y.noisy;
     if (a->op != b->op || !same_attr || a->inputs != b->inputs || a->lanes != b->lanes || a->trained != b->trained)
         return false;
     for (int i = 0; i < a->inputs; i++)

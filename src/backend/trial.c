@@ -230,7 +230,7 @@ static clv_status check_guards(const stage *s, clv_error *err)
  * it. */
 static clv_status check_padding(const stage *s, clv_error *err)
 {
-    const clv_operand *out = &s->call.out;
+    const clv_operand *out = s->call.attr.noisy ? &s->call.in[0] : &s->call.out; /* noise is added to padding too */
     const bool head = clv_op_head(s->call.op, &s->call.attr);
     if (clv_op_table[s->call.op].family != CLV_FAMILY_DATA && s->call.op != CLV_OP_MEAN_GRAD && !head) return CLV_OK;
     const float *values = s->after[out->space] + out->offset;

@@ -41,7 +41,8 @@ size_t clv_trial_first_results(const clv_trial *trial);
 bool clv_trial_applies(clv_op op);
 
 /* Runs the call and reads trial->results floats. The result's place is filled with NaN before. CLV_ERR_DEVICE where
- * anything outside the result changed, or where padding that must be 0 (gather, label, mean_grad) is not. */
+ * anything outside the results changed, or where padding that must be 0 (gather, of a noisy one the images as they are;
+ * label, mean_grad) is not. */
 clv_status clv_trial_run(clv_backend *be, const clv_trial *trial, float *results, clv_error *err);
 
 /* How far result i may be from `reference`, by the arithmetic that OpenCL 1.2 promises; 0 where it must agree to the

@@ -50,7 +50,7 @@ static double bound_product(const result *r)
 
 static double bound_exact(const result *r) { return 0 * r->reference; }
 static double bound_rounded(const result *r) { return fabs(r->reference); } /* one operation */
-static double bound_gather(const result *r)
+static double bound_images(const result *r)
 {
     return 3 * fabs(r->reference);
 } /* a division, or a product with 1 / 255 */
@@ -96,6 +96,8 @@ static double bound_noise(const result *r)
     const double deviation = (double)r->t->step.noise;
     return 16 * largest_normal * deviation + 1 + largest_normal * deviation;
 }
+/* A pixel is at most 1. */
+static double bound_gather(const result *r) { return r->t->call.attr.noisy ? 3 + bound_noise(r) : bound_images(r); }
 static double bound_sample_grad(const result *r)
 {
     const double sum = r->t->call.attr.has_addend ? fabs(r->reference) : 0; /* its rounding */
@@ -381,6 +383,7 @@ static double (*const bounds[CLV_OP_COUNT])(const result *) = {
 
 /* The second results of the ops that have one. */
 static double (*const bounds_beside[CLV_OP_COUNT])(const result *) = {
+    [CLV_OP_GATHER] = bound_images,
     [CLV_OP_CONV_WEIGHT] = bound_exact, /* sums of integers */
     [CLV_OP_MSE_HEAD] = bound_mse,
     [CLV_OP_BCE_HEAD] = bound_bce,

@@ -57,7 +57,7 @@ static double bytes_of(const clv_operand *operand, int lanes)
     return operand->space == CLV_SPACE_NONE ? 0 : (double)element * (double)clv_operand_elements(operand, lanes);
 }
 
-/* Each input read once, the result written once; gather reads bytes, an optimiser its numbers in place. */
+/* Each input read, or written, once, the result written once; gather reads bytes, an optimiser its numbers in place. */
 static double traffic_of(const clv_call *call)
 {
     double bytes = bytes_of(&call->out, call->lanes);

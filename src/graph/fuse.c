@@ -7,7 +7,8 @@
  *
  * A loss and its gradient are one pass, a head, a bias's gradient is summed by the launch of its weight's: the fused
  * node has two results then, the second in the memory of the node that computed it before, a RESULT now. A product that
- * only its head reads becomes one node with it, whose result is the gradient.
+ * only its head reads becomes one node with it, whose result is the gradient. The noise of a batch is added by its
+ * gather: the noisy images are its result, the clean ones its second.
  *
  * Done after gradients were appended. A value that anything else reads, or that is an output, is never fused away. */
 #include <string.h>
@@ -324,6 +325,20 @@ static void fuse_loss_grad(clv_graph *graph, clv_node at)
     set_inputs(grad, 3, (const clv_node[]){pair[0], pair[1], loss});
 }
 
+/* gather -> noise: the batch is written as it is and with noise, whose readers, and the clean images', find both where
+ * they were. */
+static void fuse_noise(clv_graph *graph, clv_node at)
+{
+    clv_node_info *noise = clv_info(graph, at);
+    const clv_node from = noise->input[0];
+    const clv_node_info *gather = clv_info(graph, from);
+    if (gather->op != CLV_OP_GATHER || gather->attr.noisy) return;
+    noise->op = CLV_OP_GATHER;
+    noise->attr.dataset = gather->attr.dataset;
+    noise->attr.noisy = true;
+    make_result(graph, from);
+}
+
 /* `fusion`: -1 for what only simplifies. An act_grad has three. */
 static const struct {
     int fusion;
@@ -339,6 +354,7 @@ static const struct {
     [CLV_OP_BCE_GRAD] = {CLV_FUSION_LOSS, fuse_loss_grad},
     [CLV_OP_MSE_HEAD] = {CLV_FUSION_HEAD, fuse_head},
     [CLV_OP_BCE_HEAD] = {CLV_FUSION_HEAD, fuse_head},
+    [CLV_OP_NOISE] = {CLV_FUSION_NOISE, fuse_noise},
 };
 
 /* A node that became another has that one's rule as well: a loss's gradient is a head, which joins its product. */

@@ -56,13 +56,14 @@ int clv_op_inputs(clv_op op, const clv_attr *attr)
     const int fused =
         fusible ? (attr->has_bias ? 1 : 0) + (attr->has_addend ? 1 : 0) + (attr->grad_act != CLV_ACT_NONE ? 1 : 0) : 0;
     const int head = fusible && attr->head ? 2 : 0; /* target, loss of each image */
-    const bool one_more = (op == CLV_OP_CONV_WEIGHT && attr->sum_of) || (op == CLV_OP_SAMPLE_GRAD && attr->has_addend);
+    const bool one_more = (op == CLV_OP_CONV_WEIGHT && attr->sum_of) ||
+                          (op == CLV_OP_SAMPLE_GRAD && attr->has_addend) || (op == CLV_OP_GATHER && attr->noisy);
     return clv_op_table[op].inputs + fused + head + (one_more ? 1 : 0);
 }
 
 bool clv_op_writes_input(clv_op op, const clv_attr *attr)
 {
-    return clv_op_head(op, attr) || (op == CLV_OP_CONV_WEIGHT && attr->sum_of);
+    return clv_op_head(op, attr) || (op == CLV_OP_CONV_WEIGHT && attr->sum_of) || (op == CLV_OP_GATHER && attr->noisy);
 }
 
 clv_op clv_op_head(clv_op op, const clv_attr *attr)

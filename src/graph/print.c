@@ -54,7 +54,8 @@ static void add_attributes(line *l, const clv_node_info *info)
     if (info->op == CLV_OP_SCALE || info->op == CLV_OP_MEAN_GRAD || info->op == CLV_OP_AFFINITY ||
         clv_op_head(info->op, a))
         add(l, "alpha=%g", (double)a->alpha);
-    if (family == CLV_FAMILY_RANDOM || a->rate > 0) add(l, "stream=%u", (unsigned)a->stream);
+    if (a->noisy) add(l, "noisy");
+    if (family == CLV_FAMILY_RANDOM || a->rate > 0 || a->noisy) add(l, "stream=%u", (unsigned)a->stream);
     if (family == CLV_FAMILY_DATA) add(l, "dataset=%d", a->dataset);
     if (info->op == CLV_OP_RECORD) add(l, "slot=%d", a->slot);
     if (info->output && !clv_op_has_effect(info->op)) add(l, "output");

@@ -202,7 +202,12 @@ static clv_status need_dataset(const rule_call *call)
 static clv_status shape_gather(const rule_call *call)
 {
     NEED(need_dataset(call));
-    return shape_source(call);
+    NEED(need_given(call, true));
+    const clv_shape *given = call->q->given;
+    if (call->q->attr->noisy && !clv_shape_equal(call->q->in[0], given))
+        return refuse(call, "result %s must have the shape %s of the images", print(call->q->in[0]).text,
+                      print(given).text);
+    return give(call, *given);
 }
 
 static clv_status shape_label(const rule_call *call)

@@ -127,13 +127,12 @@ done:
 }
 
 /* A result that is stored as half, as it is once it was stored: this backend keeps it as a number of its own type. */
-static void round_result(const clv_backend *be, const clv_cpu_call *c)
+static void round_result(const clv_backend *be, const clv_call *call, const clv_operand *result, void *values)
 {
-    const clv_operand *out = &c->call->out;
-    if (out->space != CLV_SPACE_HALF) return;
-    const size_t elements = clv_operand_elements(out, c->call->lanes);
-    float *as_float = c->out;
-    double *as_double = c->out;
+    if (result->space != CLV_SPACE_HALF) return;
+    const size_t elements = clv_operand_elements(result, call->lanes);
+    float *as_float = values;
+    double *as_double = values;
     if (be->element_size == sizeof(double))
         for (size_t i = 0; i < elements; i++) as_double[i] = clv_half_rounded(as_double[i]);
     else
@@ -147,8 +146,11 @@ static clv_status run_program(clv_backend *be, clv_program *opaque, const clv_st
     const clv_cpu_function *table = be->element_size == sizeof(double) ? clv_cpu_table_double : clv_cpu_table_float;
     program->step = *step;
     for (int i = 0; i < program->calls; i++) {
-        table[program->call[i].op](&program->bound[i]);
-        round_result(be, &program->bound[i]);
+        const clv_call *call = &program->call[i];
+        const clv_cpu_call *bound = &program->bound[i];
+        table[call->op](bound);
+        round_result(be, call, &call->out, bound->out);
+        if (bound->beside) round_result(be, call, &call->in[call->inputs - 1], bound->beside);
     }
     return CLV_OK;
 }

@@ -14,7 +14,8 @@ static bool image_of(const clv_cpu_call *c, size_t n, uint32_t *image)
 /* An index beyond the data set is a fault of the host's; it gives NaN, which no loss hides. */
 FUNCTION(gather)
 {
-    real *restrict x = c->out; /* [f][n] */
+    const bool noisy = c->call->attr.noisy;
+    real *x = noisy ? c->beside : c->out; /* [f][n] */
     const size_t lanes = (size_t)c->call->lanes, features = clv_cpu_features(&c->call->out.shape);
     for (size_t n = 0; n < lanes; n++) {
         uint32_t image = 0;
@@ -24,6 +25,7 @@ FUNCTION(gather)
                                : image < c->image_count ? (real)c->images[image * features + f] / 255
                                                         : (real)NAN;
     }
+    if (noisy) REAL(clv_cpu_add_noise)(c, x);
 }
 
 FUNCTION(label)

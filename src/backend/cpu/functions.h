@@ -68,6 +68,9 @@ real REAL(clv_act_slope)(clv_act act, real slope, real u);
 /* random.c: a dropout of the call's rate and stream, in place, over one feature of all images: y[n]. */
 void REAL(clv_cpu_drop_feature)(const clv_cpu_call *c, size_t feature, real *y);
 
+/* random.c: the call's result from x, [f][n]: noise of its stream added. */
+void REAL(clv_cpu_add_noise)(const clv_cpu_call *c, const real *x);
+
 /* reduce.c: b[c] = the sum of an input of the call over y, x and n. */
 void REAL(clv_cpu_sum_channels)(const clv_cpu_call *c, int input, real *b);
 

@@ -52,9 +52,9 @@ FUNCTION(dropout)
         }
 }
 
-FUNCTION(noise)
+void REAL(clv_cpu_add_noise)(const clv_cpu_call *c, const real *x)
 {
-    const real *x = c->in[0], deviation = (real)c->step->noise;
+    const real deviation = (real)c->step->noise;
     real *y = c->out;
     const size_t lanes = (size_t)c->call->lanes, features = clv_cpu_features(&c->call->out.shape);
     for (size_t quad = 0; 4 * quad < features; quad++)
@@ -67,6 +67,8 @@ FUNCTION(noise)
             }
         }
 }
+
+FUNCTION(noise) { REAL(clv_cpu_add_noise)(c, c->in[0]); }
 
 FUNCTION(sample)
 {

@@ -20,7 +20,8 @@
 #define ITEMS_A_UNIT    4    /* work-items that a CPU's core should get, so that cores end together */
 #define ROW_PARTS       16   /* of a split row sum: a whole number of vectors of any width */
 #define PAIR_ROWS       8    /* of a register tile of distances */
-#define BLOCK           16   /* pixels of a work-item of gather */
+#define BLOCK           16   /* pixels of a work-item of gather, */
+#define QUAD            4    /* and with noise on a GPU: a call of the random numbers' generator */
 
 typedef struct op_row {
     const char *file, *kernel;
@@ -395,12 +396,15 @@ static void random_op(const clv_device_info *device, const clv_call *call, const
 static void gather(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     const int pixels = features_of(&call->out.shape);
+    const bool noisy = call->attr.noisy;
+    const int block = noisy && !is_cpu(device) ? larger(QUAD, device->vector_width) : BLOCK;
     clv_launch *launch = add_launch(list, row, device, call, NULL);
-    define(launch, "-DPIXELS=%d -DBLOCK=%d", pixels, BLOCK);
-    size_grid(launch, device, call->lanes / device->vector_width, whole(pixels, BLOCK));
+    define(launch, "-DPIXELS=%d -DBLOCK=%d", pixels, block);
+    if (noisy) define(launch, "-DNOISE=1 -DSTREAM=%u", (unsigned)call->attr.stream);
+    size_grid(launch, device, call->lanes / device->vector_width, whole(pixels, block));
     bind(launch, CLV_ARG_IMAGES);
     bind(launch, CLV_ARG_ORDER);
-    bind(launch, CLV_ARG_OUT);
+    bind_inputs(launch, call, CLV_ARG_OUT); /* with noise: the images as they are */
     bind(launch, CLV_ARG_STEP);
 }
 
