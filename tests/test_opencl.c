@@ -297,7 +297,11 @@ static void test_ops_as_others(void **state)
     static const struct {
         clv_device_kind kind;
         int vector_width, simd_width;
-    } others[] = {{CLV_DEVICE_GPU, 1, 32}, {CLV_DEVICE_GPU, 4, 0}, {CLV_DEVICE_CPU, 16, 0}, {CLV_DEVICE_CPU, 4, 0}};
+    } others[] = {{CLV_DEVICE_GPU, 1, 32},
+                  {CLV_DEVICE_GPU, 4, 0},
+                  {CLV_DEVICE_CPU, 16, 0},
+                  {CLV_DEVICE_CPU, 8, 0},
+                  {CLV_DEVICE_CPU, 4, 0}};
     const int count = sizeof others / sizeof *others, drawn = (int)(test_seed % (uint64_t)count);
     for (int i = 0; i < count; i++) {
         if (i != drawn && !getenv("CLAVE_TEST_ALL")) continue;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kernels for GPUs that are not there: check.py LIST_LAUNCHES [--quick] [--markdown] [--target NAME ...]
 
-Compiles each distinct launch that a training step of ini/vae.ini and ini/autoencoder.ini, and t-SNE, has on each target, with the
+Compiles each distinct launch that a training step of ini/vae.ini, ini/autoencoder.ini and ini/denoise.ini, and t-SNE, has on each target, with the
 tiles the launch table gives a GPU of its properties, and prints what the compiler says of it:
 
     regs   registers of a work-item (VGPRs; NVIDIA's registers; Intel: of 32 bytes, a hardware thread's, where reported)
@@ -30,7 +30,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WANTED = ("ini/vae.ini", "ini/autoencoder.ini", "tsne")
+WANTED = ("ini/vae.ini", "ini/autoencoder.ini", "ini/denoise.ini", "tsne")
 LEAST_SHARE, LARGE = 0.70, 0.1
 PTXAS = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
 

@@ -1,5 +1,6 @@
 /* Traces: steps on a queue of its own that takes times, as such queues are slower. What else a machine does makes a
  * launch longer, never shorter: each launch is given its least time of a few steps. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "backend/opencl/opencl.h"
@@ -17,7 +18,7 @@ static void print_times(const clv_cl_plan *plan, const double *least, FILE *out)
     }
 }
 
-/* A step; least[i]: microseconds of launch i, 0 before the first step. */
+/* A step; least[i]: microseconds of launch i, infinite before the first step. */
 static clv_status time_step(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, double *least,
                             clv_error *err)
 {
@@ -30,7 +31,7 @@ static clv_status time_step(cl_command_queue queue, const clv_cl_plan *plan, cl_
         CLV_CL(clGetEventProfilingInfo(event[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL));
         CLV_CL(clGetEventProfilingInfo(event[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
         const double us = (double)(end - start) * 1e-3;
-        if (least[i] == 0 || us < least[i]) least[i] = us;
+        if (us < least[i]) least[i] = us;
     }
 done:
     for (int i = 0; i < plan->launches; i++)
@@ -50,6 +51,7 @@ clv_status clv_cl_plan_trace(clv_backend *head, clv_program *program, const clv_
         free(event);
         return CLV_ERR_INTERNAL;
     }
+    for (int i = 0; i < plan->launches; i++) least[i] = HUGE_VAL;
     const cl_mem values = ((const clv_cl_buffer *)plan->step)->mem;
     CLV_CL(clFinish(be->queue));
     CLV_CL_MAKE(queue, clCreateCommandQueue(be->context, be->device, CL_QUEUE_PROFILING_ENABLE, &code));
