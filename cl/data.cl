@@ -105,10 +105,10 @@ static void gather_square(global const uchar *images, global const uint *places,
 kernel void gather(global const uchar *restrict images /* [image][pixel] */, global const uint *restrict order,
                    CLEAN_PARAMETER global OUT *restrict x /* [pixel][n] */, constant step_values *step)
 {
-    const int n = (int)GLOBAL_ID(0) * V, count = (int)step->count - n; /* of images from n on */
+    const int n = (int)GLOBAL_ID(0) * V, count = (int)(step->count - step->image) - n; /* of images from n on */
     const int end = min((int)GLOBAL_ID(1) * BLOCK + BLOCK, PIXELS);
     int p0 = (int)GLOBAL_ID(1) * BLOCK;
-    global const uint *places = order + step->offset + n;
+    global const uint *places = order + step->offset + step->image + n;
 #if V >= 4
     for (; p0 + V <= end; p0 += V) gather_square(images, places, count, p0, x + n NOISE_ARGUMENTS);
 #endif
@@ -120,5 +120,6 @@ kernel void label(global const uchar *restrict labels /* [image] */, global cons
                   global float *restrict l /* [n] */, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0);
-    l[n] = n < (int)step->count ? (float)labels[order[step->offset + (uint)n]] : 0.0f;
+    const uint image = step->image + (uint)n;
+    l[n] = image < step->count ? (float)labels[order[step->offset + image]] : 0.0f;
 }

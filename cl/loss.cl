@@ -69,12 +69,14 @@ kernel void correct(global const LOGITS *restrict s /* [c][n] */, global const f
     STOREV(select((floatv)(0.0f), (floatv)(1.0f), best == LOADV(label + n)), v + n);
 }
 
-/* The sum of the images of the batch, in order, with the rounding of each addition carried on (Kahan 1965). */
-static float sum_of_images(global const float *v, int count)
+/* The sum of the images of the batch, in order, with the rounding of each addition carried on (Kahan 1965). In blocks, N are a
+ * block's. */
+static float sum_of_images(global const float *v, constant step_values *step)
 {
+    const int count = (int)step->count;
     float sum = 0.0f, lost = 0.0f;
     for (int n = 0; n < count; n++) {
-        const float term = v[n] - lost, next = sum + term;
+        const float term = v[n / N * (int)step->stride + n % N] - lost, next = sum + term;
         lost = (next - sum) - term;
         sum = next;
     }
@@ -84,19 +86,19 @@ static float sum_of_images(global const float *v, int count)
 /* global: { 1 } */
 kernel void mean(global const float *restrict v /* [n] */, global float *restrict m /* [1] */, constant step_values *step)
 {
-    *m = sum_of_images(v, (int)step->count) / (float)step->count;
+    *m = sum_of_images(v, step) / (float)step->count;
 }
 
 /* v[n] = n < count ? alpha / count : 0; global: { N } */
 kernel void mean_grad(global float *restrict v /* [n] */, constant step_values *step)
 {
     const int n = (int)GLOBAL_ID(0);
-    v[n] = n < (int)step->count ? ALPHA / (float)step->count : 0.0f;
+    v[n] = step->image + (uint)n < step->count ? ALPHA / (float)step->count : 0.0f;
 }
 
 /* trace[row][slot] = sum over n < count of v[n]; global: { 1 } */
 kernel void record(global const float *restrict v /* [n] */, global float *restrict trace /* [row][slot] */,
                    constant step_values *step)
 {
-    trace[step->row * SLOTS + SLOT] = sum_of_images(v, (int)step->count);
+    trace[step->row * SLOTS + SLOT] = sum_of_images(v, step);
 }

@@ -30,7 +30,7 @@ static void open_start(start *s)
     *s = (start){0};
     assert_ok(clv_config_load("ini/smoke.ini", NULL, 0, &s->config, NULL, err));
     assert_ok(clv_backend_create(&options, &be, err));
-    assert_ok(clv_paper_make(s->config, be->info.kind, &s->paper, err));
+    assert_ok(clv_paper_make(s->config, &be->info, &s->paper, err));
     s->be = (clv_opencl *)be;
     int found = 0;
     for (int i = 0; i < s->paper.plan->calls && found < CALLS; i++)

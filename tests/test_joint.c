@@ -105,7 +105,8 @@ static void schedule(const clv_call *call, int calls, bool joint, clv_launch_lis
         assert_ok(clv_cl_launches_of(be, &call[i], &list[i], err));
         work[i] = (clv_launch_work){&call[i], &list[i], false, list[i].scratch};
     }
-    assert_ok(clv_launch_schedule_make(&be->head.info, work, calls, be->head.alignment, joint, s, err));
+    const clv_schedule_options options = {.alignment = be->head.alignment, .joint = joint};
+    assert_ok(clv_launch_schedule_make(&be->head.info, work, calls, &options, s, err));
 }
 
 static int level_of(const clv_launch_schedule *s, int call)
@@ -169,6 +170,95 @@ static void test_scratch(void **state)
     free(list);
 }
 
+/* ---- chains ---- */
+
+#define LINKS      5
+#define CHAIN_SIZE (8 * 64)
+
+static clv_operand features(size_t offset, int count)
+{
+    return (clv_operand){CLV_SPACE_ARENA, offset, {.rank = 3, .dim = {count, 1, 1, 1}, .batched = true}};
+}
+
+static clv_call linear(clv_operand x, clv_operand y, size_t weights)
+{
+    const clv_shape weight = {.rank = 4, .dim = {y.shape.dim[0], x.shape.dim[0], 1, 1}};
+    clv_call call = {.op = CLV_OP_CONV,
+                     .attr = {.kernel = 1, .stride = 1},
+                     .inputs = 2,
+                     .in = {x, {CLV_SPACE_ARENA, weights, weight}},
+                     .out = y,
+                     .lanes = 64};
+    strcpy(call.name, "linear");
+    return call;
+}
+
+/* x[8] -> a[8] -> b[8]; the channels of b are added up over the batch; c[8] of a; d[8], with those sums for weights:
+ * offsets in rows of 64 lanes. */
+static size_t linked_calls(clv_call *call)
+{
+    const size_t t = CHAIN_SIZE;
+    const clv_operand x = features(0, 8), a = features(t, 8), b = features(2 * t, 8), c = features(3 * t, 8),
+                      d = features(4 * t, 1), sums = {CLV_SPACE_ARENA, 6 * t, {.rank = 1, .dim = {8, 1, 1, 1}}};
+    call[0] = linear(x, a, 5 * t);
+    call[1] = linear(a, b, 5 * t);
+    call[2] = (clv_call){.op = CLV_OP_BIAS_GRAD, .inputs = 1, .in = {b}, .out = sums, .lanes = 64, .name = "sums"};
+    call[3] = linear(a, c, 5 * t);
+    call[4] = linear(c, d, 6 * t);
+    return 7 * t;
+}
+
+/* A CPU of two cores, whatever the device is: what follows image by image is a chain, what waits for the whole batch is
+ * not, even where it could follow another link. */
+static void test_chains(void **state)
+{
+    (void)state;
+    clv_device_info cpu = be->head.info;
+    cpu.kind = CLV_DEVICE_CPU, cpu.compute_units = 2, cpu.vector_width = 16;
+    clv_call call[LINKS];
+    clv_launch_list *list = calloc(LINKS, sizeof *list);
+    clv_launch_work work[LINKS];
+    clv_launch_schedule s = {0};
+    assert_non_null(list);
+    linked_calls(call);
+    for (int i = 0; i < LINKS; i++) {
+        assert_ok(clv_launches_of(&cpu, &call[i], NULL, &list[i], err));
+        work[i] = (clv_launch_work){&call[i], &list[i], false, list[i].scratch};
+    }
+    const clv_schedule_options options = {.alignment = be->head.alignment, .joint = true, .chains = true};
+    assert_ok(clv_launch_schedule_make(&cpu, work, LINKS, &options, &s, err));
+    for (int i = 0; i < s.items; i++) {
+        const bool link = s.item[i].call == 0 || s.item[i].call == 1 || s.item[i].call == 3;
+        assert_int_equal(s.item[i].chain, link ? 1 : 0);
+        assert_int_equal(s.item[i].level, link ? 0 : s.item[i].call == 2 ? 1 : 2);
+    }
+    assert_int_equal(s.groups, 3);
+    assert_true(clv_unit_of(&s, &s.group[0]).chain);
+    clv_launch_schedule_free(&s);
+    cpu.compute_units = 64; /* more than there are vectors of lanes */
+    assert_ok(clv_launch_schedule_make(&cpu, work, LINKS, &options, &s, err));
+    for (int i = 0; i < s.items; i++) assert_int_equal(s.item[i].chain, 0);
+    clv_launch_schedule_free(&s);
+    free(list);
+}
+
+/* Lanes of a block: every unit has one, units end together, 64 at most. */
+static void test_block_lanes(void **state)
+{
+    (void)state;
+    static const struct {
+        int units, lanes, block;
+    } cases[] = {{2, 128, 64}, {2, 1024, 64}, {4, 128, 32}, {8, 128, 16},
+                 {3, 128, 16}, {6, 128, 0},   {16, 128, 0}, {1, 16, 16}};
+    clv_device_info cpu = {.kind = CLV_DEVICE_CPU, .vector_width = 16};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cpu.compute_units = cases[i].units;
+        assert_int_equal(clv_block_lanes(&cpu, cases[i].lanes), cases[i].block);
+    }
+    cpu.kind = CLV_DEVICE_GPU;
+    assert_int_equal(clv_block_lanes(&cpu, 128), 0);
+}
+
 /* ---- running ---- */
 
 #define CALLS 6
@@ -213,12 +303,13 @@ static size_t independent_calls(clv_call *call)
 }
 
 /* Runs the calls; returns the arena's bytes, to free, and how many launches there were. */
-static float *run_calls(clv_call *call, size_t elements, unsigned apart, int *launches)
+static float *run_calls(clv_call *call, int calls, size_t elements, unsigned apart, int *launches)
 {
-    clv_plan plan = {.batch = LANES_OF_GPUS, .lanes = LANES_OF_GPUS, .calls = CALLS, .call = call, .apart = apart};
+    const int lanes = call->lanes;
+    clv_plan plan = {.batch = lanes, .lanes = lanes, .calls = calls, .call = call, .apart = apart};
     clv_bindings bindings = {0};
     clv_program *program = NULL;
-    const clv_step step = {.count = LANES_OF_GPUS, .step = 1};
+    const clv_step step = {.count = (uint32_t)lanes, .step = 1};
     float *arena = calloc(elements, sizeof *arena);
     assert_non_null(arena);
     plan.elements[CLV_SPACE_ARENA] = elements;
@@ -251,7 +342,8 @@ static void test_joint_is_the_same(void **state)
         }
         const size_t elements = independent_calls(call);
         be->selftest = true;
-        float *a = run_calls(call, elements, 0, &together), *b = run_calls(call, elements, CLV_FUSE_LAUNCHES, &apart);
+        float *a = run_calls(call, CALLS, elements, 0, &together),
+              *b = run_calls(call, CALLS, elements, CLV_FUSE_LAUNCHES, &apart);
         be->selftest = false;
         assert_true(together < apart);
         assert_memory_equal(a, b, elements * sizeof *a);
@@ -260,12 +352,33 @@ static void test_joint_is_the_same(void **state)
     }
 }
 
+/* Image by image or launch by launch: the same bits, self-tests among them. */
+static void test_chain_is_the_same(void **state)
+{
+    (void)state;
+    clv_call call[LINKS];
+    int together, apart;
+    const size_t elements = linked_calls(call);
+    be->selftest = true;
+    float *a = run_calls(call, LINKS, elements, 0, &together),
+          *b = run_calls(call, LINKS, elements, CLV_FUSE_CHAINS, &apart);
+    be->selftest = false;
+    assert_true(together <= apart);
+    if (clv_block_lanes(&be->head.info, 64) > 0) assert_true(together < apart);
+    assert_memory_equal(a, b, elements * sizeof *a);
+    free(a);
+    free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kernel_is_a_part),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_scratch),
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_block_lanes),
+        cmocka_unit_test(test_chain_is_the_same),
         cmocka_unit_test(test_joint_is_the_same),
     };
     take_filter();

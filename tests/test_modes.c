@@ -84,7 +84,11 @@ static runner prepare(const char *text, clv_mode mode)
     must(clv_model_create(r.config, (clv_image_shape){C, H, W}, backend->alignment, &r.model, &err), &err);
     must(clv_model_graph_create(r.model, mode, 0, &r.graph, &err), &err);
     const clv_param_layout *layout = clv_model_params(r.model);
-    clv_plan_options options = {BATCH, backend->lane_width, backend->alignment, true, 1, 0, CLV_STORAGE_FLOAT};
+    clv_plan_options options = {.batch = BATCH,
+                                .lane_width = backend->lane_width,
+                                .alignment = backend->alignment,
+                                .reuse = true,
+                                .trace_rows = 1};
     must(clv_plan_create(r.graph.graph, layout, r.graph.gradient, &options, &r.plan, &err), &err);
     make_buffers(&r, &err);
     must(clv_program_create(backend, r.plan, &r.bindings, &r.program, &err), &err);

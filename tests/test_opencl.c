@@ -622,7 +622,8 @@ static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
     uint8_t *bytes = NULL;
     call.lanes = LANES;
     assert_ok(clv_launches_of(&be->info, &call, NULL, &list, err));
-    assert_ok(clv_cl_program_key((clv_opencl *)be, &(clv_launch_unit){{&list.launch[0]}, 1}, &key, err));
+    const clv_launch_unit unit = clv_unit_of_one(&list.launch[0]);
+    assert_ok(clv_cl_program_key((clv_opencl *)be, &unit, &key, err));
     clv_hash_print(key, print);
     snprintf(name, sizeof name, "%s.bin", print);
     assert_ok(clv_path_join(path, path_size, ((clv_opencl *)be)->cache, name, err));

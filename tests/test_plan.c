@@ -54,6 +54,7 @@ static clv_plan_options random_options(unsigned long seed, bool reuse)
     return (clv_plan_options){.batch = 1 + draw(&dice, 9),
                               .lane_width = 1 << draw(&dice, 4),
                               .alignment = (size_t)1 << draw(&dice, 6),
+                              .block = 1 << draw(&dice, 5),
                               .reuse = reuse,
                               .trace_rows = 3};
 }
@@ -291,8 +292,9 @@ static void test_random_plans(void **state)
 
 /* ---- a plan by hand ---- */
 
-/* conv -> bias -> relu -> flat -> linear: two trained layers, the first frozen where `frozen`. */
-static planned small_network(bool frozen)
+/* conv -> bias -> relu -> flat -> linear: two trained layers, the first frozen where `frozen`. shown: the host reads
+ * the logits. */
+static planned small_network(bool frozen, bool shown)
 {
     planned p = {.net = network_start()};
     network *net = &p.net;
@@ -304,7 +306,7 @@ static planned small_network(bool frozen)
     const clv_node v = put2(net, CLV_OP_XENT, "loss", h, t, (clv_attr){0});
     put1(net, CLV_OP_RECORD, "loss", v, (clv_attr){.slot = 0});
     net->loss = put1(net, CLV_OP_MEAN, "mean", v, (clv_attr){0});
-    clv_graph_mark_output(net->graph, h);
+    if (shown) clv_graph_mark_output(net->graph, h);
     const int first = frozen ? 2 : 0;
     for (int i = 0; i < net->params; i++) {
         net->trained[i] = i >= first;
@@ -323,7 +325,7 @@ static const clv_plan_options options = {.batch = 10, .lane_width = 4, .alignmen
 static void test_small_plan(void **state)
 {
     (void)state;
-    planned p = small_network(true);
+    planned p = small_network(true, true);
     assert_int_equal(clv_graph_fuse(p.net.graph, 0, &p.net.err), CLV_OK);
     make_plan(&p, &options);
     assert_int_equal(p.net.status, CLV_OK);
@@ -439,6 +441,104 @@ static void test_layout(void **state)
     network_end(&net);
 }
 
+/* ---- blocks ---- */
+
+static int blocks_of(planned *p, const clv_plan_options *o)
+{
+    clv_plan *plan = NULL;
+    assert_int_equal(clv_plan_create(p->net.graph, &p->layout, p->gradient, o, &plan, &p->net.err), CLV_OK);
+    const int blocks = plan->blocks;
+    assert_int_equal(plan->lanes * (blocks ? blocks : 1), 12);
+    clv_plan_destroy(plan);
+    return blocks;
+}
+
+/* Each block has an arena of its own, the same in each; parameters and losses are the batch's. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    planned p = small_network(true, false);
+    clv_plan_options o = options;
+    o.block = 4;
+    assert_int_equal(clv_graph_fuse(p.net.graph, 0, &p.net.err), CLV_OK);
+    make_plan(&p, &o);
+    assert_int_equal(p.net.status, CLV_OK);
+    const clv_plan *plan = p.plan;
+    assert_int_equal(plan->blocks, 3);
+    assert_int_equal(plan->lanes, 4);
+    assert_int_equal(plan->batch, 10);
+    assert_int_equal(plan->elements[CLV_SPACE_ARENA], 3 * plan->stride[CLV_SPACE_ARENA]);
+    assert_int_equal(plan->elements[CLV_SPACE_PARAM], 64 + 16 + 32 + 16);
+    assert_int_equal(plan->elements[CLV_SPACE_TRACE], 7);
+    for (int i = 0; i < plan->calls; i++) {
+        const clv_call *call = &plan->call[i];
+        assert_true(call->blocked);
+        assert_int_equal(call->lanes, 4);
+        if (call->out.space == CLV_SPACE_ARENA)
+            assert_true(call->out.offset + clv_operand_elements(&call->out, 4) <= plan->stride[CLV_SPACE_ARENA]);
+    }
+    end(&p);
+}
+
+/* Only where the backend asks for it, all fusions that it needs are on, and the host neither reads nor writes images.
+ */
+static void test_batch_stays_whole(void **state)
+{
+    (void)state;
+    static const unsigned needed[] = {CLV_FUSE_SUMS, CLV_FUSE_LAUNCHES, CLV_FUSE_CHAINS};
+    planned p = small_network(true, false);
+    clv_plan_options o = options;
+    assert_int_equal(clv_graph_fuse(p.net.graph, 0, &p.net.err), CLV_OK);
+    make_plan(&p, &o);
+    assert_int_equal(p.net.status, CLV_OK);
+    o.block = 4;
+    assert_int_equal(blocks_of(&p, &o), 3);
+    o.block = 12;
+    assert_int_equal(blocks_of(&p, &o), 1);
+    o.block = 8;
+    assert_int_equal(blocks_of(&p, &o), 0); /* no whole number of blocks */
+    o.block = 0;
+    assert_int_equal(blocks_of(&p, &o), 0);
+    o.block = 4;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        o.apart = needed[i];
+        assert_int_equal(blocks_of(&p, &o), 0);
+    }
+    o.apart = 0;
+    for (clv_node i = 0; i < clv_graph_size(p.net.graph); i++)
+        if (clv_graph_node(p.net.graph, i)->op == CLV_OP_CONV) clv_graph_mark_output(p.net.graph, i);
+    assert_int_equal(blocks_of(&p, &o), 0);
+    end(&p);
+}
+
+/* A convolution of so many channels, and a loss. */
+static int blocks_of_conv(int channels)
+{
+    planned p = {.net = network_start()};
+    network *net = &p.net;
+    const clv_node x = put_input(net, CLV_OP_GATHER, "x", 16, 16, 16);
+    const clv_node in[] = {x, put_param(net, "conv", "weight", channels, 16, 3, 3)};
+    const clv_node y =
+        put_shaped(net, CLV_OP_CONV, "conv", 2, in, (clv_attr){.kernel = 3, .stride = 1, .pad = 1}, NULL);
+    put1(net, CLV_OP_RECORD, "r", put1(net, CLV_OP_SUM, "v", y, (clv_attr){0}), (clv_attr){0});
+    net->trained[0] = false;
+    net->gradient[0] = CLV_NODE_NONE;
+    make_plan(&p, &(clv_plan_options){.batch = 8, .lane_width = 4, .block = 4, .alignment = 16, .trace_rows = 1});
+    if (net->status != CLV_OK) fail_msg("%s", net->err.message);
+    const int blocks = p.plan->blocks;
+    end(&p);
+    return blocks;
+}
+
+/* Large products keep the batch whole: 16 channels by 46 x 46 taps inside the border, for each of the results'. */
+static void test_large_networks_stay_whole(void **state)
+{
+    (void)state;
+    const int most = CLV_BLOCK_MULTIPLY_ADDS / (16 * 46 * 46);
+    assert_int_equal(blocks_of_conv(most), 2);
+    assert_int_equal(blocks_of_conv(most + 1), 0);
+}
+
 /* ---- refusals ---- */
 
 static void expect_refusal(planned *p, const clv_plan_options *o, clv_status status, const char *message)
@@ -452,7 +552,7 @@ static void expect_refusal(planned *p, const clv_plan_options *o, clv_status sta
 static void test_options_refused(void **state)
 {
     (void)state;
-    planned p = small_network(false);
+    planned p = small_network(false, true);
     make_plan(&p, &options);
     assert_int_equal(p.net.status, CLV_OK);
     clv_plan_options o = options;
@@ -478,7 +578,7 @@ static void test_options_refused(void **state)
 static void test_gradients_refused(void **state)
 {
     (void)state;
-    planned p = small_network(false);
+    planned p = small_network(false, true);
     make_plan(&p, &options);
     assert_int_equal(p.net.status, CLV_OK);
     const clv_node kept = p.gradient[0];
@@ -501,7 +601,7 @@ static void test_gradients_refused(void **state)
     end(&p);
 
     clv_plan *plan = NULL;
-    p = small_network(false);
+    p = small_network(false, true);
     assert_int_equal(clv_param_layout_create(p.net.graph, p.net.param, p.net.trained, 4, 1, &p.layout, &p.net.err),
                      CLV_OK);
     assert_int_equal(clv_plan_create(p.net.graph, &p.layout, NULL, &options, &plan, &p.net.err), CLV_ERR_INTERNAL);
@@ -534,7 +634,7 @@ static void test_matrix_has_no_lanes(void **state)
 static void test_parameters_missing_or_shared(void **state)
 {
     (void)state;
-    planned p = small_network(false);
+    planned p = small_network(false, true);
     make_plan(&p, &options);
     assert_int_equal(p.net.status, CLV_OK);
     p.layout.param[2].name[0] = 'F';
@@ -612,6 +712,9 @@ int main(void)
         cmocka_unit_test(test_forward_only),
         cmocka_unit_test(test_reuse_of_a_chain),
         cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_batch_stays_whole),
+        cmocka_unit_test(test_large_networks_stay_whole),
         cmocka_unit_test(test_options_refused),
         cmocka_unit_test(test_gradients_refused),
         cmocka_unit_test(test_matrix_has_no_lanes),

@@ -454,8 +454,8 @@ static int find_others(const char *run)
     int changed = 0;
     for (size_t i = 0, lines = be->choices.lines; i < lines; i++) {
         clv_cl_line line = be->choices.line[i];
-        if (!line.tiling.rows || line.tiling.parts < 4) continue; /* of conv_weight, over rows of the image */
-        line.tiling.parts /= 2;
+        if (!line.tiling.rows || line.tiling.parts == 2) continue; /* of conv_weight, over rows of the image */
+        line.tiling.parts = 2;
         assert_ok(clv_cl_choices_add(be, CLV_CL_BEST, line.call, &line.tiling, err));
         changed++;
     }

@@ -138,7 +138,7 @@ void clv_graph_mark_output(clv_graph *graph, clv_node node);
  * A parameter that the loss does not depend on is CLV_ERR_CONFIG, by name. */
 clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *param, int params, clv_node *gradient, clv_error *err);
 
-/* What may be fused, each on its own; the graph's by src/graph/fuse.c, the last two by backends that launch kernels. A set of them
+/* What may be fused, each on its own; the graph's by src/graph/fuse.c, the last three by backends that launch kernels. A set of them
  * is an unsigned of bits CLV_FUSE_. */
 #define CLV_FUSION_LIST(X)                                                                         \
     X(EPILOGUE, "epilogue")   /* bias, activation, an activation's gradient in the products' kernels */ \
@@ -149,7 +149,8 @@ clv_status clv_graph_gradients(clv_graph *graph, clv_node loss, const clv_node *
     X(BIAS_GRAD, "bias_grad") /* a bias's gradient by the kernel of its weight's */                \
     X(NOISE, "noise")         /* noise by the kernel that gathers the batch */                     \
     X(SUMS, "sums")           /* parts of split weight gradients added by the optimiser */         \
-    X(LAUNCHES, "launches")   /* launches that wait for nothing of each other are one */
+    X(LAUNCHES, "launches")   /* launches that wait for nothing of each other are one */           \
+    X(CHAINS, "chains")       /* launches that follow each other image by image are one, in small networks by blocks of the batch */
 
 enum {
 #define ROW(NAME, word) CLV_FUSION_##NAME,

@@ -196,7 +196,8 @@ static clv_status check_operand(const clv_backend *be, const clv_plan *plan, con
     for (int d = 0; d < CLV_MAX_RANK; d++)
         CLV_REQUIRE(operand->shape.dim[d] > 0, CLV_ERR_INTERNAL, "'%s' (%s): dimension %d of its %s is %d", call->name,
                     clv_op_table[call->op].name, d, role, operand->shape.dim[d]);
-    const size_t elements = clv_operand_elements(operand, call->lanes), size = plan->elements[operand->space];
+    const size_t elements = clv_operand_elements(operand, call->lanes),
+                 size = plan->stride[operand->space] ? plan->stride[operand->space] : plan->elements[operand->space];
     CLV_REQUIRE(operand->offset <= size && elements <= size - operand->offset, CLV_ERR_INTERNAL,
                 "'%s' (%s): its %s takes %zu elements from %zu on, and the plan has %zu of %s", call->name,
                 clv_op_table[call->op].name, role, elements, operand->offset, size, space_names[operand->space]);
@@ -277,9 +278,12 @@ static clv_status check_plan(const clv_backend *be, const clv_plan *plan, const 
                              checked_program *program, clv_error *err)
 {
     clv_status status;
-    CLV_REQUIRE(plan->batch > 0 && plan->lanes >= plan->batch && plan->lanes % be->lane_width == 0, CLV_ERR_INTERNAL,
-                "a plan of %d images in %d lanes, on a backend whose lanes are multiples of %d", plan->batch,
-                plan->lanes, be->lane_width);
+    const int lanes = plan->lanes * (plan->blocks ? plan->blocks : 1);
+    CLV_REQUIRE(plan->batch > 0 && lanes >= plan->batch && plan->lanes % be->lane_width == 0, CLV_ERR_INTERNAL,
+                "a plan of %d images in %d lanes, on a backend whose lanes are multiples of %d", plan->batch, lanes,
+                be->lane_width);
+    CLV_REQUIRE(plan->blocks == 0 || be->ops->block, CLV_ERR_INTERNAL, "a plan in %d blocks, on a backend without",
+                plan->blocks);
     CLV_TRY(check_spaces(be, plan, bindings, err));
     program->batch = (uint32_t)plan->batch;
     program->places = UINT64_MAX;
@@ -406,4 +410,10 @@ clv_status clv_backend_create(const clv_device_options *options, clv_backend **o
     if (strcmp(backend, "opencl") == 0) return clv_opencl_backend_create(options, out, err);
     if (strcmp(backend, "cpu") == 0) return clv_cpu_backend_create(false, out, err);
     return clv_fail(err, CLV_ERR_CONFIG, "there is no backend '%s': device.backend is opencl or cpu", backend);
+}
+
+int clv_backend_block(const clv_backend *be, int batch)
+{
+    const int width = be->lane_width;
+    return be->ops->block ? be->ops->block(be, (batch + width - 1) / width * width) : 0;
 }

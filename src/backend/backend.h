@@ -58,6 +58,7 @@ typedef struct clv_backend_ops {
     clv_status (*kernels)(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);                           /* may be NULL */
     clv_status (*restore)(clv_backend *be, const char *kernels, clv_error *err);                                            /* may be NULL */
     const char *(*notices)(const clv_backend *be);                                                                       /* may be NULL */
+    int (*block)(const clv_backend *be, int lanes); /* lanes of a block of a plan of so many; NULL: no plans in blocks */
 } clv_backend_ops;
 
 /* The head of every backend's own struct. */
@@ -108,6 +109,9 @@ clv_status clv_backend_tune(clv_backend *be, const clv_plan *const *plan, int pl
 clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);
 /* Takes back what the tuner found since clv_backend_kernels wrote this, for later processes too. */
 clv_status clv_backend_restore(clv_backend *be, const char *kernels, clv_error *err);
+
+/* clv_plan_options.block of a plan of so many images. */
+int clv_backend_block(const clv_backend *be, int batch);
 
 /* What the user should know ("fc: CLBlast fails its self-test ..."), a line each; "" where there is nothing. */
 const char *clv_backend_notices(const clv_backend *be);

@@ -14,9 +14,9 @@ typedef struct clv_paper {
     clv_plan *plan;
 } clv_paper;
 
-/* The training step as it would be planned for a device of that kind. The data set is read, for its shape; the
+/* The training step as it would be planned for such a device. The data set is read, for its shape; the
  * configuration must outlive the paper. Starts as {0}; release with clv_paper_free, after a failure too. */
-clv_status clv_paper_make(const clv_config *config, clv_device_kind kind, clv_paper *paper, clv_error *err);
+clv_status clv_paper_make(const clv_config *config, const clv_device_info *device, clv_paper *paper, clv_error *err);
 void clv_paper_free(clv_paper *paper);
 
 /* Its launches on a device, as a backend would queue them: parts of gradients are the optimiser's to add. Starts as {0}; release with

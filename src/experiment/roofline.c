@@ -58,11 +58,12 @@ static double bytes_of(const clv_operand *operand, int lanes)
 }
 
 /* Each input read, or written, once, the result written once; gather reads bytes, an optimiser its numbers in place. */
-static double traffic_of(const clv_call *call)
+static double traffic_of(const clv_plan *plan, const clv_call *call)
 {
-    double bytes = bytes_of(&call->out, call->lanes);
-    for (int i = 0; i < call->inputs; i++) bytes += bytes_of(&call->in[i], call->lanes);
-    if (call->op == CLV_OP_GATHER) bytes += (double)clv_operand_elements(&call->out, call->lanes);
+    const int lanes = call->lanes * (plan->blocks ? plan->blocks : 1);
+    double bytes = bytes_of(&call->out, lanes);
+    for (int i = 0; i < call->inputs; i++) bytes += bytes_of(&call->in[i], lanes);
+    if (call->op == CLV_OP_GATHER) bytes += (double)clv_operand_elements(&call->out, lanes);
     if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) { /* reads gradient and rate, reads and writes the others */
         const int numbers = 1 + call->attr.rated + 2 * (clv_op_has_moment2(call->op) ? 3 : 2);
         bytes += (double)sizeof(float) * numbers * (double)call->trained;
@@ -115,9 +116,10 @@ static void add_group(const clv_paper *paper, const device_class *class, const c
         const int at = schedule->item[i].call;
         const clv_call *call = &paper->plan->call[at];
         if (!is_main(&list[at], schedule->item[i].index)) continue;
-        const double scratch = 2.0 * sizeof(float) * (double)list[at].scratch; /* written, and read */
+        const int blocks = paper->plan->blocks ? paper->plan->blocks : 1;
+        const double scratch = 2.0 * sizeof(float) * (double)list[at].scratch * blocks; /* written, and read */
         arithmetic += flops_of(paper, call) / class->gflops * 1e-6;
-        memory += (traffic_of(call) + scratch) / class->gbytes * 1e-6;
+        memory += (traffic_of(paper->plan, call) + scratch) / class->gbytes * 1e-6;
     }
     const double longest = arithmetic > memory ? arithmetic : memory;
     row->launches++;
@@ -157,20 +159,20 @@ static clv_status add_class(const clv_paper *paper, const device_class *class, c
 
 clv_status clv_roofline_of(const clv_config *config, clv_roofline *r, clv_error *err)
 {
-    static const clv_device_kind kinds[] = {CLV_DEVICE_CPU, CLV_DEVICE_GPU};
     clv_paper paper = {0};
     clv_status status = CLV_OK;
     *r = (clv_roofline){0};
-    for (int k = 0; k < 2; k++) {
-        clv_paper_free(&paper);
-        CLV_TRY(clv_paper_make(config, kinds[k], &paper, err));
-        for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
-            if (classes[i].info.kind == kinds[k]) CLV_TRY(add_class(&paper, &classes[i], r, err));
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        if (i == 0 || classes[i].info.kind == CLV_DEVICE_CPU || classes[i - 1].info.kind == CLV_DEVICE_CPU) {
+            clv_paper_free(&paper); /* plans are the same for all GPUs */
+            CLV_TRY(clv_paper_make(config, &classes[i].info, &paper, err));
+        }
+        CLV_TRY(add_class(&paper, &classes[i], r, err));
     }
     r->batch = paper.plan->batch;
     for (int i = 0; i < paper.plan->calls; i++) {
         const clv_call *call = &paper.plan->call[i];
-        add_to_family(r, call->op, flops_of(&paper, call), traffic_of(call));
+        add_to_family(r, call->op, flops_of(&paper, call), traffic_of(paper.plan, call));
     }
 done:
     clv_paper_free(&paper);

@@ -141,6 +141,7 @@ static clv_status plan_phase(clv_session *s, const clv_phase_request *request, c
     clv_plan_options options = {
         .batch = (int)clv_config_int(s->config, "train.batch"),
         .lane_width = s->be->lane_width,
+        .block = clv_backend_block(s->be, (int)clv_config_int(s->config, "train.batch")),
         .alignment = s->be->alignment,
         .reuse = true,
         .trace_rows = CLV_TRACE_ROWS,
@@ -339,8 +340,10 @@ static clv_status exchange_batch(clv_session *s, const clv_phase *phase, clv_nod
     const clv_operand *place = &phase->plan->place[node];
     clv_status status = CLV_OK;
     float *lanes = NULL;
-    CLV_REQUIRE(place->space == CLV_SPACE_ARENA && count >= 0 && count <= phase->plan->batch, CLV_ERR_INTERNAL,
-                "a batch of %d images is not an input or output of this plan (batch %d)", count, phase->plan->batch);
+    CLV_REQUIRE(place->space == CLV_SPACE_ARENA && phase->plan->blocks == 0 && count >= 0 &&
+                    count <= phase->plan->batch,
+                CLV_ERR_INTERNAL, "a batch of %d images is not an input or output of this plan (batch %d)", count,
+                phase->plan->batch);
     size_t rows = (size_t)clv_shape_elements(&place->shape), stride = (size_t)phase->plan->lanes;
     clv_buffer *arena = s->bindings.space[CLV_SPACE_ARENA];
     lanes = clv_alloc(rows * stride, sizeof *lanes, err);

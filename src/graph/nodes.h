@@ -34,6 +34,10 @@ typedef struct clv_shape_query {
 /* Infers the result's shape and checks inputs and attributes; the number of inputs was checked before. */
 clv_status clv_infer_shape(const clv_shape_query *query, clv_shape *result, clv_error *err);
 
+/* Real multiply-adds of one image through a product of two inputs; 0 for all other operations. */
+uint64_t clv_multiply_adds(clv_op op, const clv_attr *attr, const clv_shape *first, const clv_shape *second,
+                           const clv_shape *result);
+
 /* Ops run for what they do: the trace or the parameters change; they make no tensor. */
 static inline bool clv_op_has_effect(clv_op op)
 {

@@ -48,6 +48,11 @@ size_t clv_operand_elements(const clv_operand *operand, int lanes)
     return operand->shape.batched ? elements * (size_t)lanes : elements;
 }
 
+uint64_t clv_call_multiply_adds(const clv_call *call)
+{
+    return clv_multiply_adds(call->op, &call->attr, &call->in[0].shape, &call->in[1].shape, &call->out.shape);
+}
+
 static clv_status check_options(const clv_plan_options *o, clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -258,6 +263,81 @@ done:
     return status;
 }
 
+/* ---- blocks ---- */
+
+/* Operations of which each image's part is its own, so that a block needs nothing of another; gradients of weights are
+ * sums that can be added later. */
+static bool is_by_image(clv_op op)
+{
+    switch (clv_op_table[op].family) {
+    case CLV_FAMILY_DATA:
+    case CLV_FAMILY_POINTWISE:
+    case CLV_FAMILY_RANDOM:
+    case CLV_FAMILY_PRODUCT:
+        return true;
+    case CLV_FAMILY_REDUCE:
+        return op == CLV_OP_SUM;
+    case CLV_FAMILY_LOSS:
+        return op != CLV_OP_MEAN && op != CLV_OP_RECORD;
+    default:
+        return false;
+    }
+}
+
+/* What comes when all blocks are done. */
+static bool is_of_batch(clv_op op)
+{
+    return op == CLV_OP_MEAN || op == CLV_OP_RECORD || op == CLV_OP_ADAM || op == CLV_OP_SGD;
+}
+
+static bool is_small(const planner *p, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, node);
+    return clv_node_multiply_adds(p->graph, node) <= CLV_BLOCK_MULTIPLY_ADDS &&
+           (info->op != CLV_OP_CONV_WEIGHT || clv_shape_elements(&info->shape) <= CLV_BLOCK_WEIGHTS);
+}
+
+/* Nothing of the whole batch is waited for; nothing batched is written or read by the host. */
+static bool can_be_in_blocks(const planner *p, clv_node node)
+{
+    const clv_node_info *info = clv_graph_node(p->graph, node);
+    if (is_of_batch(info->op)) return true;
+    if (!is_by_image(info->op) || !is_small(p, node)) return false;
+    for (int k = 0; k < info->inputs; k++) {
+        const clv_node root = p->state[info->input[k]].root;
+        const clv_node_info *in = clv_graph_node(p->graph, root);
+        if (is_of_batch(in->op) || (p->state[root].kept && in->shape.batched)) return false;
+    }
+    return info->op == CLV_OP_CONV_WEIGHT || !p->state[p->state[node].root].kept;
+}
+
+/* Small networks on devices that want it: what a block leaves from operation to operation stays in a core's own cache,
+ * and cores need not meet. Their weights' gradients are the optimiser's to add. */
+static void choose_blocks(planner *p)
+{
+    const int block = p->options->block;
+    const unsigned needed = CLV_FUSE_SUMS | CLV_FUSE_LAUNCHES | CLV_FUSE_CHAINS;
+    if (block < 1 || p->plan->lanes % block != 0 || (p->options->apart & needed)) return;
+    for (int i = 0; p->gradient && !p->optimiser && i < p->layout->params; i++)
+        if (p->gradient[i] != CLV_NODE_NONE) return;
+    for (int i = 0; i < p->plan->calls; i++)
+        if (!can_be_in_blocks(p, p->plan->call[i].node)) return;
+    p->plan->blocks = p->plan->lanes / block;
+    p->plan->lanes = block;
+    for (int i = 0; i < p->plan->calls; i++) {
+        p->plan->call[i].lanes = block;
+        p->plan->call[i].blocked = true;
+    }
+}
+
+/* Of an arena: one for each block. */
+static void repeat_arena(clv_plan *plan, clv_space arena)
+{
+    if (plan->blocks == 0) return;
+    plan->stride[arena] = plan->elements[arena];
+    plan->elements[arena] *= (size_t)plan->blocks;
+}
+
 /* What lies outside the arena: parameters and their gradients. */
 static clv_status place_params(planner *p)
 {
@@ -351,6 +431,7 @@ static clv_status place_arena(planner *p, clv_space arena)
                                                   .death = p->state[i].death};
     }
     CLV_TRY(clv_place_intervals(p->interval, intervals, alignment, &p->plan->elements[arena], err));
+    repeat_arena(p->plan, arena);
     intervals = 0;
     for (clv_node i = 0; i < p->plan->nodes; i++)
         if (arena_of(p, i) == arena)
@@ -405,6 +486,7 @@ static clv_status make_plan(planner *p)
     CLV_TRY(mark_gradients(p));
     mark_live(p);
     CLV_TRY(order_calls(p));
+    choose_blocks(p);
     CLV_TRY(place_params(p));
     find_lifetimes(p);
     find_exact(p);

@@ -47,6 +47,7 @@ typedef struct clv_call {
     int slots;       /* record: columns of the trace */
     size_t trained;  /* adam, sgd: elements of CLV_SPACE_PARAM that are trained */
     int level;       /* calls of a level read nothing that another of it writes, and share no memory: they may run together */
+    bool blocked;    /* of a plan in blocks: `lanes` are a block's */
     clv_node node;
     char name[CLV_NAME_SIZE];
 } clv_call;
@@ -66,12 +67,16 @@ typedef struct clv_step {
     float momentum;     /* t-SNE: share of the last move that is kept */
     float ramp;         /* ramp: 0 .. 1 */
     float noise;        /* noise: its standard deviation */
-    uint32_t reserved[3];
+    uint32_t image;     /* plans in blocks, set by the backend: the block's first image, */
+    uint32_t stride, half_stride; /* elements from block to block, of CLV_SPACE_ARENA and CLV_SPACE_HALF */
 } clv_step;
 
 typedef struct clv_plan {
     int batch;       /* images a step, at most */
-    int lanes;       /* batch rounded up to a multiple of the lane width */
+    int lanes;       /* batch rounded up to a multiple of the lane width; in blocks: those of a block */
+    int blocks;      /* 0: the batch is whole. Else it is so many runs of images, each with an arena of its own, one behind
+                        the other, and each goes through the step by itself up to the losses and gradients */
+    size_t stride[CLV_SPACE_COUNT]; /* in blocks: elements from a block's arena to the next; offsets are within one */
     int calls;
     clv_call *call;
     size_t elements[CLV_SPACE_COUNT]; /* length of each space's buffer that this plan needs */
@@ -80,7 +85,7 @@ typedef struct clv_plan {
                            and no output */
     int slots;          /* columns of the trace */
     uint64_t multiply_adds; /* real ones of one image, all calls */
-    unsigned apart;         /* CLV_FUSE_SUMS, CLV_FUSE_LAUNCHES: what a backend is not to fuse */
+    unsigned apart;         /* CLV_FUSE_SUMS, _LAUNCHES, _CHAINS: what a backend is not to fuse */
     float loss_scale;       /* a power of two: gradients, those in CLV_SPACE_GRAD too, are so many times the loss's (storage.c) */
 } clv_plan;
 
@@ -88,11 +93,17 @@ typedef struct clv_plan_options {
     int batch;
     int lane_width;   /* of the backend */
     size_t alignment; /* elements: every offset is a multiple of it */
+    int block;        /* lanes of a block, where the graph allows blocks (plan.c); 0: it is not to have any */
     bool reuse;       /* false: no two batched tensors share memory; for tests */
     int trace_rows;   /* length of the trace */
     unsigned apart;   /* clv_plan.apart */
     clv_storage storage;
 } clv_plan_options;
+
+/* Of each product of a plan in blocks, at most: multiply-adds of an image (beyond, it keeps all cores busy for long, and
+ * weights should be read as seldom as can be), and weights (each block has a gradient of its own). */
+#define CLV_BLOCK_MULTIPLY_ADDS 1048576
+#define CLV_BLOCK_WEIGHTS       131072
 
 /* Optimisers that keep a second number for each parameter. */
 static inline bool clv_op_has_moment2(clv_op op) { return op == CLV_OP_ADAM || op == CLV_OP_TSNE_STEP; }
@@ -129,6 +140,9 @@ static inline bool clv_call_writes(const clv_call *call, int input)
 
 /* Whether an operation's batched tensors may lie in CLV_SPACE_HALF, but for those of one number an image. */
 bool clv_op_takes_half(clv_op op);
+
+/* Real multiply-adds of one image; 0 for all but products. */
+uint64_t clv_call_multiply_adds(const clv_call *call);
 
 /* What offsets in a space are multiples of, where those of floats are multiples of `alignment`. */
 static inline size_t clv_space_alignment(clv_space space, size_t alignment)

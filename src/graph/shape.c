@@ -697,14 +697,21 @@ static uint64_t inner_taps(int big, int small, const clv_attr *a)
     return taps;
 }
 
+uint64_t clv_multiply_adds(clv_op op, const clv_attr *attr, const clv_shape *first, const clv_shape *second,
+                           const clv_shape *result)
+{
+    if (clv_op_table[op].family != CLV_FAMILY_PRODUCT) return 0;
+    const clv_shape *big = op == CLV_OP_DECONV ? result : first;
+    const clv_shape *small = op == CLV_OP_CONV ? result : op == CLV_OP_DECONV ? first : second;
+    return (uint64_t)big->dim[0] * (uint64_t)small->dim[0] * inner_taps(big->dim[1], small->dim[1], attr) *
+           inner_taps(big->dim[2], small->dim[2], attr);
+}
+
 uint64_t clv_node_multiply_adds(const clv_graph *graph, clv_node node)
 {
     const clv_node_info *info = clv_graph_node(graph, node);
     if (!info || clv_op_table[info->op].family != CLV_FAMILY_PRODUCT) return 0;
-    const clv_shape *first = &clv_info(graph, info->input[0])->shape;
-    const clv_shape *second = &clv_info(graph, info->input[1])->shape;
-    const clv_shape *big = info->op == CLV_OP_DECONV ? &info->shape : first;
-    const clv_shape *small = info->op == CLV_OP_CONV ? &info->shape : info->op == CLV_OP_DECONV ? first : second;
-    return (uint64_t)big->dim[0] * (uint64_t)small->dim[0] * inner_taps(big->dim[1], small->dim[1], &info->attr) *
-           inner_taps(big->dim[2], small->dim[2], &info->attr);
+    return clv_multiply_adds(info->op, &info->attr, &clv_info(graph, info->input[0])->shape,
+                             &clv_info(graph, info->input[1])->shape, &info->shape);
 }
+

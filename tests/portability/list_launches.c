@@ -90,7 +90,7 @@ static clv_status add_training(const clv_device_info *device, const char *ini, c
     clv_config *config = NULL;
     clv_paper paper = {0};
     clv_status status = clv_config_load(ini, NULL, 0, &config, NULL, err);
-    if (status == CLV_OK) status = clv_paper_make(config, device->kind, &paper, err);
+    if (status == CLV_OK) status = clv_paper_make(config, device, &paper, err);
     for (int i = 0; status == CLV_OK && i < paper.plan->calls; i++) {
         const clv_call *call = &paper.plan->call[i];
         status = add_call(device, call, clv_node_multiply_adds(paper.graph.graph, call->node), err);

@@ -25,7 +25,7 @@ enum { CALLS_EACH = 4 /* fewer are built before a process has started */, BUILDE
 typedef struct queue_head {
     char version[32];
     uint32_t head_bytes, entry_bytes; /* of a program that was built otherwise they differ, or the version */
-    int32_t platform, device, gemm, tune, batch, lanes, calls;
+    int32_t platform, device, gemm, tune, batch, lanes, blocks, calls;
     uint32_t apart;
 } queue_head; /* behind it the plan's calls, then the numbers of those to run, int32_t each, the last first */
 
@@ -47,7 +47,8 @@ static bool write_queue(const clv_opencl *be, const clv_plan *plan, const int32_
                        .device = info->device_index,
                        .gemm = be->gemm,
                        .tune = be->tuned ? CLV_TUNE_AUTO : CLV_TUNE_OFF,
-                       .batch = plan->batch,
+                       .batch = plan->batch < plan->lanes ? plan->batch : plan->lanes,
+                       .blocks = plan->blocks,
                        .lanes = plan->lanes,
                        .calls = plan->calls,
                        .apart = plan->apart};
@@ -137,7 +138,8 @@ done:
 static clv_status read_plan(int queue, const queue_head *head, clv_plan *plan, clv_error *err)
 {
     const size_t bytes = (size_t)head->calls * sizeof *plan->call;
-    *plan = (clv_plan){.batch = head->batch, .lanes = head->lanes, .calls = head->calls, .apart = head->apart};
+    *plan = (clv_plan){
+        .batch = head->batch, .lanes = head->lanes, .blocks = head->blocks, .calls = head->calls, .apart = head->apart};
     if (!(plan->call = clv_alloc((size_t)head->calls, sizeof *plan->call, err))) return CLV_ERR_INTERNAL;
     if (pread(queue, plan->call, bytes, (off_t)sizeof *head) == (ssize_t)bytes) return CLV_OK;
     return clv_fail(err, CLV_ERR_CONFIG, "%s: the plan is cut short", CLV_BUILDER_ARGUMENT);

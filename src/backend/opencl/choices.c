@@ -46,6 +46,7 @@ clv_status clv_cl_call_key(const clv_opencl *be, const clv_call *call, clv_hash 
     append_device(be, &text);
     clv_text_append(&text, "%s %d %d %d lanes %d bias %d act %d %d", clv_op_table[call->op].name, a->kernel, a->stride,
                     a->pad, call->lanes, a->has_bias, (int)a->act, (int)a->grad_act);
+    if (call->blocked) clv_text_append(&text, " block");
     if (a->rate > 0) clv_text_append(&text, " dropout");
     if (a->head) clv_text_append(&text, " head %s", clv_op_table[a->head].name);
     for (int i = 0; i <= call->inputs; i++) {

@@ -22,6 +22,7 @@ static bool one_pixel(const clv_shape *shape) { return shape->dim[1] == 1 && sha
 
 bool clv_cl_gemm_of(const clv_call *call, clv_cl_gemm *gemm)
 {
+    if (call->blocked) return false; /* a block is a part of one launch */
     if (clv_op_table[call->op].family != CLV_FAMILY_PRODUCT || call->attr.kernel > 1 || call->attr.pad != 0 ||
         call->attr.head || !is_float(call))
         return false;

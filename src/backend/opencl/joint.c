@@ -8,6 +8,8 @@
 #include "backend/opencl/joint.h"
 
 #include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/try.h"
@@ -156,7 +158,7 @@ size_t clv_joint_size(const clv_launch_unit *unit)
 
 const char *clv_unit_kernel(const clv_launch_unit *unit)
 {
-    return unit->launches == 1 ? unit->launch[0]->kernel : CLV_JOINT_KERNEL;
+    return clv_unit_is_joint(unit) ? CLV_JOINT_KERNEL : unit->launch[0]->kernel;
 }
 
 static const char *space_of(clv_arg arg)
@@ -171,17 +173,46 @@ static void append_parameters(clv_text *to, const clv_launch_unit *unit)
             clv_text_append(to, ", %s void *p%d_%d", space_of(unit->launch[l]->arg[a]), l, a);
 }
 
+/* An argument of the block at hand, as bytes. */
+static void append_argument(clv_text *to, const clv_launch *l, int index, int a)
+{
+    static const char *const stride[] = {[CLV_REPEAT_FLOATS] = "steps[STRIDE] * 4ul",
+                                         [CLV_REPEAT_HALVES] = "steps[HALF_STRIDE] * 2ul",
+                                         [CLV_REPEAT_SCRATCH] = "scratch_stride * 4ul"};
+    const int repeat = l->repeat[a];
+    clv_text_append(to, ", (%s char *)p%d_%d + group * ", space_of(l->arg[a]), index, a);
+    if (repeat == CLV_REPEAT_PARTS)
+        clv_text_append(to, "%zuul", l->parts_stride * sizeof(float));
+    else if (repeat == CLV_REPEAT_STEP)
+        clv_text_append(to, "%zuul", sizeof(clv_step));
+    else
+        clv_text_append(to, "%s", stride[repeat]);
+}
+
+/* part(x, y, z, [memory,] arguments); */
+static void append_part_call(clv_text *to, const clv_launch_unit *unit, int index, int part, const char *group)
+{
+    const clv_launch *l = unit->launch[index];
+    clv_text_append(to, "part_%d(%s%s", part, group, l->group_floats ? ", group_memory" : "");
+    for (int a = 0; a < l->args; a++)
+        if (unit->blocks == 0 || l->repeat[a] == CLV_REPEAT_NONE)
+            clv_text_append(to, ", p%d_%d", index, a);
+        else
+            append_argument(to, l, index, a);
+    clv_text_append(to, ");\n");
+}
+
 /* A launch of smaller groups than others has no barriers: schedules see to it. */
 static void append_call(clv_text *to, const clv_launch_unit *unit, int index, int part)
 {
     const clv_launch *l = unit->launch[index];
     const size_t x = groups_of(l, 0), y = groups_of(l, 1), size = clv_group_size(l);
+    char group[128];
+    snprintf(group, sizeof group, "group %% %zuu, group / %zuu %% %zuu, group / %zuu", x, x, y, x * y);
     clv_text_append(to, "    if (at == %d", index);
     if (size < clv_joint_size(unit)) clv_text_append(to, " && get_local_id(0) < %zuu", size);
-    clv_text_append(to, ") part_%d(group %% %zuu, group / %zuu %% %zuu, group / %zuu%s", part, x, x, y, x * y,
-                    l->group_floats ? ", group_memory" : "");
-    for (int a = 0; a < l->args; a++) clv_text_append(to, ", p%d_%d", index, a);
-    clv_text_append(to, ");\n");
+    clv_text_append(to, ") ");
+    append_part_call(to, unit, index, part, group);
 }
 
 /* Processors take runs of groups, long ones first. Groups come in rounds, a share of each launch in each: so that a run
@@ -197,16 +228,23 @@ static int rounds_of(const clv_launch_unit *unit, int processors)
     return rounds > least ? rounds : least;
 }
 
+static void append_opening(clv_text *to, const clv_launch_unit *unit)
+{
+    /* compilers give work-items more registers where they know how few a group has */
+    clv_text_append(to,
+                    "\n__attribute__((reqd_work_group_size(%zu, 1, 1)))\nkernel void " CLV_JOINT_KERNEL
+                    "(int only, int scratch_stride, constant uint *steps",
+                    clv_joint_size(unit));
+    append_parameters(to, unit);
+    clv_text_append(to, ")\n{\n");
+}
+
 static void append_kernel(clv_text *to, const clv_launch_unit *unit, const int *part, int rounds)
 {
     size_t floats = 0;
     for (int i = 0; i < unit->launches; i++)
         if (unit->launch[i]->group_floats > floats) floats = unit->launch[i]->group_floats;
-    /* compilers give work-items more registers where they know how few a group has */
-    clv_text_append(to, "\n__attribute__((reqd_work_group_size(%zu, 1, 1)))\nkernel void " CLV_JOINT_KERNEL "(int only",
-                    clv_joint_size(unit));
-    append_parameters(to, unit);
-    clv_text_append(to, ")\n{\n");
+    append_opening(to, unit);
     if (floats) clv_text_append(to, "    local float group_memory[%zu];\n", floats);
     clv_text_append(to, "    const uint groups[%d] = {", unit->launches);
     for (int i = 0; i < unit->launches; i++)
@@ -229,6 +267,51 @@ static void append_kernel(clv_text *to, const clv_launch_unit *unit, const int *
     clv_text_append(to, "}\n");
 }
 
+/* ---- a chain ---- */
+
+/* As many as the lanes of each launch can be split in. */
+static size_t groups_of_chain(const clv_launch_unit *unit)
+{
+    size_t groups = groups_of(unit->launch[0], 0);
+    for (int i = 1; i < unit->launches; i++)
+        for (size_t b = groups_of(unit->launch[i], 0), rest; b > 0; b = rest) { /* Euclid's */
+            rest = groups % b;
+            groups = b;
+        }
+    return groups;
+}
+
+size_t clv_joint_groups(const clv_launch_unit *unit)
+{
+    if (unit->blocks > 0) return (size_t)unit->blocks;
+    if (unit->chain) return groups_of_chain(unit);
+    size_t groups = 0;
+    for (int i = 0; i < unit->launches; i++) groups += clv_groups_of(unit->launch[i]);
+    return groups;
+}
+
+/* A group of the chain runs the groups of each launch that have its lanes, or all of them on its block, launch after
+ * launch. */
+static void append_chain(clv_text *to, const clv_launch_unit *unit, const int *part)
+{
+    const size_t groups = unit->blocks > 0 ? 1 : groups_of_chain(unit);
+    clv_text_append(to, "#define STRIDE %zu\n#define HALF_STRIDE %zu /* words of clv_step */\n",
+                    offsetof(clv_step, stride) / sizeof(uint32_t), offsetof(clv_step, half_stride) / sizeof(uint32_t));
+    append_opening(to, unit);
+    clv_text_append(to, "    const uint group = (uint)get_group_id(0), lanes = %s;\n",
+                    unit->blocks > 0 ? "0" : "group");
+    for (int i = 0; i < unit->launches; i++) {
+        const clv_launch *l = unit->launch[i];
+        const size_t x = groups_of(l, 0) / groups, y = groups_of(l, 1), z = groups_of(l, 2);
+        char group[128];
+        snprintf(group, sizeof group, "lanes * %zuu + k %% %zuu, k / %zuu %% %zuu, k / %zuu", x, x, x, y, x * y);
+        clv_text_append(to, "    if (only < 0 || only == %d)\n        for (uint k = 0; k < %zuu; k++)\n            ", i,
+                        x * y * z);
+        append_part_call(to, unit, i, part[i], group);
+    }
+    clv_text_append(to, "}\n");
+}
+
 static bool same_kernel(const clv_launch *a, const clv_launch *b)
 {
     return !strcmp(a->file, b->file) && !strcmp(a->kernel, b->kernel) && !strcmp(a->defines, b->defines) &&
@@ -245,7 +328,10 @@ clv_status clv_joint_source(const clv_launch_unit *unit, const char *const *sour
             if (same_kernel(unit->launch[i], unit->launch[k])) part[i] = part[k];
         if (part[i] == i) append_part(to, unit->launch[i], source[i], i);
     }
-    append_kernel(to, unit, part, rounds_of(unit, processors));
+    if (unit->chain)
+        append_chain(to, unit, part);
+    else
+        append_kernel(to, unit, part, rounds_of(unit, processors));
     return to->failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for a program of %d kernels", unit->launches)
                       : CLV_OK;
 }

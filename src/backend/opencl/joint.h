@@ -5,14 +5,27 @@
 #include "backend/opencl/launch.h"
 #include "base/text.h"
 
-#define CLV_JOINT_MOST   8       /* launches in one */
-#define CLV_JOINT_KERNEL "joint" /* the kernel; its arguments: int only, then those of each launch in order */
+#define CLV_JOINT_MOST 32  /* launches in one, */
+#define CLV_JOINT_ARGS 120 /* and arguments: a device takes 1024 bytes of them at least */
+#define CLV_JOINT_KERNEL                                                                                               \
+    "joint"             /* the kernel; its arguments: int only, int scratch_stride (elements from block to             \
+                            block), constant clv_step [], then those of each launch in order */
+#define CLV_JOINT_OWN 3 /* of them, the kernel's own */
 
 /* What is one program: a launch, or several as one. */
 typedef struct clv_launch_unit {
     const clv_launch *launch[CLV_JOINT_MOST];
     int launches;
+    bool chain; /* they follow each other image by image; else they run side by side */
+    int blocks; /* a chain of a plan in so many; 0: it is whole */
 } clv_launch_unit;
+
+/* The program of one launch, as it stands. */
+static inline clv_launch_unit clv_unit_of_one(const clv_launch *launch)
+{
+    return (clv_launch_unit){.launch = {launch}, .launches = 1};
+}
+static inline bool clv_unit_is_joint(const clv_launch_unit *unit) { return unit->launches > 1 || unit->chain; }
 
 const char *clv_unit_kernel(const clv_launch_unit *unit);
 
@@ -22,6 +35,7 @@ size_t clv_group_size(const clv_launch *launch);
 
 /* Work-items of a joint launch's groups: the most of any of its launches. Those beyond a launch's own sleep. */
 size_t clv_joint_size(const clv_launch_unit *unit);
+size_t clv_joint_groups(const clv_launch_unit *unit);
 
 /* Appends the text. source[i]: of launch[i]'s kernel, its includes in place (clv_cl_source). `processors`: that take
  * runs of work-groups, so that each run should be a mixture; 0: groups start one by one. The launch has the groups of

@@ -117,6 +117,14 @@ static void size_grid(clv_launch *launch, const clv_device_info *device, int x, 
     launch->local[0] = is_cpu(device) ? 1 : (size_t)divisor(x, GROUP);
 }
 
+/* The same where each along x has so many lanes of their own. */
+static void size_lanes(clv_launch *launch, const clv_device_info *device, const clv_call *call, int lanes, int y)
+{
+    size_grid(launch, device, call->lanes / lanes, y);
+    launch->lanes = is_cpu(device) ? lanes : 0;
+    launch->by_image = true;
+}
+
 /* `vectors` of work in chunks: defines CHUNK and sizes the launch. */
 static void size_chunks(clv_launch *launch, const clv_device_info *device, int vectors)
 {
@@ -141,6 +149,7 @@ static void define_pointwise(clv_launch *launch, const clv_device_info *device, 
     const int features = features_of(shape);
     define(launch, "-DF=%d -DPER_CHANNEL=%d", features, per_channel_of(shape));
     size_chunks(launch, device, whole(features, rows) * (call->lanes / device->vector_width));
+    launch->by_image = true;
 }
 
 static void define_slope(clv_launch *launch, const clv_attr *attr)
@@ -245,7 +254,7 @@ static void size_image_sum(clv_launch *launch, const clv_device_info *device, co
                            int features, int parts, int across)
 {
     define(launch, "-DF=%d -DPARTS=%d -DNT=%d", features, parts, across);
-    size_grid(launch, device, call->lanes / (vector * across), parts);
+    size_lanes(launch, device, call, vector * across, parts);
 }
 
 /* Parts of the sum over an image's features, and vectors of images side by side, that suit the device. */
@@ -253,7 +262,8 @@ static int parts_of_image(const clv_device_info *device, const clv_call *call, i
 {
     const int vectors = call->lanes / vector;
     *across = is_cpu(device) ? divisor(vectors, 8) : 1;
-    const int wanted = is_cpu(device) ? device->compute_units * ITEMS_A_UNIT : GPU_ITEMS;
+    const int units = call->blocked ? 0 : device->compute_units; /* a block is one unit's */
+    const int wanted = is_cpu(device) ? larger(1, units * ITEMS_A_UNIT) : GPU_ITEMS;
     const int least = is_cpu(device) ? larger(1, CPU_CHUNK_LEAST / *across) : 8; /* features of a part */
     return larger(1, smaller(features / least, whole(wanted, vectors / *across)));
 }
@@ -348,7 +358,7 @@ static void cross_entropy(const clv_device_info *device, const clv_call *call, c
     const int logits = call->op == CLV_OP_XENT_GRAD ? 1 : 0;
     clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DCLASSES=%d", features_of(&call->in[logits].shape));
-    size_grid(launch, device, call->lanes / device->vector_width, 1);
+    size_lanes(launch, device, call, device->vector_width, 1);
     bind_inputs(launch, call, CLV_ARG_OUT);
 }
 
@@ -363,7 +373,7 @@ static void mean_grad(const clv_device_info *device, const clv_call *call, const
 {
     clv_launch *launch = add_launch(list, row, device, call, NULL);
     define_real(launch, "ALPHA", call->attr.alpha);
-    size_grid(launch, device, call->lanes, 1);
+    size_lanes(launch, device, call, 1, 1);
     bind(launch, CLV_ARG_OUT);
     bind(launch, CLV_ARG_STEP);
 }
@@ -388,7 +398,7 @@ static void random_op(const clv_device_info *device, const clv_call *call, const
     define(launch, "-DF=%d -DSTREAM=%u -DQUADS=%d", features, (unsigned)call->attr.stream, smaller(each, quads));
     if (call->op == CLV_OP_DROPOUT) define_real(launch, "KEEP", 1.0f - call->attr.rate);
     if (call->attr.has_addend) define(launch, "-DADDEND=1");
-    size_grid(launch, device, vectors, whole(quads, smaller(each, quads)));
+    size_lanes(launch, device, call, device->vector_width, whole(quads, smaller(each, quads)));
     bind_inputs(launch, call, CLV_ARG_OUT);
     bind(launch, CLV_ARG_STEP);
 }
@@ -401,7 +411,7 @@ static void gather(const clv_device_info *device, const clv_call *call, const op
     clv_launch *launch = add_launch(list, row, device, call, NULL);
     define(launch, "-DPIXELS=%d -DBLOCK=%d", pixels, block);
     if (noisy) define(launch, "-DNOISE=1 -DSTREAM=%u", (unsigned)call->attr.stream);
-    size_grid(launch, device, call->lanes / device->vector_width, whole(pixels, block));
+    size_lanes(launch, device, call, device->vector_width, whole(pixels, block));
     bind(launch, CLV_ARG_IMAGES);
     bind(launch, CLV_ARG_ORDER);
     bind_inputs(launch, call, CLV_ARG_OUT); /* with noise: the images as they are */
@@ -411,7 +421,7 @@ static void gather(const clv_device_info *device, const clv_call *call, const op
 static void label(const clv_device_info *device, const clv_call *call, const op_row *row, clv_launch_list *list)
 {
     clv_launch *launch = add_launch(list, row, device, call, NULL);
-    size_grid(launch, device, call->lanes, 1);
+    size_lanes(launch, device, call, 1, 1);
     bind(launch, CLV_ARG_LABELS);
     bind(launch, CLV_ARG_ORDER);
     bind(launch, CLV_ARG_OUT);
@@ -450,15 +460,36 @@ static void optimiser(const clv_device_info *device, const clv_call *call, const
     bind(launch, CLV_ARG_STEP);
 }
 
-bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list)
+bool clv_launch_sum_moves(const clv_call *call, bool blocks, const clv_launch_list *list)
 {
-    return list->sum.parts > 1 && call->out.space == CLV_SPACE_GRAD &&
+    return (list->sum.parts > 1 || (blocks && call->op == CLV_OP_CONV_WEIGHT)) && call->out.space == CLV_SPACE_GRAD &&
            (!call->attr.sum_of || call->in[2].space == CLV_SPACE_GRAD);
 }
 
-clv_sum clv_launch_move_sum(clv_launch_list *list, size_t region)
+/* What writes the gradient itself, and that of a bias behind it, leaves them as one part. */
+static clv_sum move_whole(const clv_call *call, clv_launch_list *list, size_t region)
 {
-    const clv_sum parts = list->sum;
+    const size_t weights = clv_operand_elements(&call->out, 1);
+    clv_launch *writer = &list->launch[list->launches - 1];
+    clv_sum parts = {.parts = 1, .stride = weights};
+    if (call->attr.sum_of) {
+        parts.second = (weights + CLV_SCRATCH_ALIGN - 1) / CLV_SCRATCH_ALIGN * CLV_SCRATCH_ALIGN;
+        parts.stride = parts.second + clv_operand_elements(&call->in[2], 1);
+    }
+    for (int i = 0; i < writer->args; i++) {
+        const bool sum = call->attr.sum_of && writer->arg[i] == CLV_ARG_IN2;
+        if (!sum && writer->arg[i] != CLV_ARG_OUT) continue;
+        writer->arg[i] = CLV_ARG_PARTS;
+        writer->scratch_offset[i] = region + (sum ? parts.second : 0);
+    }
+    return parts;
+}
+
+clv_sum clv_launch_move_sum(const clv_call *call, clv_launch_list *list, size_t region)
+{
+    clv_sum parts = list->sum;
+    if (parts.parts < 2) return move_whole(call, list, region);
+    parts.second = clv_operand_elements(&call->out, 1);
     clv_launch *writer = &list->launch[--list->launches - 1];
     list->sum = (clv_sum){0};
     for (int i = 0; i < writer->args; i++)
@@ -604,6 +635,22 @@ static clv_status check_sizes(const clv_call *call, clv_error *err)
     if (most <= INT_MAX && call->trained <= INT_MAX) return CLV_OK;
     return clv_fail(err, CLV_ERR_CONFIG, "%s: a tensor of more than %d elements; reduce train.batch or the layer",
                     call->name, INT_MAX);
+}
+
+static clv_repeat repeat_of(const clv_call *call, clv_arg arg)
+{
+    if (arg == CLV_ARG_SCRATCH) return CLV_REPEAT_SCRATCH;
+    if (arg == CLV_ARG_PARTS) return CLV_REPEAT_PARTS;
+    if (arg == CLV_ARG_STEP) return CLV_REPEAT_STEP;
+    if (arg > CLV_ARG_OUT) return CLV_REPEAT_NONE;
+    const clv_operand *operand = arg == CLV_ARG_OUT ? &call->out : &call->in[arg];
+    if (!operand->shape.batched) return CLV_REPEAT_NONE;
+    return operand->space == CLV_SPACE_HALF ? CLV_REPEAT_HALVES : CLV_REPEAT_FLOATS;
+}
+
+void clv_launch_repeat(const clv_call *call, clv_launch *launch)
+{
+    for (int i = 0; i < launch->args; i++) launch->repeat[i] = (unsigned char)repeat_of(call, launch->arg[i]);
 }
 
 /* Tells each launch which of its operands are stored as half. */

@@ -36,22 +36,37 @@ typedef enum clv_arg {
     CLV_ARG_RATE
 } clv_arg;
 
+/* What of an argument each block of a plan in blocks has for itself. */
+typedef enum clv_repeat {
+    CLV_REPEAT_NONE,
+    CLV_REPEAT_FLOATS,
+    CLV_REPEAT_HALVES,
+    CLV_REPEAT_SCRATCH,
+    CLV_REPEAT_PARTS,
+    CLV_REPEAT_STEP
+} clv_repeat;
+
 typedef struct clv_launch {
     const char *file;               /* "conv.cl" */
     const char *kernel;             /* "conv" */
     char defines[CLV_DEFINES_SIZE]; /* "-DIC=64 -DOC=128 ...": everything the kernel is specialised by */
     int dims;                       /* 1 .. 3 */
     size_t global[3], local[3];     /* local: always given; divides global */
-    size_t group_floats;            /* of GROUP_MEMORY; where there is any, the kernel has barriers */
+    bool by_image;                  /* each image's part is its own, or a sum that parts of other images are added to */
+    int lanes; /* a group along x reads and writes these lanes of its batched operands alone; 0: not so, or on a GPU */
+    size_t group_floats; /* of GROUP_MEMORY; where there is any, the kernel has barriers */
     int args;
     clv_arg arg[CLV_MAX_ARGS];
     size_t scratch_offset[CLV_MAX_ARGS]; /* for CLV_ARG_SCRATCH and CLV_ARG_PARTS arguments */
+    unsigned char repeat[CLV_MAX_ARGS];  /* clv_repeat */
+    size_t parts_stride;                 /* in blocks: elements from a block's parts to the next one's */
 } clv_launch;
 
 /* Parts of sums in scratch memory, elements. */
 typedef struct clv_sum {
     int parts;             /* 0: none */
     size_t offset, stride; /* of the first; from part to part */
+    size_t second;         /* in a part: where the sums of channels begin, where there are any */
 } clv_sum;
 
 typedef struct clv_launch_list {
@@ -64,6 +79,12 @@ typedef struct clv_launch_list {
 /* Lanes are a multiple of it: they fill a vector of a CPU or a run of work-items of a GPU, so that no kernel has a rest
  * to treat. */
 static inline int clv_lane_width(clv_device_kind kind) { return kind == CLV_DEVICE_CPU ? 16 : 32; }
+
+/* Lanes of a block, or of a chain's group, of so many in a batch: each unit of the device gets one (chain.c). 0: such a
+ * device has none. */
+int clv_block_lanes(const clv_device_info *device, int lanes);
+/* Whether the call's launches may be links of a chain, as far as it says itself. */
+bool clv_call_chains(const clv_device_info *device, const clv_call *call);
 
 struct clv_tiling; /* of a product, tiling.h */
 
@@ -89,12 +110,16 @@ void clv_launch_head_behind(const clv_device_info *device, const clv_call *call,
 clv_status clv_launches_of(const clv_device_info *device, const clv_call *call, const struct clv_tiling *tiling,
                            clv_launch_list *list, clv_error *err);
 
-/* Whether the optimiser of the same plan may add the parts in place of the call's last launch (sums.c). */
-bool clv_launch_sum_moves(const clv_call *call, const clv_launch_list *list);
+/* Whether the optimiser of the same plan, which is in blocks or not, may add the parts in place of the call's last
+ * launch (sums.c). */
+bool clv_launch_sum_moves(const clv_call *call, bool blocks, const clv_launch_list *list);
 
 /* Drops it: the launch before it leaves its parts from element `region` of CLV_ARG_PARTS on. Returns what was to be
- * added. */
-clv_sum clv_launch_move_sum(clv_launch_list *list, size_t region);
+ * added. In blocks each block's gradient is such a part, also where it has no parts itself. */
+clv_sum clv_launch_move_sum(const clv_call *call, clv_launch_list *list, size_t region);
+
+/* Fills launch->repeat, once its arguments are what they will be. */
+void clv_launch_repeat(const clv_call *call, clv_launch *launch);
 
 /* Lets an optimiser's launch add the parts of so many segments. */
 void clv_launch_segments(clv_launch *launch, int segments);

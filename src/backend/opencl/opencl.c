@@ -141,6 +141,12 @@ static const char *notices(const clv_backend *be)
     return text ? text : "";
 }
 
+/* CLBlast's products are of the whole batch. */
+static int block_lanes(const clv_backend *head, int lanes)
+{
+    return ((const clv_opencl *)head)->gemm == CLV_GEMM_CLBLAST ? 0 : clv_block_lanes(&head->info, lanes);
+}
+
 static const clv_backend_ops opencl_ops = {
     .buffer_create = buffer_create,
     .buffer_destroy = buffer_destroy,
@@ -159,6 +165,7 @@ static const clv_backend_ops opencl_ops = {
     .tune = clv_cl_tune,
     .kernels = clv_cl_kernels,
     .restore = clv_cl_restore,
+    .block = block_lanes,
 };
 
 static clv_status no_such_device(const clv_cl_device *list, int count, const char *select, clv_error *err)

@@ -314,7 +314,7 @@ typedef struct clv_cl_sums {
 } clv_cl_sums;
 
 /* Moves the sums of parts of a plan's weight gradients into its optimiser, where it has one; `sums` starts as {0}. */
-clv_status clv_cl_move_sums(const clv_call *call, clv_cl_recipe *recipe, int calls, clv_cl_sums *sums, clv_error *err);
+clv_status clv_cl_move_sums(const clv_plan *plan, clv_cl_recipe *recipe, clv_cl_sums *sums, clv_error *err);
 
 /* ---- recipe.c ---- */
 
@@ -334,7 +334,9 @@ typedef struct clv_cl_plan {
     int launches;
     clv_cl_part *part;
     clv_buffer *step, *scratch, *parts, *segments; /* NULL where no launch needs any */
-    clv_step ring[CLV_CL_RING];
+    int blocks;      /* of clv_plan, at least 1 */
+    uint32_t block_lanes, stride, half_stride;
+    clv_step *ring;  /* [CLV_CL_RING][blocks]: what the host may be ahead */
     cl_event written[CLV_CL_RING]; /* when the device has read the slot; NULL: never used */
     int slot;
 } clv_cl_plan;
@@ -345,6 +347,9 @@ void clv_cl_plan_destroy(clv_backend *be, clv_program *program);
 clv_status clv_cl_plan_run(clv_backend *be, clv_program *program, const clv_step *step, clv_error *err);
 int clv_cl_plan_launches(const clv_program *program);
 uint64_t clv_cl_plan_bytes(const clv_program *program);
+
+/* The step's values as the plan's kernels read them, a block behind the other; returns their bytes. */
+size_t clv_cl_step_values(const clv_cl_plan *plan, const clv_step *step, clv_step *values);
 
 /* Queues a plan's launches; event: NULL, or one a launch to fill. */
 clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, clv_error *err);

@@ -44,7 +44,9 @@ static clv_arg add_panels(const char *file, const char *kernel, const product *a
 /* Work-items: lanes, blocks of result channels, pixels (and parts). */
 static void set_packed_size(clv_launch *launch, const product *a, const clv_packed *p, const clv_tiling *t)
 {
-    clv_set_size(launch, a->n / (a->v * t->vectors * t->across), p->results / t->block, p->pixels * t->parts, 1);
+    launch->lanes = a->v * t->vectors * t->across;
+    launch->by_image = true;
+    clv_set_size(launch, a->n / launch->lanes, p->results / t->block, p->pixels * t->parts, 1);
 }
 
 /* What ends a sum in parts: their sum. */
@@ -55,7 +57,9 @@ static void add_conv_sum(const clv_call *call, const product *a, const clv_tilin
     clv_define(launch, "PARTS", t->parts);
     clv_add_arg(launch, CLV_ARG_SCRATCH);
     clv_add_epilogue(launch, call);
-    clv_set_size(launch, a->n / a->v, rows, 1, 1);
+    launch->lanes = a->v;
+    launch->by_image = true;
+    clv_set_size(launch, a->n / launch->lanes, rows, 1, 1);
     list->scratch = (size_t)t->parts * (size_t)rows * (size_t)a->n;
 }
 
@@ -111,7 +115,9 @@ static void blocks_deconv(const clv_call *call, const product *a, const clv_tili
     clv_define(launch, "NT", t->vectors);
     clv_define(launch, "TILES", t->across);
     clv_add_epilogue(launch, call);
-    clv_set_size(launch, a->n / (a->v * t->vectors * t->across), block_rows(a->iw, a), block_rows(a->ih, a), 1);
+    launch->lanes = a->v * t->vectors * t->across;
+    launch->by_image = true;
+    clv_set_size(launch, a->n / launch->lanes, block_rows(a->iw, a), block_rows(a->ih, a), 1);
 }
 
 static void packed_deconv(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
@@ -162,6 +168,7 @@ static void weight_packed(const clv_call *call, const product *a, const clv_tili
     clv_add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
     if (sum_of && t->parts == 1) clv_add_arg(launch, CLV_ARG_IN2);
     clv_set_size(launch, WHOLE(a->ic, t->columns), WHOLE(tiles, t->tiles), t->parts, 1);
+    launch->by_image = true;
     list->scratch = panels;
     if (t->parts == 1) return;
     clv_add_weight_sum(a, sum_of, t->parts, list);
@@ -184,6 +191,7 @@ static void weight_transposed(const clv_call *call, const product *a, const clv_
     clv_add_arg(launch, CLV_ARG_OUT);
     if (sum_of) clv_add_arg(launch, CLV_ARG_IN2);
     set_packed_size(launch, a, &p, t);
+    launch->lanes = 0; /* they are channels of x */
 }
 
 static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_list *list)

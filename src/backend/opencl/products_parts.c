@@ -101,6 +101,8 @@ void clv_add_gather(const clv_call *call, const clv_product *a, const clv_tiling
     if (head) return;
     clv_define(launch, "LANES", lanes);
     clv_add_epilogue(launch, call);
+    launch->lanes = direct ? 0 : lanes;
+    launch->by_image = !direct;
     clv_set_size(launch, a->n / lanes, a->ih * a->iw, a->ic, direct ? t->group : 1);
 }
 

@@ -114,7 +114,7 @@ static clv_status unit_source(const clv_opencl *be, const clv_launch_unit *unit,
     clv_status status = CLV_OK;
     clv_text part[CLV_JOINT_MOST] = {{0}};
     const char *text[CLV_JOINT_MOST];
-    if (unit->launches == 1) return clv_cl_source(unit->launch[0]->file, unit->launch[0]->kernel, source, err);
+    if (!clv_unit_is_joint(unit)) return clv_cl_source(unit->launch[0]->file, unit->launch[0]->kernel, source, err);
     for (int i = 0; i < unit->launches; i++) {
         CLV_TRY(clv_cl_source(unit->launch[i]->file, unit->launch[i]->kernel, &part[i], err));
         text[i] = part[i].text;
@@ -129,7 +129,7 @@ done:
 /* Those of a joint program stand in its text. */
 static const char *defines_of(const clv_launch_unit *unit)
 {
-    return unit->launches == 1 ? unit->launch[0]->defines : "";
+    return clv_unit_is_joint(unit) ? "" : unit->launch[0]->defines;
 }
 
 /* ---- keys ---- */

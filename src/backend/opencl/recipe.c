@@ -42,11 +42,16 @@ clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_ca
     clv_launch_work *work = clv_alloc(count, sizeof *work, err);
     if (!work || !(calls->recipe = clv_alloc(count, sizeof *calls->recipe, err))) goto done;
     for (int i = 0; i < plan->calls; i++) CLV_TRY(write_recipe(be, &plan->call[i], &calls->recipe[i], err));
-    if (!(plan->apart & CLV_FUSE_SUMS))
-        CLV_TRY(clv_cl_move_sums(plan->call, calls->recipe, plan->calls, &calls->sums, err));
+    if (!(plan->apart & CLV_FUSE_SUMS)) CLV_TRY(clv_cl_move_sums(plan, calls->recipe, &calls->sums, err));
     for (int i = 0; i < plan->calls; i++) CLV_TRY(describe_work(be, &plan->call[i], &calls->recipe[i], &work[i], err));
-    CLV_TRY(
-        clv_launch_schedule_make(&be->head.info, work, plan->calls, be->head.alignment, joint, &calls->schedule, err));
+    for (int i = 0; i < plan->calls; i++)
+        for (int k = 0; k < calls->recipe[i].list.launches; k++)
+            clv_launch_repeat(&plan->call[i], &calls->recipe[i].list.launch[k]);
+    const clv_schedule_options options = {.alignment = be->head.alignment,
+                                          .joint = joint,
+                                          .chains = joint && !(plan->apart & CLV_FUSE_CHAINS),
+                                          .blocks = plan->blocks};
+    CLV_TRY(clv_launch_schedule_make(&be->head.info, work, plan->calls, &options, &calls->schedule, err));
     status = CLV_OK;
 done:
     free(work);

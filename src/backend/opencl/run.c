@@ -21,8 +21,12 @@ static clv_status operand_view(const builder *b, const clv_operand *operand, int
 {
     clv_buffer *buffer = b->bindings->space[operand->space];
     const clv_backend *be = &b->be->head;
+    const size_t stride = operand->space == CLV_SPACE_HALF ? b->plan->half_stride : b->plan->stride;
+    size_t elements = clv_operand_elements(operand, lanes);
+    if (operand->shape.batched)
+        elements += (size_t)(b->plan->blocks - 1) * stride; /* from the first block to the last */
     return clv_cl_view(buffer_of(buffer), clv_space_bytes(be, operand->space, operand->offset),
-                       clv_space_bytes(be, operand->space, clv_operand_elements(operand, lanes)), view, err);
+                       clv_space_bytes(be, operand->space, elements), view, err);
 }
 
 /* The whole buffer that an argument is, for all but operands and scratch. */
@@ -84,8 +88,9 @@ static clv_status create_memory(const builder *b, clv_error *err)
     clv_status status = CLV_OK;
     clv_backend *head = &b->be->head;
     const clv_cl_sums *sums = &b->calls.sums;
-    const size_t scratch = b->calls.schedule.scratch_elements * sizeof(float);
-    CLV_TRY(head->ops->buffer_create(head, sizeof(clv_step), &b->plan->step, err));
+    const size_t blocks = (size_t)b->plan->blocks,
+                 scratch = blocks * b->calls.schedule.scratch_elements * sizeof(float);
+    CLV_TRY(head->ops->buffer_create(head, blocks * sizeof(clv_step), &b->plan->step, err));
     if (scratch) CLV_TRY(head->ops->buffer_create(head, scratch, &b->plan->scratch, err));
     if (sums->segments == 0) goto done;
     const size_t bytes = (size_t)sums->segments * sizeof *sums->segment;
@@ -136,19 +141,19 @@ done:
 
 static void set_joint_size(const clv_launch_unit *unit, clv_cl_launch *l)
 {
-    size_t groups = 0;
-    for (int i = 0; i < unit->launches; i++) groups += clv_groups_of(unit->launch[i]);
     l->dims = 1;
     l->local[0] = clv_joint_size(unit);
-    l->global[0] = groups * l->local[0];
+    l->global[0] = clv_joint_groups(unit) * l->local[0];
 }
 
-/* Argument 0 of a joint kernel: -1, or which of its launches alone is to run. */
-static clv_status bind_only(cl_kernel kernel, int only, clv_error *err)
+/* The arguments that a joint kernel has for itself. `only`: -1, or which of its launches alone is to run. */
+static clv_status bind_own(const builder *b, cl_kernel kernel, int only, clv_error *err)
 {
     clv_status status = CLV_OK;
-    const cl_int value = only;
+    const cl_int value = only, stride = (cl_int)b->calls.schedule.scratch_elements;
     CLV_CL(clSetKernelArg(kernel, 0, sizeof value, &value));
+    CLV_CL(clSetKernelArg(kernel, 1, sizeof stride, &stride));
+    CLV_CL(clSetKernelArg(kernel, 2, sizeof(cl_mem), &buffer_of(b->plan->step)->mem));
 done:
     return status;
 }
@@ -159,8 +164,8 @@ static clv_status add_joint(const builder *b, const clv_launch_group *group, clv
     const clv_launch_unit unit = clv_unit_of(&b->calls.schedule, group);
     set_joint_size(&unit, l);
     CLV_TRY(make_kernel(b, &unit, l, err));
-    CLV_TRY(bind_only(l->kernel, -1, err));
-    for (int i = 0, first = 1; i < group->items; first += unit.launch[i++]->args)
+    CLV_TRY(bind_own(b, l->kernel, -1, err));
+    for (int i = 0, first = CLV_JOINT_OWN; i < group->items; first += unit.launch[i++]->args)
         CLV_TRY(bind_args(b, &b->calls.schedule.item[group->first + i], l->kernel, first, err));
 done:
     return status;
@@ -173,13 +178,14 @@ static clv_status add_part_of_joint(const builder *b, const clv_launch_item *ite
 {
     clv_status status = CLV_OK;
     const cl_mem any = buffer_of(b->plan->step)->mem;
-    int args = 1, own = 1;
+    int args = CLV_JOINT_OWN, own = CLV_JOINT_OWN;
     for (int i = 0; i < unit->launches; args += unit->launch[i++]->args)
         if (i == place) own = args;
     set_joint_size(unit, l);
+    if (unit->blocks > 0) l->global[0] = l->local[0]; /* the test's call is one block */
     CLV_TRY(make_kernel(b, unit, l, err));
-    CLV_TRY(bind_only(l->kernel, place, err));
-    for (int i = 1; i < args; i++) CLV_CL(clSetKernelArg(l->kernel, (cl_uint)i, sizeof any, &any));
+    CLV_TRY(bind_own(b, l->kernel, place, err));
+    for (int i = CLV_JOINT_OWN; i < args; i++) CLV_CL(clSetKernelArg(l->kernel, (cl_uint)i, sizeof any, &any));
     CLV_TRY(bind_args(b, item, l->kernel, own, err));
 done:
     return status;
@@ -189,7 +195,7 @@ static clv_status add_kernel(const builder *b, const clv_launch_item *item, clv_
 {
     clv_status status = CLV_OK;
     const clv_launch *launch = item->launch;
-    clv_launch_unit unit = {{launch}, 1};
+    clv_launch_unit unit = clv_unit_of_one(launch);
     int place = 0;
     if (b->be->testing && clv_cl_tested_unit(b->be, item, &unit, &place))
         return add_part_of_joint(b, item, &unit, place, l, err);
@@ -227,7 +233,7 @@ static clv_status add_groups(const builder *b, clv_error *err)
         const clv_call *call = &plan->call[first->call];
         clv_cl_launch *l = &plan->launch[plan->launches++];
         name_parts(b, group, l);
-        if (group->items > 1)
+        if (group->items > 1 || first->chain)
             status = add_joint(b, group, l, err);
         else
             status = first->launch ? add_kernel(b, first, l, err) : add_gemm(b, first, l, err);
@@ -265,6 +271,11 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     if (!(made->call = clv_alloc((size_t)plan->calls, sizeof *made->call, err))) goto done;
     memcpy(made->call, plan->call, (size_t)plan->calls * sizeof *made->call);
     b.plan = made;
+    made->blocks = plan->blocks > 0 ? plan->blocks : 1;
+    made->block_lanes = (uint32_t)plan->lanes;
+    made->stride = (uint32_t)plan->stride[CLV_SPACE_ARENA];
+    made->half_stride = (uint32_t)plan->stride[CLV_SPACE_HALF];
+    if (!(made->ring = clv_alloc((size_t)made->blocks * CLV_CL_RING, sizeof *made->ring, err))) goto done;
     CLV_TRY(verified_schedule(&b, plan, err));
     CLV_TRY(create_memory(&b, err));
     CLV_TRY(add_groups(&b, err));
@@ -296,6 +307,7 @@ void clv_cl_plan_destroy(clv_backend *head, clv_program *program)
     free(plan->launch);
     free(plan->part);
     free(plan->call);
+    free(plan->ring);
     free(plan);
 }
 
@@ -311,6 +323,17 @@ uint64_t clv_cl_plan_bytes(const clv_program *program)
 }
 
 /* ---- running ---- */
+
+size_t clv_cl_step_values(const clv_cl_plan *plan, const clv_step *step, clv_step *values)
+{
+    for (int i = 0; i < plan->blocks; i++) {
+        values[i] = *step;
+        values[i].image = (uint32_t)i * plan->block_lanes;
+        values[i].stride = plan->stride;
+        values[i].half_stride = plan->half_stride;
+    }
+    return (size_t)plan->blocks * sizeof *values;
+}
 
 clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, clv_error *err)
 {
@@ -343,9 +366,9 @@ clv_status clv_cl_plan_run(clv_backend *head, clv_program *program, const clv_st
         clReleaseEvent(*written);
         *written = NULL;
     }
-    plan->ring[plan->slot] = *step;
-    CLV_CL(clEnqueueWriteBuffer(be->queue, buffer_of(plan->step)->mem, CL_FALSE, 0, sizeof *step,
-                                &plan->ring[plan->slot], 0, NULL, written));
+    clv_step *values = &plan->ring[plan->slot * plan->blocks];
+    const size_t bytes = clv_cl_step_values(plan, step, values);
+    CLV_CL(clEnqueueWriteBuffer(be->queue, buffer_of(plan->step)->mem, CL_FALSE, 0, bytes, values, 0, NULL, written));
     plan->slot = (plan->slot + 1) % CLV_CL_RING;
     CLV_TRY(clv_cl_enqueue(be->queue, plan, NULL, err));
     CLV_CL(clFlush(be->queue));

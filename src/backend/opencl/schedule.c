@@ -3,123 +3,56 @@
  * (joint.c). */
 #include "backend/opencl/schedule.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/opencl/chain.h"
 #include "base/memory.h"
 #include "base/try.h"
 #include "graph/place.h"
 
-#define MOST_ACCESSES (CLV_MAX_ARGS + 1)
-#define MOST_ARGS     96 /* of a joint kernel: a device takes 1024 bytes of arguments at least */
-#define MOVE_COST     8  /* multiply-adds in the time that moving an element takes, about */
-#define FILL          4  /* work-groups for each unit of a GPU, from which a launch fills it */
-#define NO_SPACE      (-1)
-
-/* ---- what a launch reads and writes ---- */
-
-/* Spaces that only this file tells from others. */
-enum { SPACE_PARTS = CLV_SPACE_COUNT, SPACE_SCRATCH /* of call 0, and so on */ };
-
-typedef struct access {
-    int space;
-    size_t first, end; /* elements */
-    bool writes;
-} access;
-
-typedef struct access_list {
-    access at[MOST_ACCESSES];
-    int count;
-} access_list;
-
-static const access nothing = {NO_SPACE, 0, 0, false};
-
-static access whole(int space, bool writes) { return (access){space, 0, SIZE_MAX, writes}; }
-
-static access of_operand(const clv_operand *operand, int lanes, bool writes)
-{
-    return (access){(int)operand->space, operand->offset, operand->offset + clv_operand_elements(operand, lanes),
-                    writes};
-}
-
-/* Parts of split sums: each call has a region of its own, the optimiser reads them all. */
-static access of_parts(const clv_call *call, size_t from)
-{
-    if (clv_op_table[call->op].family == CLV_FAMILY_OPTIM) return whole(SPACE_PARTS, false);
-    return (access){SPACE_PARTS, from, from + 1, true};
-}
-
-static access of_arg(const clv_call *call, int index, const clv_launch *launch, int i)
-{
-    const clv_arg arg = launch->arg[i];
-    switch (arg) {
-    case CLV_ARG_OUT:
-        return of_operand(&call->out, call->lanes, true);
-    case CLV_ARG_SCRATCH:
-        return whole(SPACE_SCRATCH + index, true);
-    case CLV_ARG_PARTS:
-        return of_parts(call, launch->scratch_offset[i]);
-    case CLV_ARG_TRACE:
-        return (access){CLV_SPACE_TRACE, (size_t)call->attr.slot, (size_t)call->attr.slot + 1, true};
-    case CLV_ARG_PARAM:
-        return whole(CLV_SPACE_PARAM, true);
-    case CLV_ARG_GRAD:
-        return whole(CLV_SPACE_GRAD, true);
-    case CLV_ARG_MOMENT1:
-        return whole(CLV_SPACE_MOMENT1, true);
-    case CLV_ARG_MOMENT2:
-        return whole(CLV_SPACE_MOMENT2, true);
-    case CLV_ARG_RATE:
-        return whole(CLV_SPACE_RATE, false);
-    default:
-        break;
-    }
-    if (arg <= CLV_ARG_IN4) return of_operand(&call->in[arg], call->lanes, clv_call_writes(call, (int)arg));
-    return nothing; /* the step's values, the data set, the table of segments: the host's */
-}
-
-static access_list accesses_of(const clv_call *call, int index, const clv_launch *launch)
-{
-    access_list list = {.count = 0};
-    if (launch) {
-        for (int i = 0; i < launch->args; i++) list.at[list.count++] = of_arg(call, index, launch, i);
-        return list;
-    }
-    for (int i = 0; i < 2; i++) list.at[list.count++] = of_operand(&call->in[i], call->lanes, false);
-    list.at[list.count++] = of_operand(&call->out, call->lanes, true);
-    list.at[list.count++] = whole(SPACE_SCRATCH + index, true);
-    return list;
-}
-
-static bool must_wait(const access_list *a, const access_list *b)
-{
-    for (int i = 0; i < a->count; i++)
-        for (int k = 0; k < b->count; k++) {
-            const access *p = &a->at[i], *q = &b->at[k];
-            if (p->space != NO_SPACE && p->space == q->space && (p->writes || q->writes) && p->first < q->end &&
-                q->first < p->end)
-                return true;
-        }
-    return false;
-}
+#define MOST_BESIDE 8 /* launches side by side in one */
+#define MOVE_COST   8 /* multiply-adds in the time that moving an element takes, about */
+#define FILL        4 /* work-groups for each unit of a GPU, from which a launch fills it */
 
 /* ---- levels ---- */
 
+static bool same_chain(const clv_launch_item *a, const clv_launch_item *b) { return a->chain && a->chain == b->chain; }
+
+/* Raises an item above what it waits for, and the links of its chain with it; false: it was. */
+static bool raise_item(clv_launch_item *item, const clv_wait *wait, int items, int i)
+{
+    int level = item[i].level;
+    for (int k = 0; k < items; k++)
+        if (same_chain(&item[i], &item[k]) && item[k].level > level) level = item[k].level;
+    for (int k = 0; k < i; k++)
+        if (wait[i * items + k] != CLV_WAIT_NONE && !same_chain(&item[i], &item[k]) && item[k].level >= level)
+            level = item[k].level + 1;
+    const bool raised = level > item[i].level;
+    item[i].level = level;
+    return raised;
+}
+
 /* One above the highest that it waits for. What waits for nothing but is needed late, as panels of weights are, comes
  * just before its first reader, while the caches still have it. */
-static void find_levels(clv_launch_item *item, const access_list *list, int items)
+static void find_levels(clv_launch_item *item, const clv_wait *wait, int items)
 {
-    for (int i = 0; i < items; i++)
-        for (int k = 0; k < i; k++)
-            if (item[k].level >= item[i].level && must_wait(&list[k], &list[i])) item[i].level = item[k].level + 1;
+    for (bool again = true; again;) {
+        again = false;
+        for (int i = 0; i < items; i++) again |= raise_item(item, wait, items, i);
+    }
     for (int i = items - 1; i >= 0; i--) {
-        if (item[i].level > 0) continue;
+        if (item[i].level > 0 || item[i].chain) continue;
         int first = -1;
         for (int k = i + 1; k < items; k++)
-            if ((first < 0 || item[k].level < first) && must_wait(&list[i], &list[k])) first = item[k].level;
+            if ((first < 0 || item[k].level < first) && wait[k * items + i] != CLV_WAIT_NONE) first = item[k].level;
         if (first > 0) item[i].level = first - 1;
     }
+}
+
+static bool comes_after(const clv_launch_item *a, const clv_launch_item *b)
+{
+    return a->level != b->level ? a->level > b->level : a->chain > b->chain;
 }
 
 static void sort_by_level(clv_launch_item *item, int items)
@@ -127,27 +60,37 @@ static void sort_by_level(clv_launch_item *item, int items)
     for (int i = 1; i < items; i++) {
         const clv_launch_item moved = item[i];
         int k = i;
-        for (; k > 0 && item[k - 1].level > moved.level; k--) item[k] = item[k - 1];
+        for (; k > 0 && comes_after(&item[k - 1], &moved); k--) item[k] = item[k - 1];
         item[k] = moved;
     }
+}
+
+static clv_status order_items(const clv_device_info *device, const clv_launch_work *work, bool chains,
+                              clv_launch_schedule *s, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_wait *wait = clv_waits_find(work, s->item, s->items, s->blocks > 0, err);
+    if (!wait) return CLV_ERR_INTERNAL;
+    if (s->blocks > 0)
+        clv_chains_of_blocks(s->item, s->items);
+    else if (chains)
+        CLV_TRY(clv_chains_find(device, work, s->item, s->items, wait, err));
+    find_levels(s->item, wait, s->items);
+    sort_by_level(s->item, s->items);
+done:
+    free(wait);
+    return status;
 }
 
 static clv_status list_items(const clv_launch_work *work, int calls, clv_launch_schedule *s, clv_error *err)
 {
     size_t items = 0;
     for (int i = 0; i < calls; i++) items += (size_t)work[i].list->launches + work[i].clblast;
-    s->item = clv_alloc(items, sizeof *s->item, err);
-    access_list *list = s->item ? clv_alloc(items, sizeof *list, err) : NULL;
-    if (!list) return CLV_ERR_INTERNAL;
+    if (!(s->item = clv_alloc(items, sizeof *s->item, err))) return CLV_ERR_INTERNAL;
     for (int i = 0; i < calls; i++)
-        for (int j = work[i].clblast ? -1 : 0; j < work[i].list->launches; j++) {
-            const clv_launch *launch = j < 0 ? NULL : &work[i].list->launch[j];
-            list[s->items] = accesses_of(work[i].call, i, launch);
-            s->item[s->items++] = (clv_launch_item){.call = i, .index = j, .launch = launch};
-        }
-    find_levels(s->item, list, s->items);
-    sort_by_level(s->item, s->items);
-    free(list);
+        for (int j = work[i].clblast ? -1 : 0; j < work[i].list->launches; j++)
+            s->item[s->items++] =
+                (clv_launch_item){.call = i, .index = j, .launch = j < 0 ? NULL : &work[i].list->launch[j]};
     return CLV_OK;
 }
 
@@ -221,7 +164,7 @@ static bool can_join(const clv_device_info *device, const clv_launch_work *work,
 {
     const clv_op op = work[item->call].call->op;
     const bool tsne = clv_op_table[op].family == CLV_FAMILY_PAIRS || op == CLV_OP_TSNE_GRAD;
-    if (!item->launch || !is_small(device, item->launch) || tsne) return false;
+    if (!item->launch || item->chain || !is_small(device, item->launch) || tsne) return false;
     return op != CLV_OP_CONV_WEIGHT || item->launch->group_floats == 0;
 }
 
@@ -232,15 +175,15 @@ static bool joins_last(const clv_device_info *device, const clv_launch_work *wor
     if (s->groups == 0 || !can_join(device, work, item)) return false;
     const clv_launch_group *last = &s->group[s->groups - 1];
     const clv_launch_item *first = &s->item[last->first];
-    if (first->level != item->level || last->items == CLV_JOINT_MOST || !can_join(device, work, first)) return false;
+    if (first->level != item->level || last->items == MOST_BESIDE || !can_join(device, work, first)) return false;
     clv_launch_unit unit = clv_unit_of(s, last);
     unit.launch[unit.launches++] = item->launch;
-    int args = 1;
+    int args = CLV_JOINT_OWN;
     for (int i = 0; i < unit.launches; i++) {
         args += unit.launch[i]->args;
         if (unit.launch[i]->group_floats && clv_group_size(unit.launch[i]) != clv_joint_size(&unit)) return false;
     }
-    return args <= MOST_ARGS;
+    return args <= CLV_JOINT_ARGS;
 }
 
 /* The items of the last group's level that join it, from `at` on, are moved there; returns the first that is in no
@@ -264,21 +207,26 @@ static clv_status form_groups(const clv_device_info *device, const clv_launch_wo
 {
     if (!(s->group = clv_alloc((size_t)s->items, sizeof *s->group, err))) return CLV_ERR_INTERNAL;
     for (int at = 0; at < s->items;) {
-        s->group[s->groups++] = (clv_launch_group){at++, 1};
+        clv_launch_group *group = &s->group[s->groups++];
+        *group = (clv_launch_group){.first = at++, .items = 1};
+        while (at < s->items && same_chain(&s->item[at], &s->item[group->first])) at++, group->items++;
         if (joint) at = gather_level(device, work, s, at);
     }
     for (int g = 0; g < s->groups; g++)
-        if (s->group[g].items > 1) sort_by_work(work, &s->item[s->group[g].first], s->group[g].items);
+        if (s->group[g].items > 1 && !s->item[s->group[g].first].chain)
+            sort_by_work(work, &s->item[s->group[g].first], s->group[g].items);
     return CLV_OK;
 }
 
 clv_status clv_launch_schedule_make(const clv_device_info *device, const clv_launch_work *work, int calls,
-                                    size_t alignment, bool joint, clv_launch_schedule *schedule, clv_error *err)
+                                    const clv_schedule_options *options, clv_launch_schedule *schedule, clv_error *err)
 {
     clv_status status = CLV_OK;
+    schedule->blocks = options->blocks;
     CLV_TRY(list_items(work, calls, schedule, err));
-    CLV_TRY(place_scratch(work, calls, alignment, schedule, err));
-    CLV_TRY(form_groups(device, work, joint, schedule, err));
+    CLV_TRY(order_items(device, work, options->chains, schedule, err));
+    CLV_TRY(place_scratch(work, calls, options->alignment, schedule, err));
+    CLV_TRY(form_groups(device, work, options->joint, schedule, err));
 done:
     return status;
 }
@@ -293,7 +241,8 @@ void clv_launch_schedule_free(clv_launch_schedule *schedule)
 
 clv_launch_unit clv_unit_of(const clv_launch_schedule *schedule, const clv_launch_group *group)
 {
-    clv_launch_unit unit = {.launches = group->items};
+    clv_launch_unit unit = {.launches = group->items, .chain = schedule->item[group->first].chain > 0};
+    if (unit.chain) unit.blocks = schedule->blocks;
     for (int i = 0; i < group->items; i++) unit.launch[i] = schedule->item[group->first + i].launch;
     return unit;
 }
@@ -305,7 +254,7 @@ const clv_launch_group *clv_joint_of(const clv_launch_schedule *schedule, int ca
             const clv_launch_item *item = &schedule->item[schedule->group[g].first + i];
             *place = i;
             if (item->call == call && item->index == index)
-                return schedule->group[g].items > 1 ? &schedule->group[g] : NULL;
+                return schedule->group[g].items > 1 || item->chain ? &schedule->group[g] : NULL;
         }
     return NULL;
 }

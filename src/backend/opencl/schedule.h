@@ -18,7 +18,8 @@ typedef struct clv_launch_item {
     int call;                 /* its index in the plan */
     int index;                /* among the launches of the call; -1: CLBlast */
     const clv_launch *launch; /* NULL: CLBlast */
-    int level;                /* items of one level wait for nothing of each other */
+    int level;                /* items of one level wait for nothing of each other, but links of a chain */
+    int chain;                /* its number, from 1 on; 0: it is in none */
 } clv_launch_item;
 
 /* Items that are one launch: item[first] .. item[first + items - 1]. */
@@ -32,14 +33,21 @@ typedef struct clv_launch_schedule {
     clv_launch_group *group; /* in the order in which they are queued */
     int groups;
     size_t *scratch;         /* [calls]: where each call's scratch memory begins, elements */
-    size_t scratch_elements; /* of all */
+    size_t scratch_elements; /* of all; of a plan in blocks, of each block */
+    int blocks;              /* of the plan; 0: it is whole */
 } clv_launch_schedule;
 
-/* Of the calls of a plan, in its order. Lists are not copied and must outlive the schedule. alignment: of scratch
- * memory, elements. joint: launches of a level may become one. Starts as {0}; release with clv_launch_schedule_free,
- * whether making it succeeded or not. */
+typedef struct clv_schedule_options {
+    size_t alignment; /* of scratch memory, elements */
+    bool joint;       /* launches of a level may become one */
+    bool chains;      /* and those that follow each other image by image */
+    int blocks;       /* of the plan; 0: it is whole */
+} clv_schedule_options;
+
+/* Of the calls of a plan, in its order. Lists are not copied and must outlive the schedule. Starts as {0}; release with
+ * clv_launch_schedule_free, whether making it succeeded or not. */
 clv_status clv_launch_schedule_make(const clv_device_info *device, const clv_launch_work *work, int calls,
-                                    size_t alignment, bool joint, clv_launch_schedule *schedule, clv_error *err);
+                                    const clv_schedule_options *options, clv_launch_schedule *schedule, clv_error *err);
 void clv_launch_schedule_free(clv_launch_schedule *schedule);
 
 /* The program of a group, which is not CLBlast's. */

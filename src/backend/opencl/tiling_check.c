@@ -130,6 +130,7 @@ bool clv_tiling_check(const clv_device_info *device, const clv_call *call, const
         return false;
     const bool power = t->vector == 1 || t->vector == 2 || t->vector == 4 || t->vector == 8 || t->vector == 16;
     if (!power || call->lanes % t->vector != 0 || (t->vector == 1 && !clv_form_is_direct(t->form))) return false;
+    if (call->blocked && (t->panel || t->clblast)) return false; /* launches of the whole batch */
     if (!is_flag(t->mad) || !is_flag(t->clblast) || !is_flag(t->pack) || !is_flag(t->panel) || !is_flag(t->plane))
         return false;
     const bool linear = clv_product_is_linear(call);

@@ -92,12 +92,13 @@ static void choose_tiles(const device_class *class, int vectors, int m, clv_tili
 
 /* Lanes and result channels of a work-item: up to eight tiles across and all channels; less where there would be too
  * few work-items. A block divides m, so that no two work-items write the same results. */
-static void choose_block(const device_class *class, int vectors, const clv_packed *p, clv_tiling *t)
+static void choose_block(const device_class *class, int vectors, const clv_packed *p, bool chains, clv_tiling *t)
 {
     const int across = vectors / t->vectors, m = p->results;
     t->across = near_divisor(across, MOST_ACROSS, 2 * MOST_ACROSS);
     while (t->across > 1 && m * t->across * t->vectors * t->vector > BLOCK_SUMS)
         t->across = clv_divisor(across, t->across - 1);
+    if (chains) return;
     while (t->across > 1 && p->pixels * (across / t->across) < ITEMS) t->across = clv_divisor(across, t->across - 1);
     int block = m;
     while (p->pixels * (across / t->across) * (m / block) < ITEMS && block >= 4 * t->tall && block % 2 == 0) block /= 2;
@@ -111,27 +112,34 @@ static bool wants_parts(const clv_device_info *device, const clv_packed *p, int 
     return p->pixels * p->results <= 64 && p->channels >= 1024 && vectors < (int)device->compute_units * ITEMS_A_UNIT;
 }
 
+/* Of a work-item, at most. */
+static int chained_lanes(const clv_device_info *device, const clv_call *call, int lanes)
+{
+    return clv_call_chains(device, call) && !call->blocked ? clv_block_lanes(device, lanes) : lanes;
+}
+
 static void choose_packed(const clv_device_info *device, const clv_call *call, clv_tiling *t)
 {
     const device_class *class = class_of(device);
     const clv_product a = clv_product_of(call, t);
     const clv_packed p = clv_packed_of(call, t);
-    const int vectors = a.n / a.v;
+    const bool chains = clv_call_chains(device, call);
+    const int vectors = chained_lanes(device, call, a.n) / a.v;
     const bool conv = t->form != CLV_FORM_TRANSPOSED && (call->op == CLV_OP_CONV || clv_product_is_linear(call));
     choose_tiles(class, vectors, p.results, t);
     t->parts = 1;
-    if (conv && wants_parts(device, &p, vectors)) {
+    if (conv && !chains && wants_parts(device, &p, vectors)) {
         t->parts = CLV_WHOLE(p.channels, CLV_WHOLE(p.channels, ITEMS));
         t->across = vectors / t->vectors;
     } else {
-        choose_block(class, vectors, &p, t);
+        choose_block(class, vectors, &p, chains, t);
     }
     const int sum = CLV_WHOLE(p.channels, t->parts), fit = clv_most(1, CACHED_FLOATS / (p.taps * t->vectors * a.v));
     const size_t weights = (size_t)(p.results / t->block * clv_block_of(t).rows) * (size_t)(p.channels * a.k * a.k);
     t->channels = CLV_WHOLE(sum, CLV_WHOLE(sum, fit));
     t->pack = t->form == CLV_FORM_TRANSPOSED || sum * p.taps * t->block >= PACKED_SHARE;
     if (t->form == CLV_FORM_TRANSPOSED) t->channels = CLV_WHOLE(t->channels, a.v) * a.v;
-    t->panel = t->form == CLV_FORM_PACKED && t->parts == 1 && a.k > 1 && weights >= FEW_WEIGHTS;
+    t->panel = t->form == CLV_FORM_PACKED && t->parts == 1 && a.k > 1 && weights >= FEW_WEIGHTS && !call->blocked;
 }
 
 /* ---- conv_weight ---- */
@@ -156,18 +164,19 @@ static void choose_weight_tile(const device_class *class, const clv_product *a, 
 }
 
 /* Blocks of weights: channels of x by as many of y as leave enough work-items and little memory to each. */
-static void choose_weight_packed(const device_class *class, const clv_product *a, clv_tiling *t)
+static void choose_weight_packed(const device_class *class, const clv_product *a, bool blocked, clv_tiling *t)
 {
+    const int items = blocked ? 1 : ITEMS; /* a block is one unit's */
     choose_weight_tile(class, a, t);
     const int across = CLV_WHOLE(a->ic, t->columns), tiles = CLV_WHOLE(a->oc, t->rows);
     t->tiles = clv_least(tiles, clv_most(1, BLOCK_WEIGHTS / (t->rows * t->columns * a->k * a->k)));
-    while (across * CLV_WHOLE(tiles, t->tiles) < ITEMS && t->tiles > 8) t->tiles = CLV_WHOLE(t->tiles, 2);
+    while (across * CLV_WHOLE(tiles, t->tiles) < items && t->tiles > 8) t->tiles = CLV_WHOLE(t->tiles, 2);
     t->tiles = CLV_WHOLE(tiles, CLV_WHOLE(tiles, t->tiles)); /* blocks of one size, so that cores end together */
-    t->parts = clv_least(a->oh, CLV_WHOLE(ITEMS, across * CLV_WHOLE(tiles, t->tiles)));
+    t->parts = clv_least(a->oh, CLV_WHOLE(items, across * CLV_WHOLE(tiles, t->tiles)));
     const int width = (a->ow - 1) * a->s + a->k;
     const int vector = t->columns * width * a->v; /* floats of a row for a vector of lanes */
     t->lanes = a->v * near_divisor(a->n / a->v, clv_most(1, ROW_FLOATS / vector), ROWS_FLOATS / (a->k * vector));
-    t->panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE;
+    t->panel = a->oh * a->ow > 1 && a->ic * a->k * a->k >= PANEL_SHARE && !blocked;
     t->plane =
         t->taps == 1 && !t->panel && (t->rows * a->oh * a->ow + t->columns * a->ih * a->iw) * a->n <= class->planes;
     t->pack = !t->plane && (t->taps > 1 || (tiles > 2 && t->columns * a->iw * t->lanes > CACHED_FLOATS));
@@ -194,9 +203,8 @@ static clv_form usual_form(const clv_device_info *device, const clv_call *call)
 }
 
 /* All lanes of a block: what its tiles read lies side by side. */
-static void choose_blocks(const device_class *class, const clv_product *a, clv_tiling *t)
+static void choose_blocks(const device_class *class, const clv_product *a, int vectors, clv_tiling *t)
 {
-    const int vectors = a->n / a->v;
     t->parts = 1;
     t->vectors = clv_divisor(vectors, class->accumulators / (a->ic * a->s * a->s));
     t->across = near_divisor(vectors / t->vectors, MOST_ACROSS, 2 * MOST_ACROSS);
@@ -212,9 +220,9 @@ void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv
     if (clv_form_is_direct(form))
         clv_tiling_direct(device, call, t);
     else if (form == CLV_FORM_BLOCKS)
-        choose_blocks(class, &a, t);
+        choose_blocks(class, &a, chained_lanes(device, call, a.n) / a.v, t);
     else if (call->op == CLV_OP_CONV_WEIGHT && form != CLV_FORM_TRANSPOSED)
-        choose_weight_packed(class, &a, t);
+        choose_weight_packed(class, &a, call->blocked, t);
     else
         choose_packed(device, call, t);
 }

@@ -55,7 +55,8 @@ clv_status clv_cl_plan_trace(clv_backend *head, clv_program *program, const clv_
     const cl_mem values = ((const clv_cl_buffer *)plan->step)->mem;
     CLV_CL(clFinish(be->queue));
     CLV_CL_MAKE(queue, clCreateCommandQueue(be->context, be->device, CL_QUEUE_PROFILING_ENABLE, &code));
-    CLV_CL(clEnqueueWriteBuffer(queue, values, CL_TRUE, 0, sizeof *step, step, 0, NULL, NULL));
+    CLV_CL(clEnqueueWriteBuffer(queue, values, CL_TRUE, 0, clv_cl_step_values(plan, step, plan->ring), plan->ring, 0,
+                                NULL, NULL));
     for (int i = 0; i < STEPS; i++) CLV_TRY(time_step(queue, plan, event, least, err));
     print_times(plan, least, out);
 done:

@@ -68,7 +68,7 @@ static clv_status collect(tuner *t, const clv_plan *plan, clv_error *err)
             known->calls += known - t->kind >= before;
         else
             t->kind[t->kinds++] = (kind){.call = call,
-                                         .batch = plan->batch,
+                                         .batch = clv_least(plan->batch, plan->lanes),
                                          .calls = 1,
                                          .arena = plan->elements[CLV_SPACE_ARENA] + plan->elements[CLV_SPACE_HALF],
                                          .key = key};

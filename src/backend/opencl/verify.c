@@ -54,7 +54,7 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
         const clv_launch *l = &list.launch[i];
         clv_hash program;
         char print[33];
-        const clv_launch_unit unit = {{l}, 1};
+        const clv_launch_unit unit = clv_unit_of_one(l);
         CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
         clv_hash_print(program, print);
         clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
@@ -295,6 +295,7 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, cl
 {
     clv_status status = CLV_OK;
     bool tested = false;
+    const int batch = plan->batch < plan->lanes ? plan->batch : plan->lanes; /* in blocks: a block */
     call_keys *keys = clv_alloc((size_t)plan->calls, sizeof *keys, err);
     if (!keys) return CLV_ERR_INTERNAL;
     if (!be->verdicts_loaded) load_verdicts(be);
@@ -302,7 +303,7 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, cl
     if (clv_cl_builders_wanted(be)) start_builders(be, plan, keys);
     for (int i = 0; i < plan->calls && !*changed; i++) {
         be->tested = i;
-        CLV_TRY(verdict_of(be, &plan->call[i], &keys[i], plan->batch, &tested, changed, err));
+        CLV_TRY(verdict_of(be, &plan->call[i], &keys[i], batch, &tested, changed, err));
     }
 done:
     if (tested) save_verdicts(be);
