@@ -12,6 +12,7 @@
 #define MOST_LANES         64    /* of a block: what it leaves from launch to launch is in the core's cache then */
 #define MOST_WASTE         4     /* units may wait for a quarter of a chain's time at its end */
 #define MOST_MULTIPLY_ADDS 16384 /* of an image, by a link of a whole plan, where cores share each row of memory */
+#define MOST_ELEMENTS      256   /* the same, read and written by what is no product */
 #define LINKS              12    /* of a chain of a plan in blocks, about: programs that are built side by side */
 
 /* Groups of so many vectors, in rounds of a group a unit. */
@@ -33,7 +34,10 @@ int clv_block_lanes(const clv_device_info *device, int lanes)
 
 static bool is_small(const clv_call *call)
 {
-    return clv_op_table[call->op].family != CLV_FAMILY_PRODUCT || clv_call_multiply_adds(call) <= MOST_MULTIPLY_ADDS;
+    if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_call_multiply_adds(call) <= MOST_MULTIPLY_ADDS;
+    size_t elements = clv_operand_elements(&call->out, 1);
+    for (int i = 0; i < call->inputs; i++) elements += clv_operand_elements(&call->in[i], 1);
+    return elements <= MOST_ELEMENTS;
 }
 
 bool clv_call_chains(const clv_device_info *device, const clv_call *call)

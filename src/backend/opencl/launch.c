@@ -257,11 +257,19 @@ static void size_image_sum(clv_launch *launch, const clv_device_info *device, co
     size_lanes(launch, device, call, vector * across, parts);
 }
 
+/* Vectors of images side by side that suit the device. */
+static int vectors_across(const clv_device_info *device, const clv_call *call, int vector)
+{
+    const int lanes =
+        clv_call_chains(device, call) && !call->blocked ? clv_block_lanes(device, call->lanes) : call->lanes;
+    return is_cpu(device) ? divisor(lanes / vector, 8) : 1;
+}
+
 /* Parts of the sum over an image's features, and vectors of images side by side, that suit the device. */
 static int parts_of_image(const clv_device_info *device, const clv_call *call, int vector, int features, int *across)
 {
     const int vectors = call->lanes / vector;
-    *across = is_cpu(device) ? divisor(vectors, 8) : 1;
+    *across = vectors_across(device, call, vector);
     const int units = call->blocked ? 0 : device->compute_units; /* a block is one unit's */
     const int wanted = is_cpu(device) ? larger(1, units * ITEMS_A_UNIT) : GPU_ITEMS;
     const int least = is_cpu(device) ? larger(1, CPU_CHUNK_LEAST / *across) : 8; /* features of a part */
@@ -274,9 +282,9 @@ static const op_row image_sum = {"reduce.cl", "per_image", NULL};
 static void add_parts_of_image(const clv_device_info *device, const clv_call *call, clv_launch_list *list, int parts,
                                size_t from, clv_arg to)
 {
-    const int vector = device->vector_width, vectors = call->lanes / vector;
+    const int vector = device->vector_width;
     clv_launch *launch = add_launch(list, &image_sum, device, call, "SUM");
-    size_image_sum(launch, device, call, vector, parts, 1, is_cpu(device) ? divisor(vectors, 8) : 1);
+    size_image_sum(launch, device, call, vector, parts, 1, vectors_across(device, call, vector));
     launch->scratch_offset[0] = from;
     bind(launch, CLV_ARG_SCRATCH);
     bind(launch, to);
