@@ -95,7 +95,8 @@ clv_status clv_backend_finish(clv_backend *be, clv_error *err);
 void clv_backend_destroy(clv_backend *be);
 int clv_program_launches(const clv_backend *be, const clv_program *program);
 uint64_t clv_program_bytes(const clv_backend *be, const clv_program *program);
-/* Runs a few steps and lists the least that each launch took, a line each: microseconds, call, kernel. Nothing where the backend cannot say. */
+/* Runs a few steps and lists the least that each launch took, a line each: microseconds, call, kernel; below it what else the
+ * launch does, beside that or then. Nothing where the backend cannot say. */
 clv_status clv_program_trace(clv_backend *be, clv_program *program, const clv_step *step, FILE *out, clv_error *err);
 /* The arithmetic peak, measured now: GFLOP/s of independent fused multiply-adds on all compute units (2 FLOPs each); 0 where the backend
  * cannot say. */

@@ -13,7 +13,7 @@
 #define MOST_WASTE         4     /* units may wait for a quarter of a chain's time at its end */
 #define MOST_MULTIPLY_ADDS 16384 /* of an image, by a link of a whole plan, where cores share each row of memory */
 #define MOST_ELEMENTS      256   /* the same, read and written by what is no product */
-#define LINKS              8    /* of a chain of a plan in blocks, about: programs that are built side by side */
+#define LINKS              8     /* of a chain of a plan in blocks, about: programs that are built side by side */
 
 /* Groups of so many vectors, in rounds of a group a unit. */
 static bool fills_rounds(int vectors, int each, int units)

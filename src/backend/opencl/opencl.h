@@ -282,8 +282,9 @@ typedef struct clv_cl_part {
 } clv_cl_part;
 
 typedef struct clv_cl_launch { /* one entry of a step */
-    clv_cl_part *part;         /* what runs side by side in it, [parts] of the plan's */
+    clv_cl_part *part;         /* what runs in it, [parts] of the plan's */
     int parts;
+    bool chain; /* one after the other; else side by side */
     clv_cl_program *program; /* NULL: CLBlast */
     cl_kernel kernel;
     cl_uint dims;

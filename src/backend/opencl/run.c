@@ -163,6 +163,7 @@ static clv_status add_joint(const builder *b, const clv_launch_group *group, clv
     clv_status status = CLV_OK;
     const clv_launch_unit unit = clv_unit_of(&b->calls.schedule, group);
     set_joint_size(&unit, l);
+    l->chain = unit.chain;
     CLV_TRY(make_kernel(b, &unit, l, err));
     CLV_TRY(bind_own(b, l->kernel, -1, err));
     for (int i = 0, first = CLV_JOINT_OWN; i < group->items; first += unit.launch[i++]->args)

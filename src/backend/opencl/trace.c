@@ -14,7 +14,7 @@ static void print_times(const clv_cl_plan *plan, const double *least, FILE *out)
         const clv_cl_launch *l = &plan->launch[i];
         fprintf(out, "%10.1f us  %-32s %s\n", least[i], l->part[0].call, l->part[0].kernel);
         for (int k = 1; k < l->parts; k++)
-            fprintf(out, "%13s  %-32s %s\n", "beside", l->part[k].call, l->part[k].kernel);
+            fprintf(out, "%13s  %-32s %s\n", l->chain ? "then" : "beside", l->part[k].call, l->part[k].kernel);
     }
 }
 
