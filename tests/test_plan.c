@@ -480,6 +480,37 @@ static void test_blocks(void **state)
     end(&p);
 }
 
+/* What the batch's records read when all blocks are done, no later call of a block has overwritten: here tensors of one
+ * number an image, of which there are many after the first loss. */
+static void test_losses_outlive_blocks(void **state)
+{
+    (void)state;
+    planned p = {.net = network_start()};
+    clv_node v = put1(&p.net, CLV_OP_SUM, "v", put_input(&p.net, CLV_OP_GATHER, "x", 1, 4, 4), (clv_attr){0});
+    for (int i = 0; i < 3; i++) {
+        put1(&p.net, CLV_OP_RECORD, "r", v, (clv_attr){.slot = i});
+        for (int k = 0; k < 4; k++) v = put1(&p.net, CLV_OP_SCALE, "s", v, (clv_attr){.alpha = 2});
+    }
+    put1(&p.net, CLV_OP_RECORD, "r", v, (clv_attr){.slot = 3});
+    clv_plan_options o = options;
+    o.block = 4;
+    assert_int_equal(clv_plan_create(p.net.graph, NULL, NULL, &o, &p.plan, &p.net.err), CLV_OK);
+    assert_int_equal(p.plan->blocks, 3);
+    int writers = 0;
+    for (int i = 0; i < p.plan->calls; i++) {
+        const clv_call *record = &p.plan->call[i];
+        if (record->op != CLV_OP_RECORD) continue;
+        int last = 0; /* of the calls that write there, the one that made it */
+        for (int k = 0; k < p.plan->calls; k++) {
+            const clv_call *call = &p.plan->call[k];
+            if (call->op != CLV_OP_RECORD && overlap(&call->out, &record->in[0], 4)) last = k, writers += k > i;
+        }
+        assert_true(p.plan->call[last].out.offset == record->in[0].offset && last < i);
+    }
+    assert_int_equal(writers, 0);
+    end(&p);
+}
+
 /* Only where the backend asks for it, all fusions that it needs are on, and the host neither reads nor writes images.
  */
 static void test_batch_stays_whole(void **state)
@@ -713,6 +744,7 @@ int main(void)
         cmocka_unit_test(test_reuse_of_a_chain),
         cmocka_unit_test(test_layout),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_losses_outlive_blocks),
         cmocka_unit_test(test_batch_stays_whole),
         cmocka_unit_test(test_large_networks_stay_whole),
         cmocka_unit_test(test_options_refused),

@@ -364,7 +364,7 @@ static void touch(planner *p, clv_node node, int level)
 {
     node_state *s = &p->state[p->state[node].root];
     if (s->birth < 0) s->birth = level;
-    s->death = level;
+    if (s->death < level) s->death = level;
 }
 
 /* In levels, so that calls of one level share no memory. What the host reads or writes between steps lives from the
@@ -378,6 +378,8 @@ static void find_lifetimes(planner *p)
         const int level = p->plan->call[t].level;
         touch(p, node, level);
         for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], level);
+        if (p->plan->blocks == 0 || !is_of_batch(info->op)) continue;
+        for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], last); /* read when the blocks are done */
     }
     for (clv_node i = 0; i < p->plan->nodes; i++) {
         if (!p->state[i].live || (!p->state[i].kept && p->options->reuse)) continue;

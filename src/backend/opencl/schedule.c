@@ -35,9 +35,12 @@ static bool raise_item(clv_launch_item *item, const clv_wait *wait, int items, i
 
 /* One above the highest that it waits for. What waits for nothing but is needed late, as panels of weights are, comes
  * just before its first reader, while the caches still have it. */
-static void find_levels(clv_launch_item *item, const clv_wait *wait, int items)
+static clv_status find_levels(clv_launch_item *item, const clv_wait *wait, int items, clv_error *err)
 {
-    for (bool again = true; again;) {
+    clv_status status = CLV_OK;
+    bool again = true;
+    for (int round = 0; again; round++) {
+        CLV_REQUIRE(round <= items, CLV_ERR_INTERNAL, "the plan's launches wait for each other in a ring");
         again = false;
         for (int i = 0; i < items; i++) again |= raise_item(item, wait, items, i);
     }
@@ -48,6 +51,8 @@ static void find_levels(clv_launch_item *item, const clv_wait *wait, int items)
             if ((first < 0 || item[k].level < first) && wait[k * items + i] != CLV_WAIT_NONE) first = item[k].level;
         if (first > 0) item[i].level = first - 1;
     }
+done:
+    return status;
 }
 
 static bool comes_after(const clv_launch_item *a, const clv_launch_item *b)
@@ -75,7 +80,7 @@ static clv_status order_items(const clv_device_info *device, const clv_launch_wo
         clv_chains_of_blocks(s->item, s->items);
     else if (chains)
         CLV_TRY(clv_chains_find(device, work, s->item, s->items, wait, err));
-    find_levels(s->item, wait, s->items);
+    CLV_TRY(find_levels(s->item, wait, s->items, err));
     sort_by_level(s->item, s->items);
 done:
     free(wait);
