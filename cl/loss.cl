@@ -76,7 +76,7 @@ static float sum_of_images(global const float *v, constant step_values *step)
     const int count = (int)step->count;
     float sum = 0.0f, lost = 0.0f;
     for (int n = 0; n < count; n++) {
-        const float term = v[n / N * (int)step->stride + n % N] - lost, next = sum + term;
+        const float term = v[(ulong)(n / N) * step->stride + n % N] - lost, next = sum + term;
         lost = (next - sum) - term;
         sum = next;
     }

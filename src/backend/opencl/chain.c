@@ -46,6 +46,11 @@ bool clv_call_chains(const clv_device_info *device, const clv_call *call)
     return clv_block_lanes(device, call->lanes) > 0 && call->op != CLV_OP_CONV_WEIGHT && is_small(call);
 }
 
+int clv_item_lanes(const clv_device_info *device, const clv_call *call, int lanes)
+{
+    return clv_call_chains(device, call) && !call->blocked ? clv_block_lanes(device, lanes) : lanes;
+}
+
 static bool can_chain(const clv_device_info *device, const clv_launch_work *work, const clv_launch_item *item)
 {
     const clv_call *call = work[item->call].call;

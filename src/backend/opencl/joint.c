@@ -180,7 +180,7 @@ static void append_argument(clv_text *to, const clv_launch *l, int index, int a)
                                          [CLV_REPEAT_HALVES] = "steps[HALF_STRIDE] * 2ul",
                                          [CLV_REPEAT_SCRATCH] = "scratch_stride * 4ul"};
     const int repeat = l->repeat[a];
-    clv_text_append(to, ", (%s char *)p%d_%d + group * ", space_of(l->arg[a]), index, a);
+    clv_text_append(to, ", (%s char *)p%d_%d + (ulong)group * ", space_of(l->arg[a]), index, a);
     if (repeat == CLV_REPEAT_PARTS)
         clv_text_append(to, "%zuul", l->parts_stride * sizeof(float));
     else if (repeat == CLV_REPEAT_STEP)

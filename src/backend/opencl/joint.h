@@ -7,10 +7,11 @@
 
 #define CLV_JOINT_MOST 32  /* launches in one, */
 #define CLV_JOINT_ARGS 120 /* and arguments: a device takes 1024 bytes of them at least */
-#define CLV_JOINT_KERNEL                                                                                               \
-    "joint"             /* the kernel; its arguments: int only, int scratch_stride (elements from block to             \
-                            block), constant clv_step [], then those of each launch in order */
-#define CLV_JOINT_OWN 3 /* of them, the kernel's own */
+
+/* The kernel, and how many arguments it has for itself: int only, int scratch_stride (elements from block to block),
+ * constant clv_step []; those of each launch follow in order. */
+#define CLV_JOINT_KERNEL "joint"
+#define CLV_JOINT_OWN    3
 
 /* What is one program: a launch, or several as one. */
 typedef struct clv_launch_unit {

@@ -260,9 +260,7 @@ static void size_image_sum(clv_launch *launch, const clv_device_info *device, co
 /* Vectors of images side by side that suit the device. */
 static int vectors_across(const clv_device_info *device, const clv_call *call, int vector)
 {
-    const int lanes =
-        clv_call_chains(device, call) && !call->blocked ? clv_block_lanes(device, call->lanes) : call->lanes;
-    return is_cpu(device) ? divisor(lanes / vector, 8) : 1;
+    return is_cpu(device) ? divisor(clv_item_lanes(device, call, call->lanes) / vector, 8) : 1;
 }
 
 /* Parts of the sum over an image's features, and vectors of images side by side, that suit the device. */

@@ -85,6 +85,8 @@ static inline int clv_lane_width(clv_device_kind kind) { return kind == CLV_DEVI
 int clv_block_lanes(const clv_device_info *device, int lanes);
 /* Whether the call's launches may be links of a chain, as far as it says itself. */
 bool clv_call_chains(const clv_device_info *device, const clv_call *call);
+/* Of the call's lanes those that a work-item may have at most: in a chain of a whole batch a group's. */
+int clv_item_lanes(const clv_device_info *device, const clv_call *call, int lanes);
 
 struct clv_tiling; /* of a product, tiling.h */
 

@@ -272,6 +272,9 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     if (!(made->call = clv_alloc((size_t)plan->calls, sizeof *made->call, err))) goto done;
     memcpy(made->call, plan->call, (size_t)plan->calls * sizeof *made->call);
     b.plan = made;
+    CLV_REQUIRE(plan->stride[CLV_SPACE_ARENA] <= UINT32_MAX && plan->stride[CLV_SPACE_HALF] <= UINT32_MAX,
+                CLV_ERR_CONFIG, "a block of the batch takes over %u elements: set plan.fuse_chains = false",
+                UINT32_MAX);
     made->blocks = plan->blocks > 0 ? plan->blocks : 1;
     made->block_lanes = (uint32_t)plan->lanes;
     made->stride = (uint32_t)plan->stride[CLV_SPACE_ARENA];

@@ -112,19 +112,13 @@ static bool wants_parts(const clv_device_info *device, const clv_packed *p, int 
     return p->pixels * p->results <= 64 && p->channels >= 1024 && vectors < (int)device->compute_units * ITEMS_A_UNIT;
 }
 
-/* Of a work-item, at most. */
-static int chained_lanes(const clv_device_info *device, const clv_call *call, int lanes)
-{
-    return clv_call_chains(device, call) && !call->blocked ? clv_block_lanes(device, lanes) : lanes;
-}
-
 static void choose_packed(const clv_device_info *device, const clv_call *call, clv_tiling *t)
 {
     const device_class *class = class_of(device);
     const clv_product a = clv_product_of(call, t);
     const clv_packed p = clv_packed_of(call, t);
     const bool chains = clv_call_chains(device, call);
-    const int vectors = chained_lanes(device, call, a.n) / a.v;
+    const int vectors = clv_item_lanes(device, call, a.n) / a.v;
     const bool conv = t->form != CLV_FORM_TRANSPOSED && (call->op == CLV_OP_CONV || clv_product_is_linear(call));
     choose_tiles(class, vectors, p.results, t);
     t->parts = 1;
@@ -220,7 +214,7 @@ void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv
     if (clv_form_is_direct(form))
         clv_tiling_direct(device, call, t);
     else if (form == CLV_FORM_BLOCKS)
-        choose_blocks(class, &a, chained_lanes(device, call, a.n) / a.v, t);
+        choose_blocks(class, &a, clv_item_lanes(device, call, a.n) / a.v, t);
     else if (call->op == CLV_OP_CONV_WEIGHT && form != CLV_FORM_TRANSPOSED)
         choose_weight_packed(class, &a, call->blocked, t);
     else
