@@ -635,6 +635,7 @@ static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
 static void test_cache(void **state)
 {
     (void)state;
+    setenv("CLAVE_BINARIES", "on", 1);
     char path[1024];
     size_t size;
     assert_ok(clv_make_folders(test_path("cold"), err));
@@ -678,6 +679,24 @@ static void test_cache_stale(void **state)
     assert_int_equal(sscanf(strrchr(path, '/') + 1, "%16llx%16llx", &a, &b), 2);
     static const unsigned char junk[] = "no binary of any driver";
     clv_cl_cache_store(folder, (clv_hash){{a, b}}, junk, sizeof junk);
+    assert_true(built_from_source());
+    assert_false(built_from_source());
+}
+
+/* The environment says whether programs are kept. */
+static void test_cache_off(void **state)
+{
+    (void)state;
+    assert_ok(clv_make_folders(test_path("off"), err));
+    setenv("XDG_CACHE_HOME", test_path("off"), 1);
+    setenv("CLAVE_BINARIES", "off", 1);
+    assert_true(built_from_source());
+    assert_true(built_from_source());
+    const clv_device_options options = {.backend = "opencl", .select = test_device()};
+    clv_backend *be = NULL;
+    setenv("CLAVE_BINARIES", "none", 1);
+    assert_refused(clv_opencl_backend_create(&options, &be, err), CLV_ERR_CONFIG, "CLAVE_BINARIES is 'none'");
+    setenv("CLAVE_BINARIES", "on", 1);
     assert_true(built_from_source());
     assert_false(built_from_source());
 }
@@ -945,6 +964,7 @@ int main(void)
         cmocka_unit_test(test_dropout_is_in_keys),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_cache_stale),
+        cmocka_unit_test(test_cache_off),
         cmocka_unit_test(test_cache_unwritable),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_build_error),

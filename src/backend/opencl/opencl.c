@@ -218,6 +218,17 @@ done:
     return status;
 }
 
+/* CLAVE_BINARIES=off: what is compiled is not kept, for who compiles much that runs once, as tests do. */
+static clv_status read_environment(clv_opencl *be, clv_error *err)
+{
+    const char *binaries = getenv("CLAVE_BINARIES");
+    if (binaries && *binaries && strcmp(binaries, "on") && strcmp(binaries, "off"))
+        return clv_fail(err, CLV_ERR_CONFIG, "the environment variable CLAVE_BINARIES is '%.40s': give on or off",
+                        binaries);
+    be->keeps_binaries = !binaries || strcmp(binaries, "off") != 0;
+    return CLV_OK;
+}
+
 clv_status clv_opencl_backend_create(const clv_device_options *options, clv_backend **out, clv_error *err)
 {
     clv_opencl *be = clv_alloc(1, sizeof *be, err);
@@ -227,6 +238,7 @@ clv_status clv_opencl_backend_create(const clv_device_options *options, clv_back
     be->tuned = options->tune != CLV_TUNE_OFF;
     clv_status status = CLV_OK;
     if (options->kernels && !(be->record = clv_strdup(options->kernels, err))) status = CLV_ERR_INTERNAL;
+    if (status == CLV_OK) status = read_environment(be, err);
     if (status == CLV_OK) status = open_device(be, options, err);
     if (status != CLV_OK) {
         destroy(&be->head);

@@ -243,7 +243,8 @@ struct clv_opencl {
     char *record; /* the choices of the run that goes on, in place of the file; NULL: none */
     clv_cl_choices choices;
     const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
-    bool discard;                 /* programs that are destroyed are not kept in the cache */
+    bool keeps_binaries;          /* the cache gets those of programs that ran, */
+    bool discard;                 /* but of those that are destroyed now */
     clv_cl_builders builders;
     clv_text notices;
 };

@@ -285,7 +285,8 @@ static void save(const clv_opencl *be, const clv_cl_program *p)
 static void drop(clv_opencl *be, clv_cl_program **link)
 {
     clv_cl_program *program = *link;
-    if (program->unsaved && program->planned && program->ran && !be->discard) save(be, program);
+    const bool keeps = be->keeps_binaries && !be->discard;
+    if (program->unsaved && program->planned && program->ran && keeps) save(be, program);
     *link = program->next;
     clReleaseProgram(program->program);
     free(program);
