@@ -3,19 +3,8 @@
  * the taps of a row) holds sums lane by lane, and lanes are added once, at the end of a run. The sum may be split into PARTS,
  * rows of y, each with its own copy of w, that conv_weight_sum adds in order.
  * conv_weight_direct, a work-group a tile, is for GPUs; conv_weight_packed, a work-item a block of weights, for CPUs. */
-#include "clave.clh"
+#include "weight.clh"
 
-#ifndef IC
-#define IC 8
-#define OC 16
-#define IH 14
-#define IW 14
-#define OH 7
-#define OW 7
-#define K 3
-#define S 2
-#define P 1
-#endif
 #ifndef OT
 #define OT 4 /* channels of y of a register tile */
 #endif
@@ -41,12 +30,6 @@
 #ifndef PLANE
 #define PLANE 0 /* 1: a tile's planes of x and y fit a cache and are read in place, all rows in one run */
 #endif
-#ifndef PARTS
-#define PARTS 1
-#endif
-#ifndef SUM_OF
-#define SUM_OF 0 /* conv_weight_packed: 1 the channels of x, 2 those of y are summed as well: a bias gradient */
-#endif
 #ifndef LANES
 #define LANES 16 /* conv_weight_direct: work-items side by side along n; rows of y that a group takes at a time */
 #endif
@@ -59,25 +42,12 @@
 
 #define COLUMNS (IT * KT)
 #define SUMS (OT * COLUMNS)
-#define WEIGHTS (OC * IC * K * K)
-#if SUM_OF == 1
-#define BIASES IC
-#elif SUM_OF == 2
-#define BIASES OC
-#else
-#define BIASES 0
-#endif
 
-/* Types of the operands in memory: panels of y are floats, whatever y is; what is summed as well is x or y itself. */
+/* Panels of y are floats, whatever y is. */
 #if PANEL
 #define Y_TYPE float
 #else
 #define Y_TYPE IN1
-#endif
-#if SUM_OF == 1
-#define OF_TYPE IN0
-#else
-#define OF_TYPE IN1
 #endif
 
 /* acc += rows of y times columns of x for one vector of lanes. The shorter side of the tile rests in registers while the other
@@ -117,13 +87,7 @@ static float4 quarter(floatv v)
 #endif
 }
 
-static float sum_lanes(floatv v)
-{
-    const float4 v4 = quarter(v);
-    return (v4.x + v4.z) + (v4.y + v4.w);
-}
-
-/* Four sum_lanes at once, in the same order. */
+/* Four lane_sum at once, in the same order. */
 static float4 sum_lanes_of_four(floatv a, floatv b, floatv c, floatv d)
 {
     const float4 a4 = quarter(a), b4 = quarter(b), c4 = quarter(c), d4 = quarter(d);
@@ -131,7 +95,7 @@ static float4 sum_lanes_of_four(floatv a, floatv b, floatv c, floatv d)
     return (float4)(ab.even, cd.even) + (float4)(ab.odd, cd.odd);
 }
 #if V == 16
-/* Sixteen sum_lanes at once, with half the shuffles of four times four: halves, quarters and pairs of two (four, ..) sums side by side
+/* Sixteen lane_sum at once, with half the shuffles of four times four: halves, quarters and pairs of two (four, ..) sums side by side
  * are added to each other. */
 static floatv sum_lanes_of_sixteen(const private floatv *v)
 {
@@ -151,18 +115,7 @@ static floatv sum_lanes_of_sixteen(const private floatv *v)
            (floatv)(a.s13, b.s13, a.s57, b.s57, a.s9b, b.s9b, a.sdf, b.sdf);
 }
 #endif
-#elif V == 2
-static float sum_lanes(floatv v) { return v.x + v.y; }
-#else
-static float sum_lanes(floatv v) { return v; }
 #endif
-
-/* Output columns whose tap kx is inside the image. */
-static inline int first_inside(int kx) { return kx < P ? (P - kx + S - 1) / S : 0; }
-static inline int end_inside(int kx) { return IW + P > kx ? min(OW, (IW + P - kx + S - 1) / S) : 0; }
-/* And rows. */
-static inline int first_row(int ky) { return ky < P ? (P - ky + S - 1) / S : 0; }
-static inline int end_row(int ky) { return IH + P > ky ? min(OH, (IH + P - ky + S - 1) / S) : 0; }
 
 #if !DIRECT
 #define VECTORS (NC / V)          /* of a chunk of lanes */
@@ -214,9 +167,9 @@ static void add_lanes(const private floatv *acc, private float *sums)
 #if V >= 4
     UNROLL for (int i = SUMS_OF_V; i + 4 <= SUMS; i += 4)
         vstore4(vload4(0, sums + i) + sum_lanes_of_four(acc[i], acc[i + 1], acc[i + 2], acc[i + 3]), 0, sums + i);
-    UNROLL for (int i = SUMS / 4 * 4; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
+    UNROLL for (int i = SUMS / 4 * 4; i < SUMS; i++) sums[i] += lane_sum(acc[i]);
 #else
-    UNROLL for (int i = 0; i < SUMS; i++) sums[i] += sum_lanes(acc[i]);
+    UNROLL for (int i = 0; i < SUMS; i++) sums[i] += lane_sum(acc[i]);
 #endif
 }
 
@@ -249,37 +202,6 @@ static void run_plane(global const IN0 *restrict x, global const Y_TYPE *restric
         }
     add_lanes(acc, sums);
 }
-
-#if SUM_OF
-/* The sum of a part of a channel, rows first .. end - 1 of `row` numbers. */
-static float sum_channel(global const OF_TYPE *restrict channel, int first, int end, int row)
-{
-    floatv a = (floatv)(0.0f), b = a, c = a, d = a; /* four chains of additions hide each other's latency */
-    int i = first * row;
-    for (; i + 4 * V <= end * row; i += 4 * V) {
-        a += READ(OF_TYPE, channel + i);
-        b += READ(OF_TYPE, channel + i + V);
-        c += READ(OF_TYPE, channel + i + 2 * V);
-        d += READ(OF_TYPE, channel + i + 3 * V);
-    }
-    for (; i < end * row; i += V) a += READ(OF_TYPE, channel + i);
-    return sum_lanes((a + b) + (c + d));
-}
-
-/* The channels of a block, summed by the first of the blocks that share them. */
-static void sum_channels(global const OF_TYPE *restrict of, global float *restrict b, int x_block, int y_block, int part)
-{
-#if SUM_OF == 1
-    if (y_block > 0) return;
-    for (int c = x_block * IT; c < min(x_block * IT + IT, IC); c++)
-        b[c] = sum_channel(of + c * (IH * IW * N), part * IH / PARTS, (part + 1) * IH / PARTS, IW * N);
-#else
-    if (x_block > 0) return;
-    for (int c = y_block * OB; c < min(y_block * OB + OB, OC); c++)
-        b[c] = sum_channel(of + c * (OH * OW * N), part * OH / PARTS, (part + 1) * OH / PARTS, OW * N);
-#endif
-}
-#endif
 
 /* A block of weights: IT channels of x by OB of y, all taps. Parts lie in w, each with its sums of channels behind its weights.
  * global: { IC / IT, OC / OB, PARTS }, rounded up */
@@ -339,7 +261,7 @@ kernel void conv_weight_packed(global const IN0 *restrict x /* [ic][iy][ix][n] *
     global float *b = w + WEIGHTS;
 #endif
 #if SUM_OF
-    sum_channels(of, b, (int)GLOBAL_ID(0), (int)GLOBAL_ID(1), part);
+    if (SUM_OF == 1 ? oc == 0 : ic == 0) sum_channels(of, b, SUM_OF == 1 ? ic : oc, SUM_OF == 1 ? channels : rows, part);
 #endif
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < channels; j++)

@@ -66,7 +66,7 @@ static clv_status file_of(const clv_opencl *be, char *path, size_t size, clv_err
     } source[] = {
         {"conv.cl", "conv_packed"}, {"deconv.cl", "deconv_packed"}, {"conv_weight.cl", "conv_weight_packed"},
         {"conv.cl", "conv_direct"}, {"deconv.cl", "deconv_direct"}, {"conv_weight.cl", "conv_weight_direct"},
-        {"linear_weight.cl", "linear_weight_packed"}, {"deconv.cl", "deconv_blocks"},
+        {"linear_weight.cl", "linear_weight_packed"}, {"deconv.cl", "deconv_blocks"}, {"outer_weight.cl", "conv_weight_outer"},
     };
     clv_status status = CLV_OK;
     clv_text text = {0};

@@ -144,6 +144,27 @@ static clv_launch *insert_panels(const product *a, const clv_tiling *t, clv_laun
     return launch;
 }
 
+/* What ends a launch of weights on a CPU: its operands, its size, and the sum of its parts, which lie in scratch memory
+ * from `behind` on. */
+static void end_weights(const clv_call *call, const product *a, const clv_tiling *t, size_t behind, clv_launch *launch,
+                        clv_launch_list *list)
+{
+    const int sum_of = call->attr.sum_of;
+    clv_add_arg(launch, CLV_ARG_IN0);
+    clv_add_arg(launch, t->panel ? CLV_ARG_SCRATCH : CLV_ARG_IN1);
+    if (sum_of) clv_add_arg(launch, sum_of == 1 ? CLV_ARG_IN0 : CLV_ARG_IN1);
+    launch->scratch_offset[launch->args] = behind;
+    clv_add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
+    if (sum_of && t->parts == 1) clv_add_arg(launch, CLV_ARG_IN2);
+    launch->by_image = true;
+    list->scratch = behind;
+    if (t->parts == 1) return;
+    clv_add_weight_sum(a, sum_of, t->parts, list);
+    clv_launch *sum = &list->launch[list->launches - 1];
+    sum->scratch_offset[0] = list->sum.offset = behind;
+    list->scratch += (size_t)t->parts * (size_t)clv_weights_of(a, sum_of);
+}
+
 /* Blocks of weights for CPUs: `columns` channels of x by `tiles` register tiles of y. */
 static void weight_packed(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
 {
@@ -161,20 +182,23 @@ static void weight_packed(const clv_call *call, const product *a, const clv_tili
     clv_define(launch, "PARTS", t->parts);
     if (sum_of) clv_define(launch, "SUM_OF", sum_of);
     if (t->panel) launch = insert_panels(a, t, list);
-    clv_add_arg(launch, CLV_ARG_IN0);
-    clv_add_arg(launch, t->panel ? CLV_ARG_SCRATCH : CLV_ARG_IN1);
-    if (sum_of) clv_add_arg(launch, sum_of == 1 ? CLV_ARG_IN0 : CLV_ARG_IN1);
-    launch->scratch_offset[launch->args] = panels;
-    clv_add_arg(launch, t->parts > 1 ? CLV_ARG_SCRATCH : CLV_ARG_OUT);
-    if (sum_of && t->parts == 1) clv_add_arg(launch, CLV_ARG_IN2);
     clv_set_size(launch, WHOLE(a->ic, t->columns), WHOLE(tiles, t->tiles), t->parts, 1);
-    launch->by_image = true;
-    list->scratch = panels;
-    if (t->parts == 1) return;
-    clv_add_weight_sum(a, sum_of, t->parts, list);
-    clv_launch *sum = &list->launch[list->launches - 1];
-    sum->scratch_offset[0] = list->sum.offset = panels;
-    list->scratch += (size_t)t->parts * (size_t)clv_weights_of(a, sum_of);
+    end_weights(call, a, t, panels, launch, list);
+}
+
+/* The same as sums of outer products: `channels` of x by a `block` of y. */
+static void weight_outer(const clv_call *call, const product *a, const clv_tiling *t, clv_launch_list *list)
+{
+    clv_launch *launch = clv_add_launch(list, "outer_weight.cl", "conv_weight_outer", a);
+    clv_define(launch, "NT", t->vectors);
+    clv_define(launch, "IT", t->columns);
+    clv_define(launch, "OB", t->block);
+    clv_define(launch, "IB", t->channels);
+    clv_define(launch, "NC", t->lanes);
+    clv_define(launch, "PARTS", t->parts);
+    if (call->attr.sum_of) clv_define(launch, "SUM_OF", call->attr.sum_of);
+    clv_set_size(launch, a->ic / t->channels, WHOLE(a->oc, t->block), t->parts, 1);
+    end_weights(call, a, t, 0, launch, list);
 }
 
 /* The same of a linear layer as a product over the batch. */
@@ -201,6 +225,8 @@ static void launch_row(const clv_call *call, const clv_tiling *t, clv_launch_lis
         clv_launch_direct(call, &a, t, list);
     else if (t->form == CLV_FORM_TRANSPOSED)
         weight_transposed(call, &a, t, list);
+    else if (t->form == CLV_FORM_OUTER)
+        weight_outer(call, &a, t, list);
     else if (call->op == CLV_OP_CONV_WEIGHT)
         weight_packed(call, &a, t, list);
     else if (t->form == CLV_FORM_BLOCKS)

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const form_names[CLV_FORM_COUNT] = {"packed",     "gathered", "blocks",
-                                                       "transposed", "direct",   "direct-gathered"};
+static const char *const form_names[CLV_FORM_COUNT] = {"packed", "gathered", "blocks",         "transposed",
+                                                       "outer",  "direct",   "direct-gathered"};
 
 #define FIELD(name)                                                                                                    \
     {                                                                                                                  \

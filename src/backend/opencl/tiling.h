@@ -13,6 +13,7 @@ typedef enum clv_form {
     CLV_FORM_GATHERED,   /* CPUs, deconv: the products of all taps, then the sum of those that meet */
     CLV_FORM_BLOCKS,     /* CPUs, deconv of few channels: a register tile has stride x stride neighbouring results */
     CLV_FORM_TRANSPOSED, /* CPUs, conv_weight of a linear layer: x turned, then a packed product over the batch */
+    CLV_FORM_OUTER,      /* CPUs, conv_weight: a pixel of y turned, its outer products with what the taps read */
     CLV_FORM_DIRECT,     /* GPUs: a work-item (conv_weight: a work-group) a register tile */
     CLV_FORM_DIRECT_GATHERED, /* GPUs, deconv: the products of all taps, then the sum of those that meet */
     CLV_FORM_COUNT
@@ -32,10 +33,10 @@ typedef struct clv_tiling {
     int clblast;       /* 1: the product is CLBlast's; the rest says how clave's own kernel would do it */
     int tall;          /* packed: result channels of a tall register tile, */
     int low;           /* and of the lower ones that complete a block */
-    int vectors;       /* packed, blocks: of a register tile along the lanes */
+    int vectors;       /* packed, blocks: of a register tile along the lanes; outer: along the channels of y */
     int across;        /* packed, blocks: register tiles side by side along the lanes of a work-item */
-    int block;         /* packed: result channels of a work-item */
-    int channels;      /* packed: summed at a time, so that what is read stays in a cache */
+    int block;         /* packed: result channels of a work-item; outer: channels of y */
+    int channels;      /* packed: summed at a time, so that what is read stays in a cache; outer: of x, of a work-item */
     int rows;          /* conv_weight: channels of y of a register tile; direct: result channels */
     int columns;       /* conv_weight: channels of x of a register tile */
     int taps;          /* conv_weight: taps of a row of a register tile */

@@ -76,6 +76,23 @@ static bool check_weight_tile(const clv_product *a, const clv_tiling *t)
     return (int64_t)t->parts * a->oc * a->ic * a->k * a->k <= INT_MAX / 4;
 }
 
+/* The same of the outer form: whole tiles to a block of each side. */
+static bool check_weight_outer(const clv_call *call, const clv_product *a, const clv_tiling *t)
+{
+    if (call->op != CLV_OP_CONV_WEIGHT || clv_product_is_linear(call) || call->in[0].space == CLV_SPACE_HALF)
+        return false;
+    if (t->pack || t->panel || t->plane || t->rows || t->taps || !within(t->parts, 1, a->oh)) return false;
+    if (!within(t->vectors, 1, REGISTERS) || !within(t->columns, 1, REGISTERS / t->vectors)) return false;
+    if (!divides(t->channels, a->ic) || t->columns > t->channels || !divides(t->lanes, a->n) || t->lanes % a->v != 0)
+        return false;
+    if (!within(t->block, 1, CLV_WHOLE(a->oc, t->vectors * a->v) * t->vectors * a->v) ||
+        t->block % (t->vectors * a->v) != 0)
+        return false;
+    const int64_t sums = (int64_t)t->block * CLV_WHOLE(t->channels, t->columns) * t->columns * a->k * a->k;
+    return sums + (int64_t)t->lanes * t->block <= PRIVATE_FLOATS &&
+           (int64_t)t->parts * a->oc * a->ic * a->k * a->k <= INT_MAX / 4;
+}
+
 static bool check_weight_packed(const clv_product *a, const clv_tiling *t)
 {
     const int tiles = CLV_WHOLE(a->oc, t->rows), width = (a->ow - 1) * a->s + a->k;
@@ -139,6 +156,7 @@ bool clv_tiling_check(const clv_device_info *device, const clv_call *call, const
     const clv_product a = clv_product_of(call, t);
     if (t->form == CLV_FORM_BLOCKS) return check_blocks(call, &a, t);
     if (t->form == CLV_FORM_TRANSPOSED) return call->op == CLV_OP_CONV_WEIGHT && check_transposed(call, &a, t);
+    if (t->form == CLV_FORM_OUTER) return check_weight_outer(call, &a, t);
     if (call->op == CLV_OP_CONV_WEIGHT && !check_weight_tile(&a, t)) return false;
     if (clv_form_is_direct(t->form)) return check_direct(device, call, &a, t);
     return call->op == CLV_OP_CONV_WEIGHT ? check_weight_packed(&a, t) : check_packed(call, &a, t);

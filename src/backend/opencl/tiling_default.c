@@ -16,6 +16,9 @@
 #define PANEL_SHARE    256    /* weights of a channel of y from which conv_weight's panels pay */
 #define TURNED_RESULTS 8      /* channels of y from which a linear layer's weight gradient turns x */
 #define TURNED_LANES   2048   /* beyond, sums are long enough to add their lanes at the end */
+#define OUTER_CHANNELS 4      /* of x, from which conv_weight's outer products pay; */
+#define OUTER_BLOCK    32     /* of y of a work-item */
+#define OUTER_FLOATS   4096   /* of y, turned at a time: they stay in a first-level cache */
 #define FEW_CHANNELS   3      /* result channels up to which deconv has blocks of results, or gathers products */
 #define BLOCK_RESULTS  12     /* of such a block, all channels: as many as leave registers for two vectors of each */
 
@@ -176,6 +179,31 @@ static void choose_weight_packed(const device_class *class, const clv_product *a
     t->pack = !t->plane && (t->taps > 1 || (tiles > 2 && t->columns * a->iw * t->lanes > CACHED_FLOATS));
 }
 
+/* Each number of x serves two vectors of y where there are such. A work-item turns y for itself, so it has as many
+ * channels of x as its memory and the number of work-items allow. */
+static void choose_weight_outer(const device_class *class, const clv_product *a, bool blocked, clv_tiling *t)
+{
+    const int items = blocked ? 1 : ITEMS, vectors = CLV_WHOLE(a->oc, a->v);
+    t->vectors = vectors % 2 == 0 ? 2 : 1;
+    t->columns = clv_least(a->ic, class->weight_accumulators * 2 / 3 / t->vectors);
+    t->columns = CLV_WHOLE(a->ic, CLV_WHOLE(a->ic, t->columns));
+    t->block = clv_divisor(vectors / t->vectors, clv_most(1, OUTER_BLOCK / (t->vectors * a->v))) * t->vectors * a->v;
+    t->channels = a->ic;
+    while (t->channels * t->block * a->k * a->k > BLOCK_WEIGHTS && t->channels > t->columns)
+        t->channels = clv_divisor(a->ic, t->channels - 1);
+    t->lanes = a->v * clv_divisor(a->n / a->v, OUTER_FLOATS / (t->block * a->v));
+    t->parts = clv_least(a->oh, CLV_WHOLE(items, a->ic / t->channels * CLV_WHOLE(a->oc, t->block)));
+}
+
+/* Two vectors of channels of y or more, and few of their lanes empty. */
+static bool wants_outer(const clv_device_info *device, const clv_call *call)
+{
+    const int results = call->in[1].shape.dim[0], vector = device->vector_width;
+    return call->op == CLV_OP_CONV_WEIGHT && !clv_product_is_linear(call) && call->in[0].space != CLV_SPACE_HALF &&
+           call->in[0].shape.dim[0] >= OUTER_CHANNELS && results >= 2 * vector &&
+           4 * results >= 3 * CLV_WHOLE(results, vector) * vector;
+}
+
 /* The sum over the batch of a linear layer is short: that is worth to turn x where enough results share it. */
 static bool wants_transposed(const clv_device_info *device, const clv_call *call)
 {
@@ -190,6 +218,7 @@ static clv_form usual_form(const clv_device_info *device, const clv_call *call)
     const bool gathered = deconv && call->out.shape.dim[0] <= FEW_CHANNELS;
     if (!class_of(device)) return gathered ? CLV_FORM_DIRECT_GATHERED : CLV_FORM_DIRECT;
     if (wants_transposed(device, call)) return CLV_FORM_TRANSPOSED;
+    if (wants_outer(device, call)) return CLV_FORM_OUTER;
     if (gathered && call->attr.stride > 1 &&
         call->out.shape.dim[0] * call->attr.stride * call->attr.stride <= BLOCK_RESULTS)
         return CLV_FORM_BLOCKS;
@@ -215,6 +244,8 @@ void clv_tiling_of_form(const clv_device_info *device, const clv_call *call, clv
         clv_tiling_direct(device, call, t);
     else if (form == CLV_FORM_BLOCKS)
         choose_blocks(class, &a, clv_item_lanes(device, call, a.n) / a.v, t);
+    else if (form == CLV_FORM_OUTER)
+        choose_weight_outer(class, &a, call->blocked, t);
     else if (call->op == CLV_OP_CONV_WEIGHT && form != CLV_FORM_TRANSPOSED)
         choose_weight_packed(class, &a, call->blocked, t);
     else

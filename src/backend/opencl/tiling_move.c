@@ -46,6 +46,15 @@ static const move weight_moves[] = {
     {FIELD(sums), DOUBLED, 0},    {FIELD(sums), HALVED, 0},     {FIELD(mad), FLIPPED, 0},
     {FIELD(clblast), FLIPPED, 0}, {FIELD(form), OTHER_FORM, 0},
 };
+static const move outer_moves[] = {
+    {FIELD(vectors), DOUBLED, 0}, {FIELD(vectors), HALVED, 0},  {FIELD(columns), MORE, 1},
+    {FIELD(columns), MORE, -1},   {FIELD(columns), DOUBLED, 0}, {FIELD(columns), HALVED, 0},
+    {FIELD(block), DOUBLED, 0},   {FIELD(block), HALVED, 0},    {FIELD(channels), UP, 0},
+    {FIELD(channels), DOWN, 0},   {FIELD(lanes), UP, 0},        {FIELD(lanes), DOWN, 0},
+    {FIELD(parts), DOUBLED, 0},   {FIELD(parts), HALVED, 0},    {FIELD(parts), TO_ONE, 0},
+    {FIELD(vector), DOUBLED, 0},  {FIELD(vector), HALVED, 0},   {FIELD(mad), FLIPPED, 0},
+    {FIELD(form), OTHER_FORM, 0},
+};
 static const move direct_moves[] = {
     {FIELD(rows), DOUBLED, 0},    {FIELD(rows), HALVED, 0},    {FIELD(rows), MORE, 4},     {FIELD(rows), MORE, -4},
     {FIELD(rows), MORE, 1},       {FIELD(rows), MORE, -1},     {FIELD(group), DOUBLED, 0}, {FIELD(group), HALVED, 0},
@@ -55,19 +64,27 @@ static const move direct_moves[] = {
 };
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
-/* A call has the moves of every table that one of its forms has; those of the other forms are none. */
-int clv_tiling_moves(const clv_call *call)
+typedef struct move_list {
+    const move *move;
+    int count;
+} move_list;
+
+/* Of a form; conv_weight's direct tiles are its packed ones' kin. */
+static move_list moves_of(const clv_call *call, int form)
 {
-    return COUNT(packed_moves) + (call->op == CLV_OP_CONV_WEIGHT ? COUNT(weight_moves) : COUNT(direct_moves));
+    const bool weight = call->op == CLV_OP_CONV_WEIGHT;
+    if (form == CLV_FORM_OUTER) return (move_list){outer_moves, COUNT(outer_moves)};
+    if (weight && form != CLV_FORM_TRANSPOSED) return (move_list){weight_moves, COUNT(weight_moves)};
+    if (clv_form_is_direct(form)) return (move_list){direct_moves, COUNT(direct_moves)};
+    return (move_list){packed_moves, COUNT(packed_moves)};
 }
 
-static const move *move_of(const clv_call *call, const clv_tiling *from, int i)
+/* As many as the form with the most has. */
+int clv_tiling_moves(const clv_call *call)
 {
-    const bool weight = call->op == CLV_OP_CONV_WEIGHT, direct = clv_form_is_direct(from->form);
-    const bool packed = weight ? from->form == CLV_FORM_TRANSPOSED : !direct;
-    if (i < COUNT(packed_moves)) return packed ? &packed_moves[i] : NULL;
-    if (packed) return NULL;
-    return weight ? &weight_moves[i - COUNT(packed_moves)] : &direct_moves[i - COUNT(packed_moves)];
+    int most = 0;
+    for (int form = 0; form < CLV_FORM_COUNT; form++) most = clv_most(most, moves_of(call, form).count);
+    return most;
 }
 
 static int next_divisor(int whole, int from, bool up)
@@ -82,6 +99,7 @@ static int next_divisor(int whole, int from, bool up)
 static int whole_of(const clv_call *call, const clv_tiling *t, size_t field)
 {
     if (field == FIELD(block)) return clv_packed_of(call, t).results;
+    if (field == FIELD(channels)) return call->in[0].shape.dim[0]; /* of x, outer */
     return field == FIELD(across) ? clv_product_of(call, t).n / (t->vector * t->vectors) : call->lanes;
 }
 
@@ -91,7 +109,7 @@ static clv_form form_beside(const clv_call *call, int form)
     const bool weight = call->op == CLV_OP_CONV_WEIGHT;
     switch (form) {
     case CLV_FORM_PACKED:
-        return weight ? CLV_FORM_TRANSPOSED : CLV_FORM_GATHERED;
+        return !weight ? CLV_FORM_GATHERED : clv_product_is_linear(call) ? CLV_FORM_TRANSPOSED : CLV_FORM_OUTER;
     case CLV_FORM_GATHERED:
         return CLV_FORM_BLOCKS;
     case CLV_FORM_DIRECT:
@@ -175,16 +193,29 @@ static void keep_weight_sums(const clv_call *call, const clv_tiling *from, clv_t
     if (t->form == CLV_FORM_DIRECT) keep_weight_group(&a, t);
 }
 
+/* Blocks of the outer form are whole tiles. */
+static void keep_outer(const clv_call *call, clv_tiling *t)
+{
+    const clv_product a = clv_product_of(call, t);
+    const int tile = clv_most(1, t->vectors) * t->vector;
+    t->block = clv_most(tile, t->block / tile * tile);
+    t->columns = clv_least(t->columns, t->channels);
+    t->parts = clv_least(t->parts, a.oh);
+}
+
 bool clv_tiling_move(const clv_device_info *device, const clv_call *call, const clv_tiling *from, int i, clv_tiling *to)
 {
-    const move *m = move_of(call, from, i);
-    if (!m) return false;
+    const move_list list = moves_of(call, from->form);
+    if (i >= list.count) return false;
+    const move *m = &list.move[i];
     *to = *from;
     int *field = (int *)(void *)((char *)to + m->offset);
     *field = stepped(call, from, m, *field);
     if (*field < 0 || to->vector < 1 || to->vector > 16 || to->form == CLV_FORM_COUNT) return false;
     if (from->form != to->form && !clv_form_is_direct(to->form))
         clv_tiling_of_form(device, call, (clv_form)to->form, to);
+    else if (to->form == CLV_FORM_OUTER)
+        keep_outer(call, to);
     else if (call->op == CLV_OP_CONV_WEIGHT && to->form != CLV_FORM_TRANSPOSED)
         keep_weight_sums(call, from, to);
     else if (clv_form_is_direct(to->form))
