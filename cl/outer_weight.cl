@@ -14,14 +14,14 @@
 #define OB (NT * V) /* block of a work-item: channels of y, whole tiles of them, */
 #endif
 #ifndef IB
-#define IB IC /* and channels of x, a divisor of IC and IT at least */
+#define IB IC /* and channels of x, IT at least */
 #endif
 #ifndef NC
 #define NC N /* lanes of the batch taken at a time */
 #endif
 #define BV (OB / V)
-#define TILES ((IB + IT - 1) / IT) /* the last may begin within the one before */
-#define TILE_CHANNEL(tile) min((tile) * IT, IB - IT)
+#define TILES ((IB + IT - 1) / IT)
+#define TILE_CHANNEL(tile) min(ic + (tile) * IT, IC - IT) /* its first: the last tile begins within the one before, which may be another block's */
 
 /* Some channels of a pixel of y as [n][channel]; what lies behind them repeats the last. */
 static void turn_pixel(global const IN1 *restrict y /* [oc][oy][ox][n] */, int channels, private floatv *turned)
@@ -52,7 +52,7 @@ static void add_tile(global const float *restrict x /* [ic][iy][ix][n] */, const
 }
 
 /* A block of weights: IB channels of x by OB of y, all taps. Parts lie in w, each with its sums of channels behind its weights.
- * global: { IC / IB, OC / OB rounded up, PARTS } */
+ * global: { IC / IB, OC / OB, PARTS }, rounded up */
 kernel void conv_weight_outer(global const float *restrict x /* [ic][iy][ix][n] */, global const IN1 *restrict y /* [oc][oy][ox][n] */
 #if SUM_OF
                               , global const OF_TYPE *restrict of /* x or y */
@@ -63,10 +63,10 @@ kernel void conv_weight_outer(global const float *restrict x /* [ic][iy][ix][n] 
 #endif
 )
 {
-    const int ic = (int)GLOBAL_ID(0) * IB, oc = (int)GLOBAL_ID(1) * OB, part = (int)GLOBAL_ID(2), channels = min(OB, OC - oc);
+    const int ic = (int)GLOBAL_ID(0) * IB, oc = (int)GLOBAL_ID(1) * OB, part = (int)GLOBAL_ID(2);
+    const int channels = min(OB, OC - oc), end = min(ic + IB, IC), tiles = (end - ic + IT - 1) / IT;
     floatv turned[NC * BV], sums[BV / NT * K * K * TILES * IT * NT]; /* [y tile][ky][kx][x tile][column][vector] */
     for (int i = 0; i < BV / NT * K * K * TILES * IT * NT; i++) sums[i] = (floatv)(0.0f);
-    x += ic * IH * IW * N;
     for (int oy = part * OH / PARTS; oy < (part + 1) * OH / PARTS; oy++)
         for (int ox = 0; ox < OW; ox++)
             for (int n = 0; n < N; n += NC) {
@@ -74,7 +74,7 @@ kernel void conv_weight_outer(global const float *restrict x /* [ic][iy][ix][n] 
                 const int iy = oy * S - P, ix = ox * S - P;
                 for (int ky = max(0, -iy); ky < min(K, IH - iy); ky++)
                     for (int kx = max(0, -ix); kx < min(K, IW - ix); kx++)
-                        for (int tile = 0; tile < TILES; tile++)
+                        for (int tile = 0; tile < tiles; tile++)
                             for (int o = 0; o < BV / NT; o++)
                                 add_tile(x + ((TILE_CHANNEL(tile) * IH + iy + ky) * IW + ix + kx) * N + n, turned + o * NT,
                                          sums + (((o * K + ky) * K + kx) * TILES + tile) * (IT * NT));
@@ -84,12 +84,12 @@ kernel void conv_weight_outer(global const float *restrict x /* [ic][iy][ix][n] 
     global float *b = w + WEIGHTS;
 #endif
 #if SUM_OF
-    if (SUM_OF == 1 ? oc == 0 : ic == 0) sum_channels(of, b, SUM_OF == 1 ? ic : oc, SUM_OF == 1 ? IB : channels, part);
+    if (SUM_OF == 1 ? oc == 0 : ic == 0) sum_channels(of, b, SUM_OF == 1 ? ic : oc, SUM_OF == 1 ? end - ic : channels, part);
 #endif
     for (int r = 0; r < channels; r++)
-        for (int tile = 0; tile < TILES; tile++)
-            for (int j = 0; j < IT; j++)
+        for (int tile = 0; tile < tiles; tile++)
+            for (int j = max(0, ic - TILE_CHANNEL(tile)); j < IT; j++)
                 for (int k = 0; k < K * K; k++)
-                    w[((oc + r) * IC + ic + TILE_CHANNEL(tile) + j) * K * K + k] =
+                    w[((oc + r) * IC + TILE_CHANNEL(tile) + j) * K * K + k] =
                         ((const private float *)sums)[(((r / (NT * V) * K * K + k) * TILES + tile) * IT + j) * (NT * V) + r % (NT * V)];
 }

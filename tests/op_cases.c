@@ -194,6 +194,8 @@ const op_case op_cases[] = {
      .result = KERNEL(40, 13, 4)},
     {CASE(CONV_WEIGHT, 128), .in = {BATCH(34, 6, 6), BATCH(64, 3, 3), VECTOR(34)},
      .attr = {WINDOW(3, 2, 1), .sum_of = 1}, .result = KERNEL(64, 34, 3)},
+    {CASE(CONV_WEIGHT, 16), .in = {BATCH(67, 4, 3), BATCH(64, 4, 3), VECTOR(67)},
+     .attr = {WINDOW(5, 1, 2), .sum_of = 1}, .result = KERNEL(64, 67, 5)},
     {CASE(CONV_WEIGHT, 33), .in = {BATCH(5, 8, 8), BATCH(64, 8, 8), VECTOR(64)}, .attr = {WINDOW(3, 1, 1), .sum_of = 2},
      .result = KERNEL(64, 5, 3)},
     {CASE(CONV_WEIGHT, 64), .in = {BATCH(64, 7, 7), BATCH(33, 3, 3), VECTOR(64)},

@@ -197,7 +197,7 @@ static void weight_outer(const clv_call *call, const product *a, const clv_tilin
     clv_define(launch, "NC", t->lanes);
     clv_define(launch, "PARTS", t->parts);
     if (call->attr.sum_of) clv_define(launch, "SUM_OF", call->attr.sum_of);
-    clv_set_size(launch, a->ic / t->channels, WHOLE(a->oc, t->block), t->parts, 1);
+    clv_set_size(launch, WHOLE(a->ic, t->channels), WHOLE(a->oc, t->block), t->parts, 1);
     end_weights(call, a, t, 0, launch, list);
 }
 

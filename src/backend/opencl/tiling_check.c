@@ -83,8 +83,7 @@ static bool check_weight_outer(const clv_call *call, const clv_product *a, const
         return false;
     if (t->pack || t->panel || t->plane || t->rows || t->taps || !within(t->parts, 1, a->oh)) return false;
     if (!within(t->vectors, 1, REGISTERS) || !within(t->columns, 1, REGISTERS / t->vectors)) return false;
-    if (!divides(t->channels, a->ic) || t->columns > t->channels || !divides(t->lanes, a->n) || t->lanes % a->v != 0)
-        return false;
+    if (!within(t->channels, t->columns, a->ic) || !divides(t->lanes, a->n) || t->lanes % a->v != 0) return false;
     if (!within(t->block, 1, CLV_WHOLE(a->oc, t->vectors * a->v) * t->vectors * a->v) ||
         t->block % (t->vectors * a->v) != 0)
         return false;

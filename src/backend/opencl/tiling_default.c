@@ -17,7 +17,8 @@
 #define TURNED_RESULTS 8      /* channels of y from which a linear layer's weight gradient turns x */
 #define TURNED_LANES   2048   /* beyond, sums are long enough to add their lanes at the end */
 #define OUTER_CHANNELS 4      /* of x, from which conv_weight's outer products pay; */
-#define OUTER_BLOCK    32     /* of y of a work-item */
+#define OUTER_BLOCK    32     /* of y of a work-item, */
+#define OUTER_KERNEL   7      /* and up to which kernel: of larger ones BLOCK_WEIGHTS would not hold a tile */
 #define OUTER_FLOATS   4096   /* of y, turned at a time: they stay in a first-level cache */
 #define FEW_CHANNELS   3      /* result channels up to which deconv has blocks of results, or gathers products */
 #define BLOCK_RESULTS  12     /* of such a block, all channels: as many as leave registers for two vectors of each */
@@ -188,19 +189,18 @@ static void choose_weight_outer(const device_class *class, const clv_product *a,
     t->columns = clv_least(a->ic, class->weight_accumulators * 2 / 3 / t->vectors);
     t->columns = CLV_WHOLE(a->ic, CLV_WHOLE(a->ic, t->columns));
     t->block = clv_divisor(vectors / t->vectors, clv_most(1, OUTER_BLOCK / (t->vectors * a->v))) * t->vectors * a->v;
-    t->channels = a->ic;
-    while (t->channels * t->block * a->k * a->k > BLOCK_WEIGHTS && t->channels > t->columns)
-        t->channels = clv_divisor(a->ic, t->channels - 1);
+    const int tiles = CLV_WHOLE(a->ic, t->columns), fit = BLOCK_WEIGHTS / (t->columns * t->block * a->k * a->k);
+    t->channels = clv_least(a->ic, CLV_WHOLE(tiles, CLV_WHOLE(tiles, clv_most(1, fit))) * t->columns);
     t->lanes = a->v * clv_divisor(a->n / a->v, OUTER_FLOATS / (t->block * a->v));
-    t->parts = clv_least(a->oh, CLV_WHOLE(items, a->ic / t->channels * CLV_WHOLE(a->oc, t->block)));
+    t->parts = clv_least(a->oh, CLV_WHOLE(items, CLV_WHOLE(a->ic, t->channels) * CLV_WHOLE(a->oc, t->block)));
 }
 
-/* Two vectors of channels of y or more, and few of their lanes empty. */
+/* Two vectors of channels of y or more, few of their lanes empty. */
 static bool wants_outer(const clv_device_info *device, const clv_call *call)
 {
     const int results = call->in[1].shape.dim[0], vector = device->vector_width;
     return call->op == CLV_OP_CONV_WEIGHT && !clv_product_is_linear(call) && call->in[0].space != CLV_SPACE_HALF &&
-           call->in[0].shape.dim[0] >= OUTER_CHANNELS && results >= 2 * vector &&
+           call->attr.kernel <= OUTER_KERNEL && call->in[0].shape.dim[0] >= OUTER_CHANNELS && results >= 2 * vector &&
            4 * results >= 3 * CLV_WHOLE(results, vector) * vector;
 }
 
