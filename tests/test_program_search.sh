@@ -161,7 +161,8 @@ victim=$(workers_of $first | head -n 1)
 checks=$((checks + 1))
 [ -n "$victim" ] && kill -KILL "$victim" || complain "no worker to kill"
 sleep 0.3
-for pid in $(workers_of $first) $first $(workers_of $second) $second; do kill -KILL "$pid" 2>/dev/null; done
+kill -STOP $first $second 2>/dev/null # or they start new workers for those that are killed before them
+for pid in $(workers_of $first) $(workers_of $second) $first $second; do kill -KILL "$pid" 2>/dev/null; done
 wait $first $second 2>/dev/null
 expect 0 "list of a killed search" "$clave" search "$shared" --list
 says "list of a killed search" "stopped"
