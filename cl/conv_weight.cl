@@ -2,7 +2,8 @@
  * Both operands lie side by side along n, which is summed over: a register tile of OT channels of y by COLUMNS of x (channels, or
  * the taps of a row) holds sums lane by lane, and lanes are added once, at the end of a run. The sum may be split into PARTS,
  * rows of y, each with its own copy of w, that conv_weight_sum adds in order.
- * conv_weight_direct, a work-group a tile, is for GPUs; conv_weight_packed, a work-item a block of weights, for CPUs. */
+ * conv_weight_direct, a work-group a tile, is for GPUs; conv_weight_packed, a work-item a block of weights, for CPUs
+ * where y has few channels (many: outer_weight.cl). */
 #include "weight.clh"
 
 #ifndef OT

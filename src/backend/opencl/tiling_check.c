@@ -76,7 +76,7 @@ static bool check_weight_tile(const clv_product *a, const clv_tiling *t)
     return (int64_t)t->parts * a->oc * a->ic * a->k * a->k <= INT_MAX / 4;
 }
 
-/* The same of the outer form: whole tiles to a block of each side. */
+/* The outer form: whole vectors of y in a block, and a register tile of x at least. */
 static bool check_weight_outer(const clv_call *call, const clv_product *a, const clv_tiling *t)
 {
     if (call->op != CLV_OP_CONV_WEIGHT || clv_product_is_linear(call) || call->in[0].space == CLV_SPACE_HALF)
