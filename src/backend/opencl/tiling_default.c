@@ -32,7 +32,8 @@ typedef struct device_class {
     bool measured;           /* on such a device; the others' come from what their registers hold */
     int accumulators;        /* vectors of sums that the registers hold beside the operands */
     int low;                 /* result channels of the low register tiles */
-    int weight_accumulators; /* accumulators of conv_weight */
+    int weight_accumulators; /* accumulators of conv_weight, */
+    int outer_accumulators;  /* and of its outer products */
     int planes; /* floats that a conv_weight tile reads in place: somewhat over half a second-level cache */
 } device_class;
 
@@ -43,6 +44,7 @@ static const device_class class_table[] = {
      .accumulators = 24,
      .low = 8,
      .weight_accumulators = 24,
+     .outer_accumulators = 16,
      .planes = 147456},
     {.kind = CLV_DEVICE_CPU,
      .least_vector = 2,
@@ -50,6 +52,7 @@ static const device_class class_table[] = {
      .accumulators = 12,
      .low = 4,
      .weight_accumulators = 12,
+     .outer_accumulators = 12,
      .planes = 98304},
 };
 
@@ -186,7 +189,7 @@ static void choose_weight_outer(const device_class *class, const clv_product *a,
 {
     const int items = blocked ? 1 : ITEMS, vectors = CLV_WHOLE(a->oc, a->v);
     t->vectors = vectors % 2 == 0 ? 2 : 1;
-    t->columns = clv_least(a->ic, class->weight_accumulators * 2 / 3 / t->vectors);
+    t->columns = clv_least(a->ic, class->outer_accumulators / t->vectors);
     t->columns = CLV_WHOLE(a->ic, CLV_WHOLE(a->ic, t->columns));
     t->block = clv_divisor(vectors / t->vectors, clv_most(1, OUTER_BLOCK / (t->vectors * a->v))) * t->vectors * a->v;
     const int tiles = CLV_WHOLE(a->ic, t->columns), fit = BLOCK_WEIGHTS / (t->columns * t->block * a->k * a->k);
