@@ -316,6 +316,106 @@ static void test_selftest_finds_faults(void **state)
     r->be->ops = right;
 }
 
+/* ---- the part of a large product that the self-test's reference computes ---- */
+
+enum { LARGE_BATCH = 150 };
+#define MAP(c, side)                                                                                                   \
+    {                                                                                                                  \
+        .shape = {3, {c, side, side, 1}, true}, .space = CLV_SPACE_ARENA                                               \
+    }
+#define KERNEL(a, b)                                                                                                   \
+    {                                                                                                                  \
+        .shape = {4, {a, b, 3, 3}}, .space = CLV_SPACE_PARAM                                                           \
+    }
+#define VECTOR(a)                                                                                                      \
+    {                                                                                                                  \
+        .shape = {1, {a, 1, 1, 1}}, .space = CLV_SPACE_PARAM                                                           \
+    }
+#define WINDOW .kernel = 3, .stride = 1, .pad = 1
+
+/* 250 million multiply-adds each, of which 67 are enough; a relu's gradient, an addend and a bias beside them. */
+static const clv_call large_calls[] = {
+    {.op = CLV_OP_CONV,
+     .name = "conv",
+     .inputs = 5,
+     .out = MAP(48, 12),
+     .attr = {WINDOW, .has_bias = true, .has_addend = true, .grad_act = CLV_ACT_RELU},
+     .in = {MAP(32, 12), KERNEL(48, 32), VECTOR(48), MAP(48, 12), MAP(48, 12)}},
+    {.op = CLV_OP_DECONV,
+     .name = "deconv",
+     .inputs = 2,
+     .attr = {WINDOW},
+     .out = MAP(32, 12),
+     .in = {MAP(48, 12), KERNEL(48, 32)}},
+    {.op = CLV_OP_CONV_WEIGHT,
+     .name = "weight",
+     .inputs = 2,
+     .attr = {WINDOW},
+     .out = KERNEL(48, 32),
+     .in = {MAP(32, 12), MAP(48, 12)}},
+    {.op = CLV_OP_CONV_WEIGHT,
+     .name = "weight, sums of x",
+     .inputs = 3,
+     .attr = {WINDOW, .sum_of = 1},
+     .out = KERNEL(48, 32),
+     .in = {MAP(32, 12), MAP(48, 12), VECTOR(32)}},
+    {.op = CLV_OP_CONV_WEIGHT,
+     .name = "weight, sums of y",
+     .inputs = 3,
+     .attr = {WINDOW, .sum_of = 2},
+     .out = KERNEL(48, 32),
+     .in = {MAP(32, 12), MAP(48, 12), VECTOR(48)}},
+};
+
+/* A part's results are those of the whole at their places; a wrong one is found there, and one that is not written
+ * anywhere. */
+static void expect_part(clv_backend *be, const clv_call *call)
+{
+    clv_trial whole = {0};
+    clv_trial_part part = {.place = NULL};
+    assert_ok(clv_trial_create(call, LARGE_BATCH, CLV_TRIAL_EXACT, 5, &whole, err));
+    assert_ok(clv_trial_part_create(&whole, &part, err));
+    assert_non_null(part.place);
+    const size_t last = part.trial.results - 1;
+    assert_true(part.trial.results < whole.results / 2 && part.place[0] == 0 && part.place[last] == whole.results - 1);
+    float *all = calloc(whole.results, sizeof *all), *some = calloc(part.trial.results, sizeof *some);
+    assert_non_null(all);
+    assert_non_null(some);
+    assert_ok(clv_trial_run(be, &whole, all, err));
+    assert_ok(clv_trial_run(be, &part.trial, some, err));
+    for (size_t i = 0; i <= last; i++)
+        if (some[i] != all[part.place[i]]) fail_msg("%s: result %zu of the part differs", call->name, i);
+    assert_ok(clv_trial_compare_part(&whole, &part, some, all, err));
+    const size_t middle = part.place[last / 2];
+    const float right_value = all[middle];
+    all[middle] += 1;
+    assert_refused(clv_trial_compare_part(&whole, &part, some, all, err), CLV_ERR_DEVICE, "the reference says");
+    all[middle] = right_value;
+    all[1] = NAN; /* of the second image, or the first weight's neighbour */
+    assert_refused(clv_trial_compare_part(&whole, &part, some, all, err), CLV_ERR_DEVICE,
+                   call->out.shape.batched ? "element 0 of image 1 was not written" : "element 1 was not written");
+    free(all);
+    free(some);
+    clv_trial_part_destroy(&part);
+    clv_trial_destroy(&whole);
+}
+
+static void test_part_of_a_trial(void **state)
+{
+    (void)state;
+    clv_backend *be = NULL;
+    assert_ok(clv_cpu_backend_create(false, &be, err));
+    for (size_t i = 0; i < sizeof large_calls / sizeof *large_calls; i++) expect_part(be, &large_calls[i]);
+    clv_trial small = {0};
+    clv_trial_part part = {.place = NULL};
+    assert_ok(clv_trial_create(&large_calls[1], 3, CLV_TRIAL_EXACT, 5, &small, err));
+    assert_ok(clv_trial_part_create(&small, &part, err));
+    assert_null(part.place); /* all of a small product */
+    clv_trial_part_destroy(&part);
+    clv_trial_destroy(&small);
+    clv_backend_destroy(be);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_buffers_are_refused, start, stop),
         cmocka_unit_test_setup_teardown(test_plans_are_refused, start, stop),
         cmocka_unit_test_setup_teardown(test_selftest_finds_faults, start, stop),
+        cmocka_unit_test(test_part_of_a_trial),
         cmocka_unit_test(test_floats_are_converted),
         cmocka_unit_test(test_unknown_backend),
         cmocka_unit_test(test_allocation_failures),

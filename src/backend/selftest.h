@@ -12,7 +12,8 @@ clv_status clv_selftest_call(clv_backend *be, const clv_call *call, int batch, c
  * release with clv_selftest_close, whether opening succeeded or not. */
 typedef struct clv_selftest {
     clv_trial trial;
-    float *wanted, *got; /* [trial.results] */
+    clv_trial_part part; /* that the reference computes */
+    float *wanted, *got; /* [results of the part]; [trial.results] */
 } clv_selftest;
 clv_status clv_selftest_open(const clv_call *call, int batch, clv_selftest *test, clv_error *err);
 clv_status clv_selftest_run(clv_backend *be, const clv_selftest *test, clv_error *err);

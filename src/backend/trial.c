@@ -313,24 +313,52 @@ void clv_trial_describe(const clv_trial *trial, char *text, size_t size)
     snprintf(text, size, "%s%s%s%s%s", clv_op_table[call->op].name, *in ? " " : "", in, *out ? " -> " : "", out);
 }
 
+/* Where result i is, for messages. */
+static void describe_place(const clv_trial *trial, size_t i, char *text, size_t size)
+{
+    const clv_call *call = &trial->call;
+    const size_t batch = (size_t)trial->batch;
+    if (has_result(call) && call->out.shape.batched)
+        snprintf(text, size, "element %zu of image %zu", i / batch, i % batch);
+    else
+        snprintf(text, size, "element %zu", i);
+}
+
+static clv_status compare_one(const clv_trial *trial, size_t i, float reference, float result, clv_error *err)
+{
+    if (result == reference) return CLV_OK;
+    const double wanted = (double)reference, got = (double)result, tolerance = clv_trial_tolerance(trial, wanted, i);
+    if (fabs(got - wanted) <= tolerance) return CLV_OK;
+    char text[256], at[64], limit[64] = "";
+    clv_trial_describe(trial, text, sizeof text);
+    describe_place(trial, i, at, sizeof at);
+    if (tolerance > 0) snprintf(limit, sizeof limit, " (%.3g apart, allowed %.3g)", fabs(got - wanted), tolerance);
+    return clv_fail(err, CLV_ERR_DEVICE, "'%s' (%s): %s is %.9g, the reference says %.9g%s", trial->call.name, text, at,
+                    got, wanted, limit);
+}
+
 clv_status clv_trial_compare(const clv_trial *trial, const float *reference, const float *results, clv_error *err)
 {
-    for (size_t i = 0; i < trial->results; i++) {
-        if (results[i] == reference[i]) continue;
-        const double wanted = (double)reference[i], got = (double)results[i],
-                     tolerance = clv_trial_tolerance(trial, wanted, i);
-        if (fabs(got - wanted) <= tolerance) continue;
-        char text[256], limit[64] = "";
-        clv_trial_describe(trial, text, sizeof text);
-        if (tolerance > 0) snprintf(limit, sizeof limit, " (%.3g apart, allowed %.3g)", fabs(got - wanted), tolerance);
-        const bool batched = has_result(&trial->call) && trial->call.out.shape.batched;
-        char at[64];
-        if (batched)
-            snprintf(at, sizeof at, "element %zu of image %zu", i / (size_t)trial->batch, i % (size_t)trial->batch);
-        else
-            snprintf(at, sizeof at, "element %zu", i);
-        return clv_fail(err, CLV_ERR_DEVICE, "'%s' (%s): %s is %.9g, the reference says %.9g%s", trial->call.name, text,
-                        at, got, wanted, limit);
+    clv_status status = CLV_OK;
+    for (size_t i = 0; i < trial->results && status == CLV_OK; i++)
+        status = compare_one(trial, i, reference[i], results[i], err);
+    return status;
+}
+
+clv_status clv_trial_compare_part(const clv_trial *whole, const clv_trial_part *part, const float *reference,
+                                  const float *results, clv_error *err)
+{
+    if (!part->place) return clv_trial_compare(whole, reference, results, err);
+    for (size_t i = 0; i < whole->results; i++) {
+        if (!isnan(results[i])) continue;
+        char text[256], at[64];
+        clv_trial_describe(whole, text, sizeof text);
+        describe_place(whole, i, at, sizeof at);
+        return clv_fail(err, CLV_ERR_DEVICE, "'%s' (%s): %s was not written or is no number", whole->call.name, text,
+                        at);
     }
-    return CLV_OK;
+    clv_status status = CLV_OK;
+    for (size_t i = 0; i < part->trial.results && status == CLV_OK; i++)
+        status = compare_one(whole, part->place[i], reference[i], results[part->place[i]], err);
+    return status;
 }

@@ -55,6 +55,22 @@ double clv_trial_stored_tolerance(double tolerance, double reference);
 /* CLV_ERR_DEVICE where a result is further from its reference than the tolerance: op, shapes, place and both values. */
 clv_status clv_trial_compare(const clv_trial *trial, const float *reference, const float *results, clv_error *err);
 
+/* Of a large product, whose reference would take seconds: some of its images, or of a weight gradient's channels of y,
+ * the first and the last among them. */
+typedef struct clv_trial_part {
+    clv_trial trial;
+    size_t *place; /* [trial.results]: where each lies among the results of the whole. NULL: the part is the whole, and
+                      there is no other trial */
+} clv_trial_part;
+
+/* Release with clv_trial_part_destroy. */
+clv_status clv_trial_part_create(const clv_trial *whole, clv_trial_part *part, clv_error *err);
+void clv_trial_part_destroy(clv_trial_part *part);
+
+/* As clv_trial_compare, `reference` being of the part; of all other results, that they were written. */
+clv_status clv_trial_compare_part(const clv_trial *whole, const clv_trial_part *part, const float *reference,
+                                  const float *results, clv_error *err);
+
 /* "conv [64][14][14][n] -> [128][7][7][n]" */
 void clv_trial_describe(const clv_trial *trial, char *text, size_t size);
 
