@@ -251,7 +251,8 @@ typedef struct clv_scaling {
         clv_scaled what;
         int value;
         char skipped[CLV_ERROR_SIZE]; /* why nothing was measured; "": it was */
-        double step_ms, images_per_second, gflops, peak_gflops, peak_share; /* as in clv_bench_result, of the fastest of three rounds */
+        double step_ms, images_per_second, gflops; /* as in clv_bench_result, of the fastest of three rounds */
+        double peak_gflops, peak_share; /* the same of all points: the median of their peaks, and gflops over it */
         double trend; /* gflops over the line through its neighbours on logarithmic axes; NaN: the first, or too few */
         bool cliff;   /* 30 % or more under it */
     } point[CLV_SCALED_COUNT * CLV_MAX_SCALES];

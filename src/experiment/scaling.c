@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/philox.h"
 #include "base/try.h"
 #include "clave/report.h"
@@ -149,7 +150,6 @@ static void keep_faster(const clv_bench_result *round, clv_scaling_point *p)
     p->images_per_second = round->images_per_second;
     p->gflops = round->gflops;
     p->peak_gflops = round->peak_gflops;
-    p->peak_share = round->peak_share;
 }
 
 /* A point that the layers, the device or its memory do not take is passed over in the rounds to come. */
@@ -202,6 +202,22 @@ static void add_points(const clv_scaling_options *o, clv_scaled what, clv_scalin
     for (int i = 0; i < values; i++) r->point[r->points++] = (clv_scaling_point){.what = what, .value = value[i]};
 }
 
+/* All points' shares are of one peak, the median of theirs: a point has few samples of it, and one that the machine's
+ * other work fell on would lift its point above all others. */
+static void share_peak(clv_scaling *r)
+{
+    double peak[CLV_SCALED_COUNT * CLV_MAX_SCALES];
+    size_t count = 0;
+    for (int i = 0; i < r->points; i++)
+        if (r->point[i].peak_gflops > 0) peak[count++] = r->point[i].peak_gflops;
+    if (!count) return;
+    const double median = clv_median(peak, count);
+    for (int i = 0; i < r->points; i++) {
+        r->point[i].peak_gflops = median;
+        r->point[i].peak_share = r->point[i].gflops / median;
+    }
+}
+
 /* Where not even one point could be measured, the first reason is the call's. */
 static clv_status check_measured(const clv_scaling *r, clv_error *err)
 {
@@ -224,6 +240,7 @@ clv_status clv_scale(const char *path, const char *const *overrides, int overrid
         if (options->what[what]) add_points(options, (clv_scaled)what, r);
     CLV_TRY(run_rounds(&from, options, r, err));
     CLV_TRY(check_measured(r, err));
+    share_peak(r);
     for (int what = 0; what < CLV_SCALED_COUNT; what++) judge(r, (clv_scaled)what);
 done:
     clv_log_progress_clear(options->log);
