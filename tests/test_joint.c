@@ -242,18 +242,21 @@ static void test_chains(void **state)
     free(list);
 }
 
-/* Lanes of a block: every unit has one, units end together, 64 at most. */
+/* Lanes of a block: every unit has one, units end together, 64 at most; a plan has none where they would be few for no
+ * other reason than that the lanes divide badly. */
 static void test_block_lanes(void **state)
 {
     (void)state;
     static const struct {
-        int units, lanes, block;
-    } cases[] = {{2, 128, 64}, {2, 1024, 64}, {4, 128, 32}, {8, 128, 16},
-                 {3, 128, 16}, {6, 128, 0},   {16, 128, 0}, {1, 16, 16}};
+        int units, lanes, block, plan;
+    } cases[] = {{2, 128, 64, 64}, {2, 1024, 64, 64}, {4, 128, 32, 32}, {8, 128, 16, 16}, {3, 128, 16, 0},
+                 {6, 128, 0, 0},   {16, 128, 0, 0},   {1, 16, 16, 16},  {2, 32, 16, 16},  {2, 112, 16, 0},
+                 {2, 208, 16, 0},  {2, 96, 48, 48},   {2, 192, 48, 48}};
     clv_device_info cpu = {.kind = CLV_DEVICE_CPU, .vector_width = 16};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cpu.compute_units = cases[i].units;
         assert_int_equal(clv_block_lanes(&cpu, cases[i].lanes), cases[i].block);
+        assert_int_equal(clv_plan_block(&cpu, cases[i].lanes), cases[i].plan);
     }
     cpu.kind = CLV_DEVICE_GPU;
     assert_int_equal(clv_block_lanes(&cpu, 128), 0);

@@ -22,7 +22,7 @@ clv_status clv_paper_make(const clv_config *config, const clv_device_info *devic
     const int lanes = (batch + width - 1) / width * width;
     const clv_plan_options options = {.batch = batch,
                                       .lane_width = width,
-                                      .block = clv_block_lanes(device, lanes),
+                                      .block = clv_plan_block(device, lanes),
                                       .alignment = ALIGNMENT,
                                       .reuse = true,
                                       .trace_rows = CLV_TRACE_ROWS,

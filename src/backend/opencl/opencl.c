@@ -144,7 +144,7 @@ static const char *notices(const clv_backend *be)
 /* CLBlast's products are of the whole batch. */
 static int block_lanes(const clv_backend *head, int lanes)
 {
-    return ((const clv_opencl *)head)->gemm == CLV_GEMM_CLBLAST ? 0 : clv_block_lanes(&head->info, lanes);
+    return ((const clv_opencl *)head)->gemm == CLV_GEMM_CLBLAST ? 0 : clv_plan_block(&head->info, lanes);
 }
 
 static const clv_backend_ops opencl_ops = {
