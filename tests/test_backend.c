@@ -333,7 +333,7 @@ enum { LARGE_BATCH = 150 };
     }
 #define WINDOW .kernel = 3, .stride = 1, .pad = 1
 
-/* 250 million multiply-adds each, of which 67 are enough; a relu's gradient, an addend and a bias beside them. */
+/* 266 million multiply-adds each, of which 67 are enough; a relu's gradient, an addend and a bias beside them. */
 static const clv_call large_calls[] = {
     {.op = CLV_OP_CONV,
      .name = "conv",

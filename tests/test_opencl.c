@@ -300,13 +300,14 @@ static void test_ops_as_others(void **state)
     static const struct {
         clv_device_kind kind;
         int vector_width, simd_width;
-    } others[] = {{CLV_DEVICE_GPU, 1, 32}, /* GPUs first */
+    } others[] = {{CLV_DEVICE_GPU, 1, 32}, /* GPUS of them */
                   {CLV_DEVICE_GPU, 4, 0},
                   {CLV_DEVICE_CPU, 16, 0},
                   {CLV_DEVICE_CPU, 8, 0},
                   {CLV_DEVICE_CPU, 4, 0}};
+    enum { GPUS = 2 };
     clv_backend *probe = open_with(CLV_GEMM_OWN, false);
-    const int count = is_scalar(probe) ? 2 : sizeof others / sizeof *others;
+    const int count = is_scalar(probe) ? GPUS : sizeof others / sizeof *others;
     clv_backend_destroy(probe);
     for (int i = 0; i < count; i++) {
         if (i != (int)(test_seed % (uint64_t)count) && !getenv("CLAVE_TEST_ALL")) continue;

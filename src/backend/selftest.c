@@ -1,7 +1,7 @@
 /* The self-test: no kernel computes before it has agreed with the reference at its real shapes. Products are of small
  * integers, so that they must agree to the bit with the float reference, the fast one; everything else, a product with
  * a head too, is held against the double one. Large products compute all of their results, of which the reference
- * computes a part (trial_part.c). */
+ * computes a part (trial_part.c); of the others it is only seen that they were written. */
 #include "backend/selftest.h"
 
 #include <stdlib.h>

@@ -55,8 +55,8 @@ double clv_trial_stored_tolerance(double tolerance, double reference);
 /* CLV_ERR_DEVICE where a result is further from its reference than the tolerance: op, shapes, place and both values. */
 clv_status clv_trial_compare(const clv_trial *trial, const float *reference, const float *results, clv_error *err);
 
-/* Of a large product, whose reference would take seconds: some of its images, or of a weight gradient's channels of y,
- * the first and the last among them. */
+/* Of a large product (but for those with a head or dropout): as many of its images, or of a weight gradient's channels of
+ * y, as the reference computes in some hundredths of a second, the first and the last among them. */
 typedef struct clv_trial_part {
     clv_trial trial;
     size_t *place; /* [trial.results]: where each lies among the results of the whole. NULL: the part is the whole, and

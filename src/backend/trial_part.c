@@ -57,11 +57,11 @@ static void take_call(const cut *c, clv_call *call)
     if (call->attr.sum_of == 2) take_shape(c, &call->in[call->inputs - 1].shape);
 }
 
-/* Whether operand k of the inputs, or the result (-1), has one of each that the cut chooses. */
+/* Whether an input has one of each that the cut chooses; the result always has. */
 static bool is_cut(const clv_call *call, int k)
 {
-    if (!is_weight(call)) return k < 0 ? call->out.shape.batched : call->in[k].shape.batched;
-    return k < 0 || k == 1 || (k == 2 && call->attr.sum_of == 2);
+    if (!is_weight(call)) return call->in[k].shape.batched;
+    return k == 1 || (k == call->inputs - 1 && call->attr.sum_of == 2);
 }
 
 /* Where element i of the part's tensor of `elements` lies in the whole's: by image it is [feature][image], by channel

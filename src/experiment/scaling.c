@@ -1,6 +1,7 @@
 /* The speed of a step against one size of the experiment. Points are measured in rounds, each round all of them in an
- * order that leaps to and fro, and a point's figures are the medians of its fastest round: what else the machine does
- * at a moment only slows, meets points that are no neighbours, and no point in every round. */
+ * order that leaps to and fro, and a point's figures are the medians of its fastest round (the peak is one for all):
+ * what else the machine does at a moment only slows, meets points that are no neighbours, and no point in every round.
+ */
 #include "experiment/scaling.h"
 
 #include <stdlib.h>
@@ -213,6 +214,7 @@ static void share_peak(clv_scaling *r)
     if (!count) return;
     const double median = clv_median(peak, count);
     for (int i = 0; i < r->points; i++) {
+        if (*r->point[i].skipped) continue;
         r->point[i].peak_gflops = median;
         r->point[i].peak_share = r->point[i].gflops / median;
     }

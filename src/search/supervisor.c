@@ -61,9 +61,6 @@ static clv_status start_workers(supervisor *s, int count, clv_error *err)
     int ends[2];
     pid_t self = getpid();
     clv_status status = CLV_OK;
-    /* Most trials are the only ones of their shape, and a driver may take seconds to give a binary of what it compiled.
-     */
-    setenv("CLAVE_BINARIES", "again", 0);
     if (pipe(ends) != 0) return clv_fail(err, CLV_ERR_INTERNAL, "no pipe for the workers: %s", strerror(errno));
     s->messages = ends[0];
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);

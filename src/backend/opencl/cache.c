@@ -1,9 +1,12 @@
 /* The cache of built programs: one file a program, named by its key. A file is a header and the driver's binary; one
  * that is corrupt, cut short or of another key is as good as none, and a folder that cannot be written only means no
  * cache. Beside them, where only what is compiled again is kept, an empty file for what was compiled once. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/opencl/opencl.h"
 #include "base/file.h"
@@ -67,14 +70,12 @@ void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *b
     free(bytes);
 }
 
-bool clv_cl_cache_again(const char *folder, clv_hash key)
+bool clv_cl_cache_note(const char *folder, clv_hash key)
 {
     char path[1024];
-    uint8_t *none = NULL;
-    size_t size = 0;
     if (!file_of(folder, key, ".compiled", path, sizeof path)) return false;
-    const bool again = clv_file_read(path, 0, CLV_ERR_INTERNAL, &none, &size, NULL) == CLV_OK;
-    free(none);
-    if (!again) clv_file_write(path, "", 0, NULL);
-    return again;
+    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0) return errno == EEXIST;
+    close(file);
+    return false;
 }

@@ -80,11 +80,11 @@ typedef struct clv_launch_list {
  * to treat. */
 static inline int clv_lane_width(clv_device_kind kind) { return kind == CLV_DEVICE_CPU ? 16 : 32; }
 
-/* Lanes of a block, or of a chain's group, of so many in a batch: each unit of the device gets one (chain.c). 0: such a
- * device has none. */
+/* Lanes of a chain's group, of so many in a batch: each unit of the device gets one (chain.c). 0: such a device has
+ * none. */
 int clv_block_lanes(const clv_device_info *device, int lanes);
-/* The same of a plan's blocks; 0 also where a number of lanes divides so badly that they would be far smaller than they
- * could: each weight would serve few images, and the plan is faster whole. */
+/* The same of a plan's blocks; 0 also where a number of lanes divides so badly that they would have under half of the
+ * lanes they could: each weight would serve few images, and the plan is faster whole. */
 int clv_plan_block(const clv_device_info *device, int lanes);
 /* Whether the call's launches may be links of a chain, as far as it says itself. */
 bool clv_call_chains(const clv_device_info *device, const clv_call *call);

@@ -97,8 +97,8 @@ typedef enum clv_cl_keep {
     CLV_CL_KEEP_NONE
 } clv_cl_keep;
 
-/* Whether it was asked for this key before, in any process. */
-bool clv_cl_cache_again(const char *folder, clv_hash key);
+/* Notes that the program was compiled; whether that had been noted before, by any process. */
+bool clv_cl_cache_note(const char *folder, clv_hash key);
 
 /* ---- choices.c ---- */
 

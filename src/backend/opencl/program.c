@@ -282,15 +282,13 @@ static void save(const clv_opencl *be, const clv_cl_program *p)
     free(binary);
 }
 
-static bool is_kept(const clv_opencl *be, const clv_cl_program *p)
-{
-    return be->keep == CLV_CL_KEEP_ALL || (be->keep == CLV_CL_KEEP_AGAIN && clv_cl_cache_again(be->cache, p->key));
-}
-
 static void drop(clv_opencl *be, clv_cl_program **link)
 {
     clv_cl_program *program = *link;
-    if (program->unsaved && program->planned && program->ran && !be->discard && is_kept(be, program)) save(be, program);
+    bool keeps = program->unsaved && program->planned && program->ran && !be->discard;
+    if (keeps && be->keep != CLV_CL_KEEP_ALL)
+        keeps = be->keep == CLV_CL_KEEP_AGAIN && clv_cl_cache_note(be->cache, program->key);
+    if (keeps) save(be, program);
     *link = program->next;
     clReleaseProgram(program->program);
     free(program);

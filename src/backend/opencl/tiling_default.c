@@ -18,7 +18,7 @@
 #define TURNED_LANES   2048   /* beyond, sums are long enough to add their lanes at the end */
 #define OUTER_CHANNELS 4      /* of x, from which conv_weight's outer products pay; */
 #define OUTER_BLOCK    32     /* of y of a work-item, */
-#define OUTER_KERNEL   7      /* and up to which kernel: of larger ones BLOCK_WEIGHTS would not hold a tile */
+#define OUTER_KERNEL   7      /* and up to which kernel: of larger ones a tile would be far over BLOCK_WEIGHTS */
 #define OUTER_FLOATS   4096   /* of y, turned at a time: they stay in a first-level cache */
 #define FEW_CHANNELS   3      /* result channels up to which deconv has blocks of results, or gathers products */
 #define BLOCK_RESULTS  12     /* of such a block, all channels: as many as leave registers for two vectors of each */
