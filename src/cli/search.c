@@ -207,13 +207,12 @@ done:
     return status;
 }
 
-/* In a process that the supervisor started. Most trials are the only ones of their shape, and a driver may take seconds
- * to give a binary of what it has compiled. */
-static clv_status work(const cli_args *args, clv_error *err)
+/* In this process and its workers, but where the user says otherwise. Most trials are the only ones of their shape, and
+ * a driver may take seconds to give a binary of what it has compiled. */
+static void keep_programs_compiled_again(void)
 {
     const char *binaries = getenv("CLAVE_BINARIES");
     if (!binaries || !*binaries) setenv("CLAVE_BINARIES", "again", 1);
-    return clv_search_work(args->target, &cli_stop, err);
 }
 
 clv_status cli_search(const cli_args *args, clv_error *err)
@@ -231,7 +230,8 @@ clv_status cli_search(const cli_args *args, clv_error *err)
     if (args->list) return list(args, err);
     if (args->best) return print_best(args, err);
     cli_catch_signals();
-    if (args->worker) return work(args, err);
+    keep_programs_compiled_again();
+    if (args->worker) return clv_search_work(args->target, &cli_stop, err);
     CLV_TRY(prepare(args, folder, err));
     clv_search_options options = {.program = cli_own_program(args->program, path), .log = args->log, .stop = &cli_stop};
     CLV_TRY(clv_search_run(folder, &options, err));
