@@ -325,11 +325,11 @@ enum { LARGE_BATCH = 150 };
     }
 #define KERNEL(a, b)                                                                                                   \
     {                                                                                                                  \
-        .shape = {4, {a, b, 3, 3}}, .space = CLV_SPACE_PARAM                                                           \
+        .shape = {4, {a, b, 3, 3}, false}, .space = CLV_SPACE_PARAM                                                    \
     }
 #define VECTOR(a)                                                                                                      \
     {                                                                                                                  \
-        .shape = {1, {a, 1, 1, 1}}, .space = CLV_SPACE_PARAM                                                           \
+        .shape = {1, {a, 1, 1, 1}, false}, .space = CLV_SPACE_PARAM                                                    \
     }
 #define WINDOW .kernel = 3, .stride = 1, .pad = 1
 
