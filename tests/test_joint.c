@@ -242,8 +242,8 @@ static void test_chains(void **state)
     free(list);
 }
 
-/* Lanes of a block: every unit has one, units end together, 64 at most; a plan has none where they would be few for no
- * other reason than that the lanes divide badly. */
+/* Lanes of a chain's group: every unit has one, units end together, 64 at most; a plan has no blocks where they would
+ * be few for no other reason than that the lanes divide badly. */
 static void test_block_lanes(void **state)
 {
     (void)state;
@@ -255,11 +255,11 @@ static void test_block_lanes(void **state)
     clv_device_info cpu = {.kind = CLV_DEVICE_CPU, .vector_width = 16};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cpu.compute_units = cases[i].units;
-        assert_int_equal(clv_block_lanes(&cpu, cases[i].lanes), cases[i].block);
+        assert_int_equal(clv_chain_lanes(&cpu, cases[i].lanes), cases[i].block);
         assert_int_equal(clv_plan_block(&cpu, cases[i].lanes), cases[i].plan);
     }
     cpu.kind = CLV_DEVICE_GPU;
-    assert_int_equal(clv_block_lanes(&cpu, 128), 0);
+    assert_int_equal(clv_chain_lanes(&cpu, 128), 0);
 }
 
 /* ---- running ---- */
@@ -367,7 +367,7 @@ static void test_chain_is_the_same(void **state)
           *b = run_calls(call, LINKS, elements, CLV_FUSE_CHAINS, &apart);
     be->selftest = false;
     assert_true(together <= apart);
-    if (clv_block_lanes(&be->head.info, 64) > 0) assert_true(together < apart);
+    if (clv_chain_lanes(&be->head.info, 64) > 0) assert_true(together < apart);
     assert_memory_equal(a, b, elements * sizeof *a);
     free(a);
     free(b);

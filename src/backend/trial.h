@@ -34,6 +34,11 @@ clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values va
                             clv_error *err);
 void clv_trial_destroy(clv_trial *trial);
 
+/* Floats of an operand of the trial's call: [feature][image], or a parameter's elements; and of all its results, which
+ * trial->results says once the trial is made. */
+size_t clv_trial_floats(const clv_trial *trial, const clv_shape *shape);
+size_t clv_trial_count(const clv_trial *trial);
+
 /* Of trial->results, those before the second result of a call that has one. */
 size_t clv_trial_first_results(const clv_trial *trial);
 

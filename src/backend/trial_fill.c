@@ -69,7 +69,7 @@ bool clv_trial_applies(clv_op op)
 
 static size_t features_of(const clv_shape *shape) { return (size_t)clv_shape_elements(shape); }
 
-static size_t values_of(const clv_trial *t, const clv_shape *shape)
+size_t clv_trial_floats(const clv_trial *t, const clv_shape *shape)
 {
     return features_of(shape) * (shape->batched ? (size_t)t->batch : 1);
 }
@@ -189,7 +189,7 @@ static clv_status fill_input(clv_trial *t, int input, source *s, clv_error *err)
     const clv_shape *shape = &t->call.in[input].shape;
     const fill kind = fill_of(&t->call, input);
     const integers z = integers_of(t, kind, input);
-    const size_t count = values_of(t, shape), batch = (size_t)t->batch;
+    const size_t count = clv_trial_floats(t, shape), batch = (size_t)t->batch;
     float *to = t->in[input] = clv_alloc(count, sizeof *to, err);
     if (!to) return CLV_ERR_INTERNAL;
     for (size_t i = 0; i < count; i++) {
@@ -245,7 +245,7 @@ static clv_status find_y(clv_trial *t, clv_error *err)
     product.call.attr.head = CLV_OP_PARAM;
     product.call.inputs -= 2;
     product.call.out.space = CLV_SPACE_ARENA;
-    product.results = values_of(t, &t->call.out.shape);
+    product.results = clv_trial_floats(t, &t->call.out.shape);
     if (!(t->y = clv_alloc(product.results, sizeof *t->y, err))) return CLV_ERR_INTERNAL;
     CLV_TRY(clv_cpu_backend_create(true, &reference, err));
     CLV_TRY(clv_trial_run(reference, &product, t->y, err));
@@ -257,10 +257,10 @@ done:
 static size_t results_beside(const clv_trial *t)
 {
     const int last = t->call.inputs - 1;
-    return last >= 0 && clv_call_writes(&t->call, last) ? values_of(t, &t->call.in[last].shape) : 0;
+    return last >= 0 && clv_call_writes(&t->call, last) ? clv_trial_floats(t, &t->call.in[last].shape) : 0;
 }
 
-static size_t results_of(const clv_trial *t)
+size_t clv_trial_count(const clv_trial *t)
 {
     switch (t->call.op) {
     case CLV_OP_RECORD:
@@ -271,7 +271,7 @@ static size_t results_of(const clv_trial *t)
     case CLV_OP_SGD:
         return 2 * t->call.trained;
     default:
-        return values_of(t, &t->call.out.shape) + results_beside(t);
+        return clv_trial_floats(t, &t->call.out.shape) + results_beside(t);
     }
 }
 
@@ -294,7 +294,7 @@ clv_status clv_trial_create(const clv_call *call, int batch, clv_trial_values va
                         .momentum = 0.5f,
                         .ramp = 0.375f,
                         .noise = 0.3f};
-    t.results = results_of(&t);
+    t.results = clv_trial_count(&t);
     for (int i = 0; i < call->inputs; i++)
         if (!clv_call_writes(call, i)) CLV_TRY(fill_input(&t, i, &s, err));
     if (call->attr.head) CLV_TRY(find_y(&t, err));

@@ -1,7 +1,6 @@
 /* The part of a large product's trial that is enough: some images of a conv or deconv, whose results are by image; some
  * channels of y of a weight gradient, whose sums are over all images. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "backend/trial.h"
 #include "base/memory.h"
@@ -73,16 +72,10 @@ static size_t place_of(const clv_call *call, const cut *c, size_t elements, size
     return c->chosen[i / rest] * rest + i % rest;
 }
 
-static size_t elements_of(const clv_trial *t, const clv_shape *shape)
-{
-    return (size_t)clv_shape_elements(shape) * (shape->batched ? (size_t)t->batch : 1);
-}
-
 static clv_status take_inputs(const clv_trial *whole, const cut *c, clv_trial *part, clv_error *err)
 {
     for (int k = 0; k < part->call.inputs; k++) {
-        const size_t elements = elements_of(part, &part->call.in[k].shape);
-        part->in[k] = NULL;
+        const size_t elements = clv_trial_floats(part, &part->call.in[k].shape);
         if (!whole->in[k]) continue; /* a second result */
         if (!(part->in[k] = clv_alloc(elements, sizeof **part->in, err))) return CLV_ERR_INTERNAL;
         for (size_t i = 0; i < elements; i++)
@@ -94,14 +87,13 @@ static clv_status take_inputs(const clv_trial *whole, const cut *c, clv_trial *p
 static clv_status place_results(const clv_trial *whole, const cut *c, clv_trial_part *part, clv_error *err)
 {
     const clv_call *call = &part->trial.call;
-    const size_t first = elements_of(&part->trial, &call->out.shape), first_of_whole = clv_trial_first_results(whole);
-    const int last = call->inputs - 1;
-    const size_t beside = clv_call_writes(call, last) ? elements_of(&part->trial, &call->in[last].shape) : 0;
-    part->trial.results = first + beside;
-    if (!(part->place = clv_alloc(first + beside, sizeof *part->place, err))) return CLV_ERR_INTERNAL;
+    const size_t results = part->trial.results = clv_trial_count(&part->trial),
+                 first = clv_trial_first_results(&part->trial), first_of_whole = clv_trial_first_results(whole),
+                 beside = results - first;
+    if (!(part->place = clv_alloc(results, sizeof *part->place, err))) return CLV_ERR_INTERNAL;
     for (size_t i = 0; i < first; i++) part->place[i] = place_of(call, c, first, i);
     for (size_t i = 0; i < beside; i++)
-        part->place[first + i] = first_of_whole + (is_cut(call, last) ? place_of(call, c, beside, i) : i);
+        part->place[first + i] = first_of_whole + (is_cut(call, call->inputs - 1) ? place_of(call, c, beside, i) : i);
     return CLV_OK;
 }
 

@@ -207,12 +207,13 @@ done:
     return status;
 }
 
-/* In this process and its workers, but where the user says otherwise. Most trials are the only ones of their shape, and
- * a driver may take seconds to give a binary of what it has compiled. */
-static void keep_programs_compiled_again(void)
+/* In this process and its workers, but where the user says otherwise. Most trials are the only ones of their shape, a
+ * driver may take longer to give a binary of what it has compiled than it took to compile, and a trial that goes on
+ * finds the driver's own cache. */
+static void keep_no_programs(void)
 {
     const char *binaries = getenv("CLAVE_BINARIES");
-    if (!binaries || !*binaries) setenv("CLAVE_BINARIES", "again", 1);
+    if (!binaries || !*binaries) setenv("CLAVE_BINARIES", "off", 1);
 }
 
 clv_status cli_search(const cli_args *args, clv_error *err)
@@ -230,7 +231,7 @@ clv_status cli_search(const cli_args *args, clv_error *err)
     if (args->list) return list(args, err);
     if (args->best) return print_best(args, err);
     cli_catch_signals();
-    keep_programs_compiled_again();
+    keep_no_programs();
     if (args->worker) return clv_search_work(args->target, &cli_stop, err);
     CLV_TRY(prepare(args, folder, err));
     clv_search_options options = {.program = cli_own_program(args->program, path), .log = args->log, .stop = &cli_stop};

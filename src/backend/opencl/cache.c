@@ -1,12 +1,9 @@
 /* The cache of built programs: one file a program, named by its key. A file is a header and the driver's binary; one
  * that is corrupt, cut short or of another key is as good as none, and a folder that cannot be written only means no
- * cache. Beside them, where only what is compiled again is kept, an empty file for what was compiled once. */
-#include <errno.h>
-#include <fcntl.h>
+ * cache. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend/opencl/opencl.h"
 #include "base/file.h"
@@ -22,12 +19,12 @@ typedef struct binary_header {
 
 static const char magic[8] = "CLVBIN1";
 
-static bool file_of(const char *folder, clv_hash key, const char *ending, char *path, size_t size)
+static bool file_of(const char *folder, clv_hash key, char *path, size_t size)
 {
-    char name[33 + 9];
+    char name[33 + 4];
     if (!*folder) return false;
     clv_hash_print(key, name);
-    strcat(name, ending);
+    strcat(name, ".bin");
     return clv_path_join(path, size, folder, name, NULL) == CLV_OK;
 }
 
@@ -37,7 +34,7 @@ bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary,
     uint8_t *bytes = NULL;
     size_t length = 0;
     binary_header header;
-    if (!file_of(folder, key, ".bin", path, sizeof path)) return false;
+    if (!file_of(folder, key, path, sizeof path)) return false;
     if (clv_file_read(path, CLV_BINARY_LIMIT, CLV_ERR_INTERNAL, &bytes, &length, NULL) != CLV_OK) return false;
     bool whole = length > sizeof header;
     if (whole) {
@@ -61,21 +58,11 @@ void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *b
     char path[1024];
     binary_header header = {.key = key, .payload = clv_hash_bytes(binary, size), .size = size};
     memcpy(header.magic, magic, sizeof magic);
-    if (!file_of(folder, key, ".bin", path, sizeof path)) return;
+    if (!file_of(folder, key, path, sizeof path)) return;
     unsigned char *bytes = clv_alloc(sizeof header + size, 1, NULL);
     if (!bytes) return;
     memcpy(bytes, &header, sizeof header);
     memcpy(bytes + sizeof header, binary, size);
     clv_file_write(path, bytes, sizeof header + size, NULL);
     free(bytes);
-}
-
-bool clv_cl_cache_note(const char *folder, clv_hash key)
-{
-    char path[1024];
-    if (!file_of(folder, key, ".compiled", path, sizeof path)) return false;
-    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file < 0) return errno == EEXIST;
-    close(file);
-    return false;
 }

@@ -22,7 +22,7 @@ static bool fills_rounds(int vectors, int each, int units)
     return vectors % each == 0 && (rounds * units - groups) * MOST_WASTE <= groups;
 }
 
-int clv_block_lanes(const clv_device_info *device, int lanes)
+int clv_chain_lanes(const clv_device_info *device, int lanes)
 {
     const int vectors = lanes / device->vector_width, units = clv_most(1, (int)device->compute_units);
     if (device->kind != CLV_DEVICE_CPU) return 0;
@@ -34,7 +34,7 @@ int clv_block_lanes(const clv_device_info *device, int lanes)
 
 int clv_plan_block(const clv_device_info *device, int lanes)
 {
-    const int block = clv_block_lanes(device, lanes), share = lanes / clv_most(1, (int)device->compute_units);
+    const int block = clv_chain_lanes(device, lanes), share = lanes / clv_most(1, (int)device->compute_units);
     return 2 * block >= clv_least(MOST_LANES, share) ? block : 0;
 }
 
@@ -49,19 +49,19 @@ static bool is_small(const clv_call *call)
 bool clv_call_chains(const clv_device_info *device, const clv_call *call)
 {
     if (call->blocked) return true;
-    return clv_block_lanes(device, call->lanes) > 0 && call->op != CLV_OP_CONV_WEIGHT && is_small(call);
+    return clv_chain_lanes(device, call->lanes) > 0 && call->op != CLV_OP_CONV_WEIGHT && is_small(call);
 }
 
 int clv_item_lanes(const clv_device_info *device, const clv_call *call, int lanes)
 {
-    return clv_call_chains(device, call) && !call->blocked ? clv_block_lanes(device, lanes) : lanes;
+    return clv_call_chains(device, call) && !call->blocked ? clv_chain_lanes(device, lanes) : lanes;
 }
 
 static bool can_chain(const clv_device_info *device, const clv_launch_work *work, const clv_launch_item *item)
 {
     const clv_call *call = work[item->call].call;
     return clv_call_chains(device, call) && item->launch && item->launch->lanes > 0 &&
-           clv_block_lanes(device, call->lanes) % item->launch->lanes == 0;
+           clv_chain_lanes(device, call->lanes) % item->launch->lanes == 0;
 }
 
 /* A chain while it grows. after[i]: item i waits for one of its links, itself or through others. */

@@ -82,7 +82,7 @@ static inline int clv_lane_width(clv_device_kind kind) { return kind == CLV_DEVI
 
 /* Lanes of a chain's group, of so many in a batch: each unit of the device gets one (chain.c). 0: such a device has
  * none. */
-int clv_block_lanes(const clv_device_info *device, int lanes);
+int clv_chain_lanes(const clv_device_info *device, int lanes);
 /* The same of a plan's blocks; 0 also where a number of lanes divides so badly that they would have under half of the
  * lanes they could: each weight would serve few images, and the plan is faster whole. */
 int clv_plan_block(const clv_device_info *device, int lanes);

@@ -218,20 +218,16 @@ done:
     return status;
 }
 
-/* CLAVE_BINARIES: `off` and `again` are for who compiles much that runs once, as tests and searches do. */
+/* CLAVE_BINARIES=off: what is compiled is not kept, for who compiles much that runs once, as tests and
+ * searches do. */
 static clv_status read_environment(clv_opencl *be, clv_error *err)
 {
-    static const char *const word[] = {
-        [CLV_CL_KEEP_ALL] = "on", [CLV_CL_KEEP_AGAIN] = "again", [CLV_CL_KEEP_NONE] = "off"};
     const char *binaries = getenv("CLAVE_BINARIES");
-    if (!binaries || !*binaries) return CLV_OK;
-    for (size_t i = 0; i < sizeof word / sizeof *word; i++)
-        if (!strcmp(binaries, word[i])) {
-            be->keep = (clv_cl_keep)i;
-            return CLV_OK;
-        }
-    return clv_fail(err, CLV_ERR_CONFIG, "the environment variable CLAVE_BINARIES is '%.40s': give on, again or off",
-                    binaries);
+    if (binaries && *binaries && strcmp(binaries, "on") && strcmp(binaries, "off"))
+        return clv_fail(err, CLV_ERR_CONFIG, "the environment variable CLAVE_BINARIES is '%.40s': give on or off",
+                        binaries);
+    be->keeps_binaries = !binaries || strcmp(binaries, "off") != 0;
+    return CLV_OK;
 }
 
 clv_status clv_opencl_backend_create(const clv_device_options *options, clv_backend **out, clv_error *err)

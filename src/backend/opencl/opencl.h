@@ -90,16 +90,6 @@ void clv_cl_programs_sweep(clv_opencl *be);
 bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size);
 void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size);
 
-/* Which compiled programs the cache gets: CLAVE_BINARIES of the environment. */
-typedef enum clv_cl_keep {
-    CLV_CL_KEEP_ALL,
-    CLV_CL_KEEP_AGAIN, /* those that a process, this or one before, has compiled already */
-    CLV_CL_KEEP_NONE
-} clv_cl_keep;
-
-/* Notes that the program was compiled; whether that had been noted before, by any process. */
-bool clv_cl_cache_note(const char *folder, clv_hash key);
-
 /* ---- choices.c ---- */
 
 /* What the file of choices says of a tiling of a call. */
@@ -253,8 +243,8 @@ struct clv_opencl {
     char *record; /* the choices of the run that goes on, in place of the file; NULL: none */
     clv_cl_choices choices;
     const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
-    clv_cl_keep keep;             /* which programs that ran leave a binary in the cache, */
-    bool discard;                 /* but for those that are destroyed now */
+    bool keeps_binaries;          /* the cache gets those of programs that ran, */
+    bool discard;                 /* but of those that are destroyed now */
     clv_cl_builders builders;
     clv_text notices;
 };

@@ -285,10 +285,8 @@ static void save(const clv_opencl *be, const clv_cl_program *p)
 static void drop(clv_opencl *be, clv_cl_program **link)
 {
     clv_cl_program *program = *link;
-    bool keeps = program->unsaved && program->planned && program->ran && !be->discard;
-    if (keeps && be->keep != CLV_CL_KEEP_ALL)
-        keeps = be->keep == CLV_CL_KEEP_AGAIN && clv_cl_cache_note(be->cache, program->key);
-    if (keeps) save(be, program);
+    const bool keeps = be->keeps_binaries && !be->discard;
+    if (program->unsaved && program->planned && program->ran && keeps) save(be, program);
     *link = program->next;
     clReleaseProgram(program->program);
     free(program);
