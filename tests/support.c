@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/opencl/kernels.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "clave/data.h"
 #include "clave/device.h"
 
@@ -123,4 +126,24 @@ void take_filter(void)
 {
     const char *wanted = getenv("CLAVE_TEST_ONLY");
     if (wanted) cmocka_set_test_filter(wanted);
+}
+
+void use_wrong_kernels(const char *into, const char *file, const char *from, const char *to)
+{
+    assert_ok(clv_make_folders(into, err));
+    for (int i = 0; i < clv_kernel_file_count; i++) {
+        const clv_kernel_file *k = &clv_kernel_files[i];
+        char path[1024];
+        clv_text text = {0};
+        const char *at = strcmp(k->name, file) ? NULL : strstr(k->text, from);
+        assert_true(at || strcmp(k->name, file));
+        if (at)
+            clv_text_append(&text, "%.*s%s%s", (int)(at - k->text), k->text, to, at + strlen(from));
+        else
+            clv_text_append(&text, "%s", k->text);
+        assert_ok(clv_path_join(path, sizeof path, into, k->name, err));
+        assert_ok(clv_file_write(path, text.text, text.length, err));
+        clv_text_free(&text);
+    }
+    setenv("CLAVE_KERNELS", into, 1);
 }

@@ -26,6 +26,8 @@ void write_small_mnist(const char *folder, uint32_t train, uint32_t test);
 bool have_opencl(void);
 /* The device tests run on: CLAVE_TEST_DEVICE or "auto". */
 const char *test_device(void);
+/* Fills the folder `into` with the kernels, `from` of `file` written as `to`, and names it by CLAVE_KERNELS. */
+void use_wrong_kernels(const char *into, const char *file, const char *from, const char *to);
 /* CLAVE_TEST_ONLY: the tests whose names match it (? and * as in a shell) run alone. */
 void take_filter(void);
 

@@ -1,6 +1,8 @@
 /* The processes that build kernels beside a cold start: what they are given, that they take it, and that nothing
  * depends on them. */
 #define _DEFAULT_SOURCE
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +15,20 @@
 #include "experiment/paper.h"
 #include "support.h"
 
-enum { CALLS = 4 /* so few that one process is started */ };
+enum { CALLS = 4 /* so few that one process is started */, WANTED = 1 };
 
 typedef struct start {
     clv_config *config;
     clv_paper paper;
     clv_opencl *be;
-    int32_t call[CALLS];
+    clv_jobs jobs, shared;
 } start;
 
-/* A backend of its own, and some calls of a training step. */
+static clv_job_need need_of(unsigned name, size_t length) { return (clv_job_need){{{name, 1}}, length}; }
+
+static uint32_t state_of(const clv_jobs *jobs, int program) { return atomic_load(&jobs->program[program].state); }
+
+/* A backend of its own, and some calls of a training step, each with a program of its own and one that all share. */
 static void open_start(start *s)
 {
     const clv_device_options options = {.select = test_device()};
@@ -32,38 +38,32 @@ static void open_start(start *s)
     assert_ok(clv_backend_create(&options, &be, err));
     assert_ok(clv_paper_make(s->config, &be->info, &s->paper, err));
     s->be = (clv_opencl *)be;
-    int found = 0;
-    for (int i = 0; i < s->paper.plan->calls && found < CALLS; i++)
-        if (clv_op_table[s->paper.plan->call[i].op].family == CLV_FAMILY_PRODUCT) s->call[found++] = i;
-    assert_int_equal(found, CALLS);
+    assert_ok(clv_jobs_create(CALLS, &s->jobs, err));
+    for (int i = 0; i < s->paper.plan->calls && s->jobs.jobs < CALLS; i++) {
+        const clv_job_need need[] = {need_of((unsigned)s->jobs.jobs, 10), need_of(CALLS, 1)};
+        if (clv_op_table[s->paper.plan->call[i].op].family == CLV_FAMILY_PRODUCT) clv_jobs_add(&s->jobs, i, need, 2);
+    }
+    assert_int_equal(s->jobs.jobs, CALLS);
+    assert_int_equal(s->jobs.programs, CALLS + 1);
 }
 
 static void close_start(start *s)
 {
     clv_builders_use(NULL);
     clv_backend_destroy(&s->be->head);
+    clv_jobs_free(&s->jobs);
     clv_paper_free(&s->paper);
     clv_config_destroy(s->config);
 }
 
-static void begin(start *s, const char *program)
+static bool begin(start *s, const char *program)
 {
     clv_builders_use(program);
     assert_true(clv_cl_builders_wanted(s->be));
-    clv_cl_builders_start(s->be, s->paper.plan, s->call, CALLS);
+    return clv_cl_builders_start(s->be, s->paper.plan, &s->jobs, &s->shared);
 }
 
-/* A script that writes what it was given into the file `into`. */
-static const char *copying_program(const char *into)
-{
-    char text[1024];
-    const char *path = test_path("copy.sh");
-    const int length =
-        snprintf(text, sizeof text, "#!/bin/sh\n[ \"$*\" = %s ] && exec cat >%s\n", CLV_BUILDER_ARGUMENT, into);
-    assert_ok(clv_file_write(path, text, (size_t)length, err));
-    assert_int_equal(chmod(path, 0700), 0);
-    return path;
-}
+static int queue_of(const start *s) { return fileno(s->be->builders.queue); }
 
 static void test_none_without_a_program(void **state)
 {
@@ -71,7 +71,8 @@ static void test_none_without_a_program(void **state)
     start s;
     open_start(&s);
     assert_false(clv_cl_builders_wanted(s.be));
-    begin(&s, "/bin/true");
+    assert_true(begin(&s, "/bin/true"));
+    assert_int_equal(s.be->builders.processes, WANTED);
     assert_false(clv_cl_builders_wanted(s.be)); /* once for a backend */
     close_start(&s);
 }
@@ -81,48 +82,100 @@ static void test_program_that_is_none(void **state)
     (void)state;
     start s;
     open_start(&s);
-    begin(&s, "/nonexistent/clave");
+    assert_true(begin(&s, "/nonexistent/clave"));
     assert_int_equal(s.be->builders.processes, 0);
+    assert_false(clv_cl_builders_work(s.be));
     close_start(&s);
 }
 
-static void test_queue(void **state)
+/* A script that is told what it is to do and given what the builders read. */
+static void test_builder_is_given_the_queue(void **state)
 {
     (void)state;
     start s;
-    uint8_t *bytes = NULL;
-    size_t size;
-    const char *into = test_path("queue");
+    struct stat given;
+    char text[1024];
+    const char *path = test_path("copy.sh"), *into = test_path("queue");
+    const int length =
+        snprintf(text, sizeof text, "#!/bin/sh\n[ \"$*\" = %s ] && exec cat >%s\n", CLV_BUILDER_ARGUMENT, into);
+    assert_ok(clv_file_write(path, text, (size_t)length, err));
+    assert_int_equal(chmod(path, 0700), 0);
     open_start(&s);
-    begin(&s, copying_program(into));
-    assert_int_equal(s.be->builders.processes, 1);
+    assert_true(begin(&s, path));
+    assert_int_equal(s.be->builders.processes, WANTED);
     int result;
     assert_int_equal(waitpid(s.be->builders.process[0], &result, 0), s.be->builders.process[0]);
     assert_int_equal(result, 0);
-    assert_ok(clv_file_read(into, 1 << 20, CLV_ERR_INTERNAL, &bytes, &size, err));
-    assert_int_equal(size, CALLS * sizeof(int32_t));
-    for (int i = 0; i < CALLS; i++) /* the last first */
-        assert_memory_equal(bytes + (size_t)i * sizeof(int32_t), &s.call[CALLS - 1 - i], sizeof(int32_t));
-    free(bytes);
+    assert_int_equal(stat(into, &given), 0);
     close_start(&s);
 }
 
-/* What the self-test has reached is no longer taken. */
-static void test_builder_takes_what_is_left(void **state)
+/* A builder takes what is neither taken nor built, and goes when others have the rest and will not need it. */
+static void test_builder_takes_what_is_free(void **state)
 {
     (void)state;
     for (int reached = 0; reached <= CALLS; reached += 2) {
         start s;
+        bool later;
         open_start(&s);
-        begin(&s, "/bin/true");
-        const int queue = fileno(s.be->builders.queue);
-        const off_t head = lseek(queue, 0, SEEK_CUR);
-        for (int i = 0; i < reached; i++) clv_cl_builders_skip(s.be);
-        assert_ok(clv_builder_run(queue, err));
-        assert_int_equal(lseek(queue, 0, SEEK_CUR), head + (CALLS - reached) * (off_t)sizeof(int32_t));
-        clv_cl_builders_skip(s.be); /* beyond the last is nothing */
+        assert_true(begin(&s, "/bin/true"));
+        for (int i = 0; i < reached; i++) {
+            const int job = clv_jobs_take(&s.shared, &later);
+            assert_in_range(job, 0, CALLS - 1);
+            clv_jobs_built(&s.shared, job);
+        }
+        assert_ok(clv_builder_run(queue_of(&s), err));
+        for (int i = 0; i < s.shared.programs; i++) assert_int_equal(state_of(&s.shared, i), CLV_JOB_BUILT);
+        assert_int_equal(clv_jobs_take(&s.shared, &later), -1);
+        assert_false(later);
         close_start(&s);
     }
+}
+
+static void test_builder_leaves_what_is_taken(void **state)
+{
+    (void)state;
+    start s;
+    open_start(&s);
+    assert_true(begin(&s, "/bin/true"));
+    for (int i = 0; i < s.shared.programs; i++) atomic_store(&s.shared.program[i].state, CLV_JOB_TAKEN);
+    assert_ok(clv_builder_run(queue_of(&s), err));
+    for (int i = 0; i < s.shared.programs; i++) assert_int_equal(state_of(&s.shared, i), CLV_JOB_TAKEN);
+    close_start(&s);
+}
+
+static void test_builder_ends_when_the_table_is_closed(void **state)
+{
+    (void)state;
+    start s;
+    open_start(&s);
+    assert_true(begin(&s, "/bin/true"));
+    clv_cl_builders_close(s.be);
+    assert_ok(clv_builder_run(queue_of(&s), err));
+    for (int i = 0; i < s.shared.programs; i++) assert_int_equal(state_of(&s.shared, i), CLV_JOB_FREE);
+    close_start(&s);
+}
+
+/* What a builder took and did not build when it was killed is built by the self-test: the plan runs. */
+static void test_killed_builder(void **state)
+{
+    (void)state;
+    start s;
+    bool later;
+    const char *path = test_path("sleep.sh");
+    static const char text[] = "#!/bin/sh\nexec sleep 600\n";
+    assert_ok(clv_file_write(path, text, sizeof text - 1, err));
+    assert_int_equal(chmod(path, 0700), 0);
+    open_start(&s);
+    assert_true(begin(&s, path));
+    assert_in_range(clv_jobs_take(&s.shared, &later), 0, CALLS - 1);
+    assert_int_equal(clv_jobs_take(&s.shared, &later), -1); /* all need what is taken */
+    assert_true(later);
+    assert_true(clv_cl_builders_work(s.be));
+    assert_int_equal(kill(s.be->builders.process[0], SIGKILL), 0);
+    while (clv_cl_builders_work(s.be)) clv_cl_builders_nap();
+    assert_int_equal(clv_jobs_first(&s.shared), 0);
+    close_start(&s);
 }
 
 static void test_foreign_queues(void **state)
@@ -131,16 +184,59 @@ static void test_foreign_queues(void **state)
     start s;
     char byte;
     open_start(&s);
-    begin(&s, "/bin/true");
-    const int queue = fileno(s.be->builders.queue);
+    assert_true(begin(&s, "/bin/true"));
+    const int queue = queue_of(&s);
+    s.shared.job[0].program[0] = s.shared.programs;
+    assert_refused(clv_builder_run(queue, err), CLV_ERR_CONFIG, CLV_BUILDER_ARGUMENT);
     assert_int_equal(pread(queue, &byte, 1, 0), 1);
     byte ^= 1; /* another version */
     assert_int_equal(pwrite(queue, &byte, 1, 0), 1);
     assert_refused(clv_builder_run(queue, err), CLV_ERR_CONFIG, CLV_BUILDER_ARGUMENT);
+    byte ^= 1;
+    assert_int_equal(pwrite(queue, &byte, 1, 0), 1);
+    assert_int_equal(ftruncate(queue, (off_t)s.be->builders.bytes - 1), 0);
+    assert_refused(clv_builder_run(queue, err), CLV_ERR_CONFIG, CLV_BUILDER_ARGUMENT);
     assert_int_equal(ftruncate(queue, 7), 0);
     assert_refused(clv_builder_run(queue, err), CLV_ERR_CONFIG, CLV_BUILDER_ARGUMENT);
     assert_refused(clv_builder_run(-1, err), CLV_ERR_CONFIG, CLV_BUILDER_ARGUMENT);
+    assert_int_equal(ftruncate(queue, (off_t)s.be->builders.bytes), 0); /* the table is still in use */
     close_start(&s);
+}
+
+/* ---- the table ---- */
+
+static void test_longest_first_and_what_is_built(void **state)
+{
+    (void)state;
+    clv_jobs jobs;
+    bool later;
+    const clv_job_need a = need_of(1, 10), b = need_of(2, 30), c = need_of(3, 5);
+    const clv_job_need of[][2] = {{a, a}, {b, c}, {a, b}};
+    assert_ok(clv_jobs_create(4, &jobs, err));
+    for (int i = 0; i < 3; i++) clv_jobs_add(&jobs, i, of[i], 2);
+    clv_jobs_add(&jobs, 3, NULL, 0);
+    assert_int_equal(jobs.programs, 3);
+    assert_int_equal(jobs.job[0].programs, 1);
+    assert_int_equal(clv_jobs_first_built(&jobs), 3); /* it needs none */
+    jobs.job[3].tested = true;
+    assert_int_equal(clv_jobs_first_built(&jobs), -1);
+    assert_int_equal(clv_jobs_take(&jobs, &later), 2);
+    assert_int_equal(state_of(&jobs, 2), CLV_JOB_FREE); /* c */
+    assert_int_equal(clv_jobs_take(&jobs, &later), -1); /* a is taken, and b, which job 1 needs beside c */
+    assert_true(later);
+    clv_jobs_built(&jobs, 2);
+    assert_int_equal(clv_jobs_first_built(&jobs), 0);
+    assert_int_equal(clv_jobs_take(&jobs, &later), 1);
+    assert_int_equal(state_of(&jobs, 1), CLV_JOB_BUILT);
+    clv_jobs_built(&jobs, 1);
+    assert_int_equal(clv_jobs_take(&jobs, &later), -1);
+    assert_false(later);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(clv_jobs_first(&jobs), i);
+        jobs.job[i].tested = true;
+    }
+    assert_int_equal(clv_jobs_first(&jobs), -1);
+    clv_jobs_free(&jobs);
 }
 
 int main(void)
@@ -150,9 +246,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_none_without_a_program),
         cmocka_unit_test(test_program_that_is_none),
-        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_builder_takes_what_is_left),
+        cmocka_unit_test(test_builder_is_given_the_queue),
+        cmocka_unit_test(test_builder_takes_what_is_free),
+        cmocka_unit_test(test_builder_leaves_what_is_taken),
+        cmocka_unit_test(test_builder_ends_when_the_table_is_closed),
+        cmocka_unit_test(test_killed_builder),
         cmocka_unit_test(test_foreign_queues),
+        cmocka_unit_test(test_longest_first_and_what_is_built),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* The same losses, step for step, whatever computes them: either backend, fused or not, in blocks of the batch or
  * whole. */
+#define _DEFAULT_SOURCE /* unsetenv */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,6 +168,33 @@ static void test_each_fusion_alone(void **state)
     assert_true(fewer > 0);
 }
 
+/* An optimiser that adds parts, and a weight gradient that leaves them, are tested as that. */
+static void test_wrong_sums_of_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *from, *to, *says;
+    } wrong[] = {{"optim.cl", "sum += LOADV(from + part", "sum -= LOADV(from + part", "adam"},
+                 {"optim.cl", "LOADV(grad + i)", "LOADV(grad)", "adam"},
+                 {"conv_weight.cl", "acc[i] = (floatv)(0.0f)", "acc[i] = (floatv)(1.0f)", "conv_weight"}};
+    char select[160], folder[32];
+    snprintf(select, sizeof select, "device.select=%s", test_device());
+    double loss[STEPS];
+    first_losses("ini/smoke.ini", (const char *const[]){select, NULL}, loss);
+    if (!has_blocks) skip();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        clv_config *config = load("ini/smoke.ini", (const char *const[]){select, NULL});
+        clv_session *s = NULL;
+        clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
+        snprintf(folder, sizeof folder, "wrong%zu", i);
+        use_wrong_kernels(test_path(folder), wrong[i].file, wrong[i].from, wrong[i].to);
+        assert_refused(clv_session_open(config, NULL, &request, 1, &s, err), CLV_ERR_DEVICE, wrong[i].says);
+        unsetenv("CLAVE_KERNELS");
+        clv_session_close(s);
+        clv_config_destroy(config);
+    }
+}
+
 /* A batch in blocks and a whole one: the same images, noise and dropout, and last batches that fill some blocks in part
  * and others not at all; sums of gradients are rounded in another order. */
 static void test_blocks_agree_with_the_whole(void **state)
@@ -229,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fused_agrees_with_unfused),
         cmocka_unit_test(test_each_fusion_alone),
+        cmocka_unit_test(test_wrong_sums_of_parts),
         cmocka_unit_test(test_blocks_agree_with_the_whole),
         cmocka_unit_test(test_dropout_alone),
         cmocka_unit_test(test_noise_alone),

@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backend/opencl/kernels.h"
 #include "backend/opencl/opencl.h"
 #include "backend/selftest.h"
 #include "base/file.h"
@@ -630,7 +629,7 @@ static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
     call.lanes = LANES;
     assert_ok(clv_launches_of(&be->info, &call, NULL, &list, err));
     const clv_launch_unit unit = clv_unit_of_one(&list.launch[0]);
-    assert_ok(clv_cl_program_key((clv_opencl *)be, &unit, &key, err));
+    assert_ok(clv_cl_program_key((clv_opencl *)be, &unit, &key, NULL, err));
     clv_hash_print(key, print);
     snprintf(name, sizeof name, "%s.bin", print);
     assert_ok(clv_path_join(path, path_size, ((clv_opencl *)be)->cache, name, err));
@@ -849,27 +848,6 @@ static void test_no_such_device(void **state)
 
 /* ---- broken kernels ---- */
 
-/* A folder of kernels in which `from` of `file` reads `to`. */
-static void sabotage(const char *folder, const char *file, const char *from, const char *to)
-{
-    assert_ok(clv_make_folders(folder, err));
-    for (int i = 0; i < clv_kernel_file_count; i++) {
-        const clv_kernel_file *k = &clv_kernel_files[i];
-        char path[1024];
-        clv_text text = {0};
-        const char *at = strcmp(k->name, file) ? NULL : strstr(k->text, from);
-        assert_true(at || strcmp(k->name, file));
-        if (at)
-            clv_text_append(&text, "%.*s%s%s", (int)(at - k->text), k->text, to, at + strlen(from));
-        else
-            clv_text_append(&text, "%s", k->text);
-        assert_ok(clv_path_join(path, sizeof path, folder, k->name, err));
-        assert_ok(clv_file_write(path, text.text, text.length, err));
-        clv_text_free(&text);
-    }
-    setenv("CLAVE_KERNELS", folder, 1);
-}
-
 static clv_status create_alone(clv_backend *be, one_call one, clv_error *err)
 {
     const clv_plan plan = plan_of(&one);
@@ -886,7 +864,7 @@ static clv_status create_alone(clv_backend *be, one_call one, clv_error *err)
 static void test_wrong_kernel(void **state)
 {
     (void)state;
-    sabotage(test_path("wrong"), "pointwise.cl", "AT(IN0, p) + AT(IN1, q)", "AT(IN0, p) + AT(IN1, q) + 1.0f");
+    use_wrong_kernels(test_path("wrong"), "pointwise.cl", "AT(IN0, p) + AT(IN1, q)", "AT(IN0, p) + AT(IN1, q) + 1.0f");
     clv_backend *be = open_with(CLV_GEMM_OWN, true);
     assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "add");
     clv_backend_destroy(be);
@@ -896,7 +874,7 @@ static void test_wrong_kernel(void **state)
 static void test_build_error(void **state)
 {
     (void)state;
-    sabotage(test_path("broken"), "pointwise.cl", "const int first", "const int this is no C; first");
+    use_wrong_kernels(test_path("broken"), "pointwise.cl", "const int first", "const int this is no C; first");
     clv_backend *be = open_with(CLV_GEMM_OWN, false);
     assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "pointwise");
     clv_backend_destroy(be);
@@ -910,8 +888,8 @@ static void test_notice(void **state)
     clv_backend *probe = open_with(CLV_GEMM_OWN, false);
     const bool packed = probe->info.kind == CLV_DEVICE_CPU && probe->info.vector_width > 1;
     clv_backend_destroy(probe);
-    sabotage(test_path("product"), "conv.cl", packed ? "kernel void conv_packed(" : "kernel void conv_direct(",
-             "kernel void conv_gone(");
+    use_wrong_kernels(test_path("product"), "conv.cl", packed ? "kernel void conv_packed(" : "kernel void conv_direct(",
+                      "kernel void conv_gone(");
     for (int run = 0; run < 2; run++) {
         clv_backend *be = open_with(CLV_GEMM_OWN, true);
         assert_string_equal(clv_backend_notices(be), "");

@@ -1,62 +1,108 @@
 /* Builders: processes that help a cold start. Drivers build one program at a time in a process (PoCL holds one lock for
- * all of them), so the calls that are not verified yet are also run, once and on values of no interest, by a few
- * processes of the same program. What they leave is the driver's own cache, or clave's where a driver has none, full:
- * the self-test still does all its work in its own order, and finds most of it compiled. Nothing is awaited or read
- * from them, so a builder that fails, is killed or does not start costs time alone.
+ * all of them), so programs of the calls that are not verified yet are also built by a few processes of the same
+ * program: they run a call of each once, on values of no interest. What they leave is the driver's own cache, or
+ * clave's where a driver has none, full: the self-test still does all its work, and finds most of it compiled. Nothing
+ * is read from them, so a builder that fails, is killed or does not start costs time alone.
  *
- * The queue is a file without a name, the last call first, that all builders have as standard input: reading takes a
- * call away from the others. The self-test goes from the other end and cuts off what it has reached. */
+ * All builders have as standard input a file without a name, of which they and the self-test share the memory: a head,
+ * the jobs and programs (jobs.h), the calls of the plan. */
 #define _GNU_SOURCE /* environ */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend/opencl/opencl.h"
 #include "backend/selftest.h"
 #include "base/memory.h"
 
-enum { CALLS_EACH = 4 /* fewer are built before a process has started */, BUILDER_SEED = 1 };
+enum {
+    PROGRAMS_EACH = 4, /* fewer are built before a process has started */
+    NAP = 2000000,     /* nanoseconds between looks at what others do */
+    BUILDER_SEED = 1
+};
 
 typedef struct queue_head {
     char version[32];
-    uint32_t head_bytes, entry_bytes; /* of a program that was built otherwise they differ, or the version */
-    int32_t platform, device, gemm, tune, batch, lanes, blocks, calls;
+    uint32_t head_bytes, job_bytes, program_bytes, call_bytes; /* of a program that was built otherwise one differs */
+    int32_t platform, device, gemm, tune, batch, lanes, blocks, jobs, programs, calls;
     uint32_t apart;
-} queue_head; /* behind it the plan's calls, then the numbers of those to run, int32_t each, the last first */
+    int32_t parent;          /* the process that tests */
+    _Atomic uint32_t closed; /* nothing is of use any more */
+    uint32_t unused;         /* what follows is aligned as pointers are */
+} queue_head;
 
 static const char *program_of_builders;
 
 void clv_builders_use(const char *program) { program_of_builders = program; }
 
+static size_t bytes_of(const queue_head *head)
+{
+    return sizeof *head + (size_t)head->jobs * sizeof(clv_job) + (size_t)head->programs * sizeof(clv_job_program) +
+           (size_t)head->calls * sizeof(clv_call);
+}
+
+/* The tables behind a head in memory. */
+static clv_jobs jobs_of(queue_head *head, clv_call **call)
+{
+    clv_jobs jobs = {.jobs = head->jobs, .programs = head->programs, .job = (clv_job *)(head + 1)};
+    jobs.program = (clv_job_program *)(jobs.job + jobs.jobs);
+    *call = (clv_call *)(jobs.program + jobs.programs);
+    return jobs;
+}
+
+static void *share(int queue, size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, queue, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void clv_cl_builders_nap(void) { nanosleep(&(struct timespec){.tv_nsec = NAP}, NULL); }
+
 /* ---- the side of the self-test ---- */
 
-static off_t numbers_of(int32_t calls) { return (off_t)(sizeof(queue_head) + (size_t)calls * sizeof(clv_call)); }
-
-static bool write_queue(const clv_opencl *be, const clv_plan *plan, const int32_t *call, int calls, FILE *file)
+static queue_head head_of(const clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs)
 {
     const clv_device_info *info = &be->head.info;
-    queue_head head = {.version = CLAVE_VERSION,
-                       .head_bytes = sizeof head,
-                       .entry_bytes = sizeof *plan->call,
-                       .platform = info->platform_index,
-                       .device = info->device_index,
-                       .gemm = be->gemm,
-                       .tune = be->tuned ? CLV_TUNE_AUTO : CLV_TUNE_OFF,
-                       .batch = plan->batch < plan->lanes ? plan->batch : plan->lanes,
-                       .blocks = plan->blocks,
-                       .lanes = plan->lanes,
-                       .calls = plan->calls,
-                       .apart = plan->apart};
-    const size_t all = (size_t)plan->calls;
-    bool written = fwrite(&head, sizeof head, 1, file) == 1 && fwrite(plan->call, sizeof *plan->call, all, file) == all;
-    for (int i = calls - 1; i >= 0 && written; i--) written = fwrite(&call[i], sizeof *call, 1, file) == 1;
-    const off_t first = numbers_of(plan->calls);
-    return written && fflush(file) == 0 && lseek(fileno(file), first, SEEK_SET) == first;
+    return (queue_head){.version = CLAVE_VERSION,
+                        .head_bytes = sizeof(queue_head),
+                        .job_bytes = sizeof(clv_job),
+                        .program_bytes = sizeof(clv_job_program),
+                        .call_bytes = sizeof(clv_call),
+                        .platform = info->platform_index,
+                        .device = info->device_index,
+                        .gemm = be->gemm,
+                        .tune = be->tuned ? CLV_TUNE_AUTO : CLV_TUNE_OFF,
+                        .batch = plan->batch < plan->lanes ? plan->batch : plan->lanes,
+                        .blocks = plan->blocks,
+                        .lanes = plan->lanes,
+                        .jobs = jobs->jobs,
+                        .programs = jobs->programs,
+                        .calls = plan->calls,
+                        .apart = plan->apart,
+                        .parent = getpid()};
+}
+
+static bool write_queue(const clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, clv_cl_builders *b)
+{
+    const queue_head head = head_of(be, plan, jobs);
+    const size_t count[] = {1, (size_t)jobs->jobs, (size_t)jobs->programs, (size_t)plan->calls},
+                 size[] = {sizeof head, sizeof *jobs->job, sizeof *jobs->program, sizeof *plan->call};
+    const void *const from[] = {&head, jobs->job, jobs->program, plan->call};
+    bool written = true;
+    for (int i = 0; i < 4 && written; i++) written = fwrite(from[i], size[i], count[i], b->queue) == count[i];
+    if (!written || fflush(b->queue) != 0) return false;
+    b->bytes = bytes_of(&head);
+    return (b->shared = share(fileno(b->queue), b->bytes)) != NULL;
 }
 
 static void start_one(clv_cl_builders *b)
@@ -74,34 +120,41 @@ static void start_one(clv_cl_builders *b)
 
 bool clv_cl_builders_wanted(const clv_opencl *be) { return program_of_builders && !be->record && !be->builders.queue; }
 
-void clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const int32_t *call, int calls)
+bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, clv_jobs *shared)
 {
     clv_cl_builders *b = &be->builders;
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int wanted = calls / CALLS_EACH;
+    int wanted = jobs->programs / PROGRAMS_EACH;
     if (wanted > cores - 1) wanted = (int)cores - 1;
     if (wanted > CLV_CL_BUILDERS) wanted = CLV_CL_BUILDERS;
-    if (wanted < 1 || !(b->queue = tmpfile())) return;
-    b->left = calls;
-    b->first = (size_t)numbers_of(plan->calls);
-    if (write_queue(be, plan, call, calls, b->queue))
-        for (int i = 0; i < wanted; i++) start_one(b);
+    if (wanted < 1 || !(b->queue = tmpfile()) || !write_queue(be, plan, jobs, b)) return false;
+    clv_call *call;
+    *shared = jobs_of(b->shared, &call);
+    for (int i = 0; i < wanted; i++) start_one(b);
+    return true;
 }
 
-void clv_cl_builders_skip(clv_opencl *be)
+bool clv_cl_builders_work(clv_opencl *be)
 {
     clv_cl_builders *b = &be->builders;
-    if (!b->queue || b->left == 0) return;
-    const size_t bytes = b->first + (size_t)--b->left * sizeof(int32_t);
-    if (ftruncate(fileno(b->queue), (off_t)bytes) != 0) b->left = 0; /* they will do more than is of use */
+    for (int i = b->processes - 1; i >= 0; i--)
+        if (waitpid(b->process[i], NULL, WNOHANG) != 0) b->process[i] = b->process[--b->processes];
+    return b->processes > 0;
+}
+
+void clv_cl_builders_close(clv_opencl *be)
+{
+    queue_head *head = be->builders.shared;
+    if (head) atomic_store(&head->closed, 1);
 }
 
 void clv_cl_builders_end(clv_opencl *be)
 {
     clv_cl_builders *b = &be->builders;
-    while (b->left > 0) clv_cl_builders_skip(be);
+    clv_cl_builders_close(be);
     for (int i = 0; i < b->processes; i++)
         while (waitpid(b->process[i], NULL, 0) < 0 && errno == EINTR) continue;
+    if (b->shared) munmap(b->shared, b->bytes);
     if (b->queue) fclose(b->queue);
     *b = (clv_cl_builders){0};
 }
@@ -115,10 +168,13 @@ static clv_status open_backend(const queue_head *head, clv_backend **be, clv_err
     const clv_device_options options = {
         .select = select, .gemm = (clv_gemm_choice)head->gemm, .tune = (clv_tune_choice)head->tune};
     clv_status status = clv_opencl_backend_create(&options, be, err);
+    if (status != CLV_OK) return status;
+    clv_opencl *opencl = (clv_opencl *)*be;
+    opencl->builds = true;
     /* A CPU's driver compiles for a group's size at the launch, keeps that itself, and compiles once more for whoever
      * asks for the binary. */
-    if (status == CLV_OK) ((clv_opencl *)*be)->discard = (*be)->info.kind == CLV_DEVICE_CPU;
-    return status;
+    opencl->discard = (*be)->info.kind == CLV_DEVICE_CPU;
+    return CLV_OK;
 }
 
 static clv_status run_once(clv_backend *be, const clv_call *call, int batch, clv_error *err)
@@ -135,43 +191,81 @@ done:
     return status;
 }
 
-static clv_status read_plan(int queue, const queue_head *head, clv_plan *plan, clv_error *err)
+static bool is_whole(const clv_jobs *jobs, int calls)
 {
-    const size_t bytes = (size_t)head->calls * sizeof *plan->call;
-    *plan = (clv_plan){
-        .batch = head->batch, .lanes = head->lanes, .blocks = head->blocks, .calls = head->calls, .apart = head->apart};
-    if (!(plan->call = clv_alloc((size_t)head->calls, sizeof *plan->call, err))) return CLV_ERR_INTERNAL;
-    if (pread(queue, plan->call, bytes, (off_t)sizeof *head) == (ssize_t)bytes) return CLV_OK;
-    return clv_fail(err, CLV_ERR_CONFIG, "%s: the plan is cut short", CLV_BUILDER_ARGUMENT);
+    for (int i = 0; i < jobs->jobs; i++) {
+        const clv_job *job = &jobs->job[i];
+        if (job->call < 0 || job->call >= calls || job->programs < 0 || job->programs > CLV_MAX_LAUNCHES) return false;
+        for (int k = 0; k < job->programs; k++)
+            if (job->program[k] < 0 || job->program[k] >= jobs->programs) return false;
+    }
+    return true;
+}
+
+static clv_status open_queue(int queue, queue_head **head, clv_jobs *jobs, clv_call **call, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    queue_head read = {0};
+    struct stat file;
+    CLV_REQUIRE(pread(queue, &read, sizeof read, 0) == (ssize_t)sizeof read && !strcmp(read.version, CLAVE_VERSION) &&
+                    read.head_bytes == sizeof read && read.job_bytes == sizeof(clv_job) &&
+                    read.program_bytes == sizeof(clv_job_program) && read.call_bytes == sizeof(clv_call),
+                CLV_ERR_CONFIG, "%s is for clave's own use: it reads calls from the program that started it",
+                CLV_BUILDER_ARGUMENT);
+    CLV_REQUIRE(read.jobs >= 0 && read.programs >= 0 && read.calls >= 0 && fstat(queue, &file) == 0 &&
+                    (size_t)file.st_size == bytes_of(&read),
+                CLV_ERR_CONFIG, "%s: the plan is cut short", CLV_BUILDER_ARGUMENT);
+    CLV_REQUIRE(*head = share(queue, bytes_of(&read)), CLV_ERR_INTERNAL, "%s: the plan is not to be shared",
+                CLV_BUILDER_ARGUMENT);
+    *jobs = jobs_of(*head, call);
+    CLV_REQUIRE(is_whole(jobs, read.calls), CLV_ERR_CONFIG, "%s: the plan's jobs are none", CLV_BUILDER_ARGUMENT);
+done:
+    return status;
+}
+
+/* Until there is nothing left that this process could do, or nobody to do it for. */
+static void build_all(clv_opencl *be, queue_head *head, clv_jobs *jobs, const clv_call *call)
+{
+    bool later = true;
+    while (later && !atomic_load(&head->closed) && kill(head->parent, 0) == 0) {
+        const int i = clv_jobs_take(jobs, &later);
+        if (i < 0) {
+            if (later) clv_cl_builders_nap();
+            continue;
+        }
+        later = true;
+        be->tested = jobs->job[i].call;
+        be->testing = be->within->recipe[be->tested].clblast ? 'b' : 'o';
+        run_once(&be->head, &call[be->tested], head->batch, NULL); /* what fails here is told by the self-test */
+        be->testing = 0;
+        clv_cl_programs_sweep(be); /* into the cache, where the driver has none */
+        clv_jobs_built(jobs, i);
+    }
 }
 
 clv_status clv_builder_run(int queue, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_backend *be = NULL;
-    queue_head head = {0};
+    queue_head *head = NULL;
+    clv_jobs jobs;
     clv_plan plan = {0};
     clv_cl_calls scheduled = {0};
-    int32_t i;
-    CLV_REQUIRE(pread(queue, &head, sizeof head, 0) == (ssize_t)sizeof head && !strcmp(head.version, CLAVE_VERSION) &&
-                    head.head_bytes == sizeof head && head.entry_bytes == sizeof *plan.call,
-                CLV_ERR_CONFIG, "%s is for clave's own use: it reads calls from the program that started it",
-                CLV_BUILDER_ARGUMENT);
-    CLV_TRY(read_plan(queue, &head, &plan, err));
-    CLV_TRY(open_backend(&head, &be, err));
+    CLV_TRY(open_queue(queue, &head, &jobs, &plan.call, err));
+    plan.batch = head->batch;
+    plan.lanes = head->lanes;
+    plan.blocks = head->blocks;
+    plan.calls = head->calls;
+    plan.apart = head->apart;
+    CLV_TRY(open_backend(head, &be, err));
     clv_opencl *opencl = (clv_opencl *)be;
     CLV_TRY(clv_cl_schedule_calls(opencl, &plan, &scheduled, err));
-    opencl->schedule = &scheduled.schedule;
-    while (read(queue, &i, sizeof i) == (ssize_t)sizeof i && i >= 0 && i < plan.calls) {
-        opencl->tested = i;
-        opencl->testing = scheduled.recipe[i].clblast ? 'b' : 'o';
-        run_once(be, &plan.call[i], head.batch, NULL); /* what fails here fails where it is told, in the self-test */
-        opencl->testing = 0;
-    }
-    opencl->schedule = NULL;
+    opencl->within = &scheduled;
+    build_all(opencl, head, &jobs, plan.call);
+    opencl->within = NULL;
 done:
     clv_cl_calls_free(&scheduled);
-    free(plan.call);
     clv_backend_destroy(be);
+    if (head) munmap(head, bytes_of(head));
     return status;
 }

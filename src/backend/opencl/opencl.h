@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "backend/backend.h"
+#include "backend/opencl/jobs.h"
 #include "backend/opencl/joint.h"
 #include "backend/opencl/launch.h"
 #include "backend/opencl/schedule.h"
@@ -70,14 +71,16 @@ typedef struct clv_cl_program {
     cl_program program;
     int users;
     bool unsaved; /* built from source; its binary is not in the cache yet */
-    bool planned; /* a plan has it, not only a self-test, whose verdict is kept */
+    bool planned; /* a plan has it, here or where this process builds for, not only a self-test, whose verdict is kept */
     bool ran; /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
 } clv_cl_program;
 
 /* The file's text with its includes in place and no kernel but one, and the key of its build: source, defines, device,
  * driver. */
 clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err);
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, clv_error *err);
+/* length: of the source; NULL: of no interest */
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, size_t *length,
+                              clv_error *err);
 
 /* The program of a unit: shared, from the binary cache, or built; release it with clv_cl_program_release. */
 clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_cl_program **out, clv_error *err);
@@ -140,8 +143,8 @@ typedef struct clv_cl_verdict {
     char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
 } clv_cl_verdict;
 
-/* Self-tests each kind of call of the plan that no verdict is known for, as be->schedule has it run; verdicts are kept
- * between runs, beside the binaries. *changed: another kernel than the schedule's does a call from now on. */
+/* Self-tests each kind of call of the plan that no verdict is known for, as be->within has it run; verdicts are kept
+ * between runs, beside the binaries. *changed: another kernel than that one's does a call from now on. */
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err);
 /* Within a test of call be->tested: the program of which a launch of it is a part, and which one. */
 bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_launch_unit *unit, int *place);
@@ -203,21 +206,24 @@ typedef struct clv_cl_buffer {
 #define CLV_CL_BUILDERS 16 /* processes at most */
 
 typedef struct clv_cl_builders {
-    FILE *queue; /* NULL: none were started */
-    int left;    /* calls that the self-test has not reached */
-    size_t first; /* byte of the queue where their numbers begin */
+    FILE *queue;  /* NULL: none were started */
+    void *shared; /* its bytes in memory */
+    size_t bytes;
     pid_t process[CLV_CL_BUILDERS];
-    int processes;
+    int processes; /* that have not ended */
 } clv_cl_builders;
 
 /* Whether processes may be started for this backend: once, and if clv_builders_use named a program. */
 bool clv_cl_builders_wanted(const clv_opencl *be);
-/* Starts them on calls of the plan of which no two are alike, by their numbers in the order in which the self-test will come to
- * them. */
-void clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const int32_t *call, int calls);
-/* The self-test has come to the next of these calls. */
-void clv_cl_builders_skip(clv_opencl *be);
-/* Lets them do what they have begun, and waits for that. */
+/* Starts them on the jobs of a plan. *shared: the table that they and the caller have from then on; false: there is none,
+ * and none was started. */
+bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, clv_jobs *shared);
+/* Whether any of them still runs. */
+bool clv_cl_builders_work(clv_opencl *be);
+/* For whoever has nothing to do until others are done. */
+void clv_cl_builders_nap(void);
+/* Lets them do what they have begun, and no more; and waits for that. */
+void clv_cl_builders_close(clv_opencl *be);
 void clv_cl_builders_end(clv_opencl *be);
 
 struct clv_opencl {
@@ -230,10 +236,11 @@ struct clv_opencl {
     uint64_t allocated; /* bytes of live buffers */
     clv_gemm_choice gemm;
     bool selftest;
-    const struct clv_launch_schedule *schedule; /* of the plan whose calls are tested; NULL: none is */
-    int tested;                          /* the call, within a test */
+    const struct clv_cl_calls *within; /* the calls of the plan that is tested, as it will run them; NULL: none is */
+    int tested;                        /* which of them, within a test */
     char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested
                      again */
+    bool builds; /* for other processes: what it tests is theirs to plan */
     clv_cl_program *programs;
     char cache[512]; /* folder of binaries and verdicts; empty: no cache */
     clv_cl_verdict *verdict;
@@ -301,6 +308,7 @@ typedef struct clv_cl_recipe {
     bool clblast;
     clv_cl_gemm gemm;
     clv_launch_list list;
+    bool sum_moved; /* the optimiser adds what the list's last launch would */
 } clv_cl_recipe;
 
 /* A gradient whose parts the optimiser adds: elements first .. end - 1 of the parameters, the first part at `from`; the
@@ -309,14 +317,28 @@ typedef struct clv_cl_segment {
     cl_int first, end, parts, from, stride;
 } clv_cl_segment;
 
+/* In a plan kernels leave parts and the optimiser adds them; in a test of either the host does what the other would. */
+typedef enum clv_cl_sums_kind { CLV_CL_SUMS_OF_PLAN, CLV_CL_SUMS_HOST_LEAVES, CLV_CL_SUMS_HOST_ADDS } clv_cl_sums_kind;
+
 typedef struct clv_cl_sums {
+    clv_cl_sums_kind kind;
     clv_cl_segment *segment; /* in the order of `first`; the caller frees it */
     int segments;
     size_t elements; /* of CLV_ARG_PARTS */
 } clv_cl_sums;
 
+/* Whether a call is of an optimiser that can add parts. */
+bool clv_cl_adds_parts(const clv_call *call);
 /* Moves the sums of parts of a plan's weight gradients into its optimiser, where it has one; `sums` starts as {0}. */
 clv_status clv_cl_move_sums(const clv_plan *plan, clv_cl_recipe *recipe, clv_cl_sums *sums, clv_error *err);
+/* The same of the one call of a test, which runs as be->tested does in its plan. */
+clv_status clv_cl_move_tested_sums(const clv_opencl *be, const clv_plan *plan, clv_cl_recipe *recipe, clv_cl_sums *sums,
+                                   clv_error *err);
+/* The host's share of a test: before the step, from and to the buffers of CLV_SPACE_GRAD and CLV_ARG_PARTS; and behind it. */
+clv_status clv_cl_sums_leave(clv_backend *be, const clv_cl_sums *sums, clv_buffer *grad, clv_buffer *parts,
+                             clv_error *err);
+clv_status clv_cl_sums_add(clv_backend *be, const clv_cl_sums *sums, clv_buffer *grad, clv_buffer *parts,
+                           clv_error *err);
 
 /* ---- recipe.c ---- */
 
@@ -336,6 +358,8 @@ typedef struct clv_cl_plan {
     int launches;
     clv_cl_part *part;
     clv_buffer *step, *scratch, *parts, *segments; /* NULL where no launch needs any */
+    clv_buffer *grad; /* the bindings', NULL where there is none */
+    clv_cl_sums sums;
     int blocks;      /* of clv_plan, at least 1 */
     uint32_t block_lanes, stride, half_stride;
     clv_step *ring;  /* [CLV_CL_RING][blocks]: what the host may be ahead */

@@ -148,11 +148,13 @@ static clv_status key_of(const clv_opencl *be, const clv_launch_unit *unit, cons
     return failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for the key of %s", unit->launch[0]->file) : CLV_OK;
 }
 
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, clv_error *err)
+clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, size_t *length,
+                              clv_error *err)
 {
     clv_text source = {0};
     clv_status status = unit_source(be, unit, &source, err);
     if (status == CLV_OK) status = key_of(be, unit, source.text, key, err);
+    if (length) *length = source.length;
     clv_text_free(&source);
     return status;
 }
@@ -239,7 +241,7 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_c
     for (clv_cl_program *p = be->programs; p; p = p->next)
         if (!memcmp(&p->key, &key, sizeof key)) {
             p->users++;
-            p->planned |= !be->testing;
+            p->planned |= !be->testing || be->builds;
             *out = p;
             goto done;
         }
@@ -254,7 +256,7 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_c
     }
     made->key = key;
     made->users = 1;
-    made->planned = !be->testing;
+    made->planned = !be->testing || be->builds;
     made->next = be->programs;
     be->programs = *out = made;
     made = NULL;

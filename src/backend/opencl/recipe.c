@@ -42,7 +42,10 @@ clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_ca
     clv_launch_work *work = clv_alloc(count, sizeof *work, err);
     if (!work || !(calls->recipe = clv_alloc(count, sizeof *calls->recipe, err))) goto done;
     for (int i = 0; i < plan->calls; i++) CLV_TRY(write_recipe(be, &plan->call[i], &calls->recipe[i], err));
-    if (!(plan->apart & CLV_FUSE_SUMS)) CLV_TRY(clv_cl_move_sums(plan, calls->recipe, &calls->sums, err));
+    if (be->testing && be->within)
+        CLV_TRY(clv_cl_move_tested_sums(be, plan, calls->recipe, &calls->sums, err));
+    else if (!(plan->apart & CLV_FUSE_SUMS))
+        CLV_TRY(clv_cl_move_sums(plan, calls->recipe, &calls->sums, err));
     for (int i = 0; i < plan->calls; i++) CLV_TRY(describe_work(be, &plan->call[i], &calls->recipe[i], &work[i], err));
     for (int i = 0; i < plan->calls; i++)
         for (int k = 0; k < calls->recipe[i].list.launches; k++)

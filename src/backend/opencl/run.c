@@ -97,6 +97,8 @@ static clv_status create_memory(const builder *b, clv_error *err)
     CLV_TRY(head->ops->buffer_create(head, sums->elements * sizeof(float), &b->plan->parts, err));
     CLV_TRY(head->ops->buffer_create(head, bytes, &b->plan->segments, err));
     CLV_TRY(head->ops->buffer_write(head, b->plan->segments, 0, sums->segment, bytes, err));
+    if (sums->kind == CLV_CL_SUMS_HOST_LEAVES)
+        CLV_TRY(clv_cl_sums_leave(head, sums, b->bindings->space[CLV_SPACE_GRAD], b->plan->parts, err));
 done:
     return status;
 }
@@ -254,9 +256,9 @@ static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error 
         clv_cl_calls_free(&b->calls);
         status = clv_cl_schedule_calls(be, plan, &b->calls, err);
         if (status != CLV_OK || !verify) continue;
-        be->schedule = &b->calls.schedule;
+        be->within = &b->calls;
         status = clv_cl_verify(be, plan, &changed, err);
-        be->schedule = NULL;
+        be->within = NULL;
     }
     return status;
 }
@@ -283,6 +285,9 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     CLV_TRY(verified_schedule(&b, plan, err));
     CLV_TRY(create_memory(&b, err));
     CLV_TRY(add_groups(&b, err));
+    made->grad = bindings->space[CLV_SPACE_GRAD];
+    made->sums = b.calls.sums;
+    b.calls.sums = (clv_cl_sums){0};
     *out = (clv_program *)made;
     made = NULL;
 done:
@@ -312,6 +317,7 @@ void clv_cl_plan_destroy(clv_backend *head, clv_program *program)
     free(plan->part);
     free(plan->call);
     free(plan->ring);
+    free(plan->sums.segment);
     free(plan);
 }
 
@@ -376,6 +382,8 @@ clv_status clv_cl_plan_run(clv_backend *head, clv_program *program, const clv_st
     plan->slot = (plan->slot + 1) % CLV_CL_RING;
     CLV_TRY(clv_cl_enqueue(be->queue, plan, NULL, err));
     CLV_CL(clFlush(be->queue));
+    if (plan->sums.kind == CLV_CL_SUMS_HOST_ADDS)
+        CLV_TRY(clv_cl_sums_add(head, &plan->sums, plan->grad, plan->parts, err));
 done:
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backend/opencl/opencl.h"
 #include "backend/selftest.h"
@@ -13,6 +14,8 @@
 
 #define OWN     'o'
 #define CLBLAST 'b'
+
+enum { PATIENCE = 30 /* seconds */ };
 
 /* The kernel that a product gets unless the self-test has found against it. */
 static clv_status preferred(clv_opencl *be, const clv_call *call, char *kernel, clv_error *err)
@@ -55,7 +58,7 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
         clv_hash program;
         char print[33];
         const clv_launch_unit unit = clv_unit_of_one(l);
-        CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
+        CLV_TRY(clv_cl_program_key(be, &unit, &program, NULL, err));
         clv_hash_print(program, print);
         clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
                         l->global[1], l->local[1], l->global[2], l->local[2]);
@@ -71,38 +74,56 @@ done:
 
 bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_launch_unit *unit, int *place)
 {
-    const clv_launch_group *group = clv_joint_of(be->schedule, be->tested, item->index, place);
+    if (!be->within) return false;
+    const clv_launch_schedule *schedule = &be->within->schedule;
+    const clv_launch_group *group = clv_joint_of(schedule, be->tested, item->index, place);
     if (!group) return false;
-    const clv_launch *launch = be->schedule->item[group->first + *place].launch;
+    const clv_launch *launch = schedule->item[group->first + *place].launch;
     if (strcmp(launch->kernel, item->launch->kernel) || strcmp(launch->defines, item->launch->defines)) return false;
-    *unit = clv_unit_of(be->schedule, group);
+    *unit = clv_unit_of(schedule, group);
     return true;
 }
 
-/* Of a call of the plan: alone, and as the schedule has it run, beside others. */
+/* Of a call of the plan: alone, and as the plan has it run, beside others and with sums elsewhere; the programs that
+ * its test needs. */
 typedef struct call_keys {
     clv_hash own, within;
+    clv_job_need need[CLV_MAX_LAUNCHES];
+    int needs;
 } call_keys;
+
+/* Of the same launches a plan may make programs with others. */
+static clv_status keys_of_launches(clv_opencl *be, int index, call_keys *keys, clv_text *text, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_cl_recipe *r = &be->within->recipe[index];
+    const clv_launch_schedule *schedule = &be->within->schedule;
+    for (int i = 0, place; i < r->list.launches; i++) {
+        const clv_launch_group *group = clv_joint_of(schedule, index, i, &place);
+        const clv_launch_unit unit = group ? clv_unit_of(schedule, group) : clv_unit_of_one(&r->list.launch[i]);
+        clv_job_need *need = &keys->need[keys->needs++];
+        char print[33];
+        CLV_TRY(clv_cl_program_key(be, &unit, &need->key, &need->length, err));
+        clv_hash_print(need->key, print);
+        if (group) clv_text_append(text, " %s %d", print, place);
+    }
+    if (r->clblast) keys->need[keys->needs++] = (clv_job_need){keys->own, 0}; /* stands for CLBlast's programs */
+done:
+    return status;
+}
 
 static clv_status keys_of_call(clv_opencl *be, int index, const clv_call *call, call_keys *keys, clv_error *err)
 {
     clv_status status = CLV_OK;
     clv_text text = {0};
     char print[33];
-    int place;
     CLV_TRY(key_of_call(be, call, &keys->own, err));
     keys->within = keys->own;
     clv_hash_print(keys->own, print);
     clv_text_append(&text, "%s", print);
-    for (int i = 0; i < CLV_MAX_LAUNCHES; i++) {
-        const clv_launch_group *group = clv_joint_of(be->schedule, index, i, &place);
-        if (!group) continue;
-        const clv_launch_unit unit = clv_unit_of(be->schedule, group);
-        clv_hash program;
-        CLV_TRY(clv_cl_program_key(be, &unit, &program, err));
-        clv_hash_print(program, print);
-        clv_text_append(&text, " %s %d", print, place);
-    }
+    CLV_TRY(keys_of_launches(be, index, keys, &text, err));
+    if (be->within->recipe[index].sum_moved) clv_text_append(&text, " sum moved");
+    if (clv_cl_adds_parts(call)) clv_text_append(&text, " segments %d", be->within->sums.segments);
     CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
     if (text.length > sizeof print - 1) keys->within = clv_hash_bytes(text.text, text.length);
 done:
@@ -253,17 +274,20 @@ static bool give_way(clv_opencl *be, const clv_call *call)
     return clv_cl_choices_add(be, CLV_CL_FAIL, key, &tiling, NULL) == CLV_OK;
 }
 
-/* The verdict on a call, from the file or found now. *changed: another kernel takes the call's place, in this process
+/* What the file says is said again. */
+static void notify_known(clv_opencl *be, const clv_call *call, const call_keys *keys)
+{
+    const clv_cl_verdict *other = find_verdict(be, keys->own);
+    if (other && other->word != '=') notify(be, call, other->word);
+}
+
+/* Finds the verdict on a call. *changed: another kernel takes the call's place, in this process
  * and those to come. */
 static clv_status verdict_of(clv_opencl *be, const clv_call *call, const call_keys *keys, int batch, bool *tested,
                              bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
     char word = '=';
-    const clv_cl_verdict *known = find_verdict(be, keys->within), *other = find_verdict(be, keys->own);
-    if (other && other->word != '=') notify(be, call, other->word);
-    if (known || (other && other->word != '=')) return CLV_OK;
-    if (clv_trial_applies(call->op)) clv_cl_builders_skip(be);
     status = judge(be, call, batch, &word, err);
     if (status == CLV_ERR_DEVICE && give_way(be, call)) {
         *changed = true;
@@ -275,38 +299,72 @@ static clv_status verdict_of(clv_opencl *be, const clv_call *call, const call_ke
     return status;
 }
 
-/* Lets other processes build kernels of the calls that are to be tested, one of a kind; that they cannot be started is
- * no failure. */
-static void start_builders(clv_opencl *be, const clv_plan *plan, const call_keys *keys)
+/* What is to be tested, one call of a kind. */
+static clv_status list_jobs(const clv_opencl *be, const clv_plan *plan, const call_keys *keys, clv_jobs *jobs,
+                            clv_error *err)
 {
-    int32_t *call = clv_alloc((size_t)plan->calls, sizeof *call, NULL);
-    int calls = 0;
-    for (int i = 0; call && i < plan->calls; i++) {
-        int k = 0;
-        if (!clv_trial_applies(plan->call[i].op) || find_verdict(be, keys[i].within)) continue;
-        while (k < calls && memcmp(&keys[call[k]].within, &keys[i].within, sizeof keys->within) != 0) k++;
-        if (k == calls) call[calls++] = i;
+    clv_status status = clv_jobs_create(plan->calls, jobs, err);
+    for (int i = 0; i < plan->calls && status == CLV_OK; i++) {
+        const clv_cl_verdict *other = find_verdict(be, keys[i].own);
+        bool repeat = find_verdict(be, keys[i].within) || (other && other->word != '=');
+        for (int k = 0; k < jobs->jobs && !repeat; k++)
+            repeat = !memcmp(&keys[jobs->job[k].call].within, &keys[i].within, sizeof keys->within);
+        if (repeat) continue;
+        const bool builds = clv_trial_applies(plan->call[i].op);
+        clv_jobs_add(jobs, i, keys[i].need, builds ? keys[i].needs : 0);
     }
-    if (call) clv_cl_builders_start(be, plan, call, calls);
-    free(call);
+    return status;
+}
+
+/* In the plan's order where nobody helps; else what others have built, or what nobody builds yet. A builder that seems
+ * to be stuck is not waited for. */
+static int next_job(clv_opencl *be, clv_jobs *jobs, bool shared)
+{
+    const time_t begun = time(NULL);
+    bool later;
+    if (!shared) return clv_jobs_first(jobs);
+    for (;;) {
+        int i = clv_jobs_first_built(jobs);
+        if (i < 0) i = clv_jobs_take(jobs, &later);
+        if (i >= 0) return i;
+        if (!clv_cl_builders_work(be) || time(NULL) - begun > PATIENCE) return clv_jobs_first(jobs);
+        clv_cl_builders_nap();
+    }
+}
+
+static clv_status test_jobs(clv_opencl *be, const clv_plan *plan, const call_keys *keys, clv_jobs *jobs, bool shared,
+                            bool *tested, bool *changed, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const int batch = plan->batch < plan->lanes ? plan->batch : plan->lanes; /* in blocks: a block */
+    for (int i; !*changed && (i = next_job(be, jobs, shared)) >= 0;) {
+        be->tested = jobs->job[i].call;
+        CLV_TRY(verdict_of(be, &plan->call[be->tested], &keys[be->tested], batch, tested, changed, err));
+        clv_jobs_built(jobs, i);
+        jobs->job[i].tested = true;
+    }
+done:
+    return status;
 }
 
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
-    const int batch = plan->batch < plan->lanes ? plan->batch : plan->lanes; /* in blocks: a block */
+    clv_jobs own = {0}, jobs;
     call_keys *keys = clv_alloc((size_t)plan->calls, sizeof *keys, err);
     if (!keys) return CLV_ERR_INTERNAL;
     if (!be->verdicts_loaded) load_verdicts(be);
     for (int i = 0; i < plan->calls; i++) CLV_TRY(keys_of_call(be, i, &plan->call[i], &keys[i], err));
-    if (clv_cl_builders_wanted(be)) start_builders(be, plan, keys);
-    for (int i = 0; i < plan->calls && !*changed; i++) {
-        be->tested = i;
-        CLV_TRY(verdict_of(be, &plan->call[i], &keys[i], batch, &tested, changed, err));
-    }
+    for (int i = 0; i < plan->calls; i++) notify_known(be, &plan->call[i], &keys[i]);
+    CLV_TRY(list_jobs(be, plan, keys, &own, err));
+    jobs = own;
+    const bool shared = clv_cl_builders_wanted(be) && clv_cl_builders_start(be, plan, &own, &jobs);
+    CLV_TRY(test_jobs(be, plan, keys, &jobs, shared, &tested, changed, err));
 done:
+    clv_cl_builders_close(be);
     if (tested) save_verdicts(be);
+    clv_jobs_free(&own);
     free(keys);
     return status;
 }
