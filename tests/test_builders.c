@@ -38,7 +38,7 @@ static void open_start(start *s)
     assert_ok(clv_backend_create(&options, &be, err));
     assert_ok(clv_paper_make(s->config, &be->info, &s->paper, err));
     s->be = (clv_opencl *)be;
-    assert_ok(clv_jobs_create(CALLS, &s->jobs, err));
+    assert_ok(clv_jobs_create(CALLS + 1, 0, &s->jobs, err));
     for (int i = 0; i < s->paper.plan->calls && s->jobs.jobs < CALLS; i++) {
         const clv_job_need need[] = {need_of((unsigned)s->jobs.jobs, 10), need_of(CALLS, 1)};
         if (clv_op_table[s->paper.plan->call[i].op].family == CLV_FAMILY_PRODUCT) clv_jobs_add(&s->jobs, i, need, 2);
@@ -59,8 +59,9 @@ static void close_start(start *s)
 static bool begin(start *s, const char *program)
 {
     clv_builders_use(program);
-    assert_true(clv_cl_builders_wanted(s->be));
-    return clv_cl_builders_start(s->be, s->paper.plan, &s->jobs, &s->shared);
+    assert_in_range(clv_cl_builders_number(s->be, 1000), 1, CLV_CL_BUILDERS);
+    assert_int_equal(clv_cl_builders_number(s->be, s->jobs.programs), WANTED);
+    return clv_cl_builders_start(s->be, s->paper.plan, &s->jobs, WANTED, &s->shared);
 }
 
 static int queue_of(const start *s) { return fileno(s->be->builders.queue); }
@@ -70,10 +71,10 @@ static void test_none_without_a_program(void **state)
     (void)state;
     start s;
     open_start(&s);
-    assert_false(clv_cl_builders_wanted(s.be));
+    assert_int_equal(clv_cl_builders_number(s.be, 1000), 0);
     assert_true(begin(&s, "/bin/true"));
     assert_int_equal(s.be->builders.processes, WANTED);
-    assert_false(clv_cl_builders_wanted(s.be)); /* once for a backend */
+    assert_int_equal(clv_cl_builders_number(s.be, 1000), 0); /* once for a backend */
     close_start(&s);
 }
 
@@ -122,7 +123,7 @@ static void test_builder_takes_what_is_free(void **state)
         for (int i = 0; i < reached; i++) {
             const int job = clv_jobs_take(&s.shared, &later);
             assert_in_range(job, 0, CALLS - 1);
-            clv_jobs_built(&s.shared, job);
+            clv_jobs_built(&s.shared, job, false);
         }
         assert_ok(clv_builder_run(queue_of(&s), err));
         for (int i = 0; i < s.shared.programs; i++) assert_int_equal(state_of(&s.shared, i), CLV_JOB_BUILT);
@@ -212,7 +213,7 @@ static void test_longest_first_and_what_is_built(void **state)
     bool later;
     const clv_job_need a = need_of(1, 10), b = need_of(2, 30), c = need_of(3, 5);
     const clv_job_need of[][2] = {{a, a}, {b, c}, {a, b}};
-    assert_ok(clv_jobs_create(4, &jobs, err));
+    assert_ok(clv_jobs_create(4, 0, &jobs, err));
     for (int i = 0; i < 3; i++) clv_jobs_add(&jobs, i, of[i], 2);
     clv_jobs_add(&jobs, 3, NULL, 0);
     assert_int_equal(jobs.programs, 3);
@@ -224,11 +225,11 @@ static void test_longest_first_and_what_is_built(void **state)
     assert_int_equal(state_of(&jobs, 2), CLV_JOB_FREE); /* c */
     assert_int_equal(clv_jobs_take(&jobs, &later), -1); /* a is taken, and b, which job 1 needs beside c */
     assert_true(later);
-    clv_jobs_built(&jobs, 2);
+    clv_jobs_built(&jobs, 2, false);
     assert_int_equal(clv_jobs_first_built(&jobs), 0);
     assert_int_equal(clv_jobs_take(&jobs, &later), 1);
     assert_int_equal(state_of(&jobs, 1), CLV_JOB_BUILT);
-    clv_jobs_built(&jobs, 1);
+    clv_jobs_built(&jobs, 1, false);
     assert_int_equal(clv_jobs_take(&jobs, &later), -1);
     assert_false(later);
     for (int i = 0; i < 3; i++) {
@@ -237,6 +238,53 @@ static void test_longest_first_and_what_is_built(void **state)
     }
     assert_int_equal(clv_jobs_first(&jobs), -1);
     clv_jobs_free(&jobs);
+}
+
+/* A bundle is built before any of its units, and by a GPU's driver with all of them. */
+static void test_bundles_come_first(void **state)
+{
+    (void)state;
+    const clv_job_need a = need_of(1, 10), b = need_of(2, 30), alone = need_of(3, 100), of[] = {a, b};
+    for (int whole = 0; whole < 2; whole++) {
+        clv_jobs jobs;
+        bool later;
+        assert_ok(clv_jobs_create(4, 1, &jobs, err));
+        clv_jobs_add(&jobs, 7, &a, 1);
+        clv_jobs_add(&jobs, 8, &b, 1);
+        clv_jobs_add(&jobs, 9, &alone, 1);
+        clv_jobs_add_bundle(&jobs, (clv_hash){{4, 1}}, of, 2);
+        assert_int_equal(jobs.job[3].call, -1);
+        assert_int_equal(clv_jobs_take(&jobs, &later), 2); /* 100 is longer than 10 + 30 */
+        assert_int_equal(clv_jobs_take(&jobs, &later), 3);
+        assert_int_equal(clv_jobs_take(&jobs, &later), -1);
+        assert_true(later);
+        clv_jobs_built(&jobs, 3, whole);
+        assert_int_equal(clv_jobs_take(&jobs, &later), whole ? -1 : 1);
+        assert_int_equal(clv_jobs_first_built(&jobs), whole ? 0 : 3);
+        clv_jobs_free(&jobs);
+    }
+}
+
+/* The builder has the bundles of the process that tests, and builds them. */
+static void test_builder_builds_bundles(void **state)
+{
+    (void)state;
+    start s;
+    clv_cl_calls calls = {0};
+    clv_cl_bundle *bundle;
+    open_start(&s);
+    assert_ok(clv_cl_schedule_calls(s.be, s.paper.plan, &calls, err));
+    const clv_cl_unit *unit[] = {&calls.unit[0], &calls.unit[1]};
+    const clv_job_need need[] = {{unit[0]->key, unit[0]->length}, {unit[1]->key, unit[1]->length}};
+    assert_ok(clv_cl_bundle_add(s.be, unit, 2, &bundle, err));
+    clv_jobs_add_bundle(&s.jobs, bundle->key, need, 2);
+    const int program = s.jobs.job[s.jobs.jobs - 1].program[0];
+    assert_true(begin(&s, "/bin/true"));
+    assert_ok(clv_builder_run(queue_of(&s), err));
+    assert_int_equal(state_of(&s.shared, program), CLV_JOB_BUILT);
+    if (s.be->cache[0]) assert_true(clv_cl_cache_has_text(s.be->cache, bundle->key)); /* the same text: the same key */
+    clv_cl_calls_free(&calls);
+    close_start(&s);
 }
 
 int main(void)
@@ -253,6 +301,8 @@ int main(void)
         cmocka_unit_test(test_killed_builder),
         cmocka_unit_test(test_foreign_queues),
         cmocka_unit_test(test_longest_first_and_what_is_built),
+        cmocka_unit_test(test_bundles_come_first),
+        cmocka_unit_test(test_builder_builds_bundles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,9 @@ static void test_every_kernel_is_a_part(void **state)
                 }
         }
         clv_cl_program *program = NULL;
-        assert_ok(clv_cl_program_get(be, &unit, &program, err));
+        clv_cl_unit of;
+        assert_ok(clv_cl_unit_of(be, &unit, &of, err));
+        assert_ok(clv_cl_program_get(be, &of, &program, err));
         clv_cl_program_release(be, program);
     }
     free(launch);

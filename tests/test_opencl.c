@@ -623,14 +623,14 @@ static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
     const one_call one = add_case();
     clv_call call = one.call;
     clv_launch_list list;
-    clv_hash key;
     char name[40], print[33];
     uint8_t *bytes = NULL;
     call.lanes = LANES;
     assert_ok(clv_launches_of(&be->info, &call, NULL, &list, err));
-    const clv_launch_unit unit = clv_unit_of_one(&list.launch[0]);
-    assert_ok(clv_cl_program_key((clv_opencl *)be, &unit, &key, NULL, err));
-    clv_hash_print(key, print);
+    const clv_launch_unit alone = clv_unit_of_one(&list.launch[0]);
+    clv_cl_unit unit;
+    assert_ok(clv_cl_unit_of((clv_opencl *)be, &alone, &unit, err));
+    clv_hash_print(unit.key, print);
     snprintf(name, sizeof name, "%s.bin", print);
     assert_ok(clv_path_join(path, path_size, ((clv_opencl *)be)->cache, name, err));
     assert_ok(clv_file_read(path, 1 << 28, CLV_ERR_INTERNAL, &bytes, size, err));

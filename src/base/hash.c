@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const uint64_t c1 = 0x87c37b91114253d5u, c2 = 0x4cf5ad432745937fu;
 
@@ -50,4 +51,17 @@ clv_hash clv_hash_bytes(const void *bytes, size_t size)
 void clv_hash_print(clv_hash hash, char text[33])
 {
     snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, hash.word[0], hash.word[1]);
+}
+
+/* Not by sscanf, which first looks for the end of all that follows. */
+bool clv_hash_parse(const char *text, clv_hash *hash)
+{
+    static const char digits[] = "0123456789abcdef";
+    *hash = (clv_hash){{0, 0}};
+    for (int i = 0; i < 32; i++) {
+        const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
+        if (!digit) return false;
+        hash->word[i / 16] = hash->word[i / 16] << 4 | (uint64_t)(digit - digits);
+    }
+    return text[32] == ' ' || text[32] == '\0';
 }

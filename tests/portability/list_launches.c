@@ -62,7 +62,7 @@ static clv_status write_joint(const clv_launch_unit *unit, const char *folder, i
         source[i] = part[i].text;
         groups += clv_groups_of(unit->launch[i]);
     }
-    CLV_TRY(clv_joint_source(unit, source, 0, &text, err));
+    CLV_TRY(clv_unit_source(unit, source, 0, CLV_ALONE, &text, err));
     snprintf(path, sizeof path, "%s/joint%d.cl", folder, number);
     CLV_TRY(clv_file_write(path, text.text, text.length, err));
     printf("0\tjoint\t%s\t%s\t%zu\t%zu\t\n", path, CLV_JOINT_KERNEL, clv_joint_size(unit), groups);

@@ -118,17 +118,21 @@ static void start_one(clv_cl_builders *b)
     posix_spawn_file_actions_destroy(&files);
 }
 
-bool clv_cl_builders_wanted(const clv_opencl *be) { return program_of_builders && !be->record && !be->builders.queue; }
+/* Once for a backend, and if clv_builders_use named a program. */
+int clv_cl_builders_number(const clv_opencl *be, int programs)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long wanted = programs / PROGRAMS_EACH;
+    if (!program_of_builders || be->record || be->builders.queue) return 0;
+    if (wanted > cores - 1) wanted = cores - 1;
+    return wanted > CLV_CL_BUILDERS ? CLV_CL_BUILDERS : (int)wanted;
+}
 
-bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, clv_jobs *shared)
+bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, int wanted, clv_jobs *shared)
 {
     clv_cl_builders *b = &be->builders;
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int wanted = jobs->programs / PROGRAMS_EACH;
-    if (wanted > cores - 1) wanted = (int)cores - 1;
-    if (wanted > CLV_CL_BUILDERS) wanted = CLV_CL_BUILDERS;
-    if (wanted < 1 || !(b->queue = tmpfile()) || !write_queue(be, plan, jobs, b)) return false;
     clv_call *call;
+    if (wanted < 1 || !(b->queue = tmpfile()) || !write_queue(be, plan, jobs, b)) return false;
     *shared = jobs_of(b->shared, &call);
     for (int i = 0; i < wanted; i++) start_one(b);
     return true;
@@ -195,10 +199,13 @@ static bool is_whole(const clv_jobs *jobs, int calls)
 {
     for (int i = 0; i < jobs->jobs; i++) {
         const clv_job *job = &jobs->job[i];
-        if (job->call < 0 || job->call >= calls || job->programs < 0 || job->programs > CLV_MAX_LAUNCHES) return false;
+        if (job->call < -1 || job->call >= calls || job->programs < (job->call < 0) || job->programs > CLV_MAX_LAUNCHES)
+            return false;
         for (int k = 0; k < job->programs; k++)
             if (job->program[k] < 0 || job->program[k] >= jobs->programs) return false;
     }
+    for (int i = 0; i < jobs->programs; i++)
+        if (jobs->program[i].bundle >= jobs->programs) return false;
     return true;
 }
 
@@ -223,24 +230,64 @@ done:
     return status;
 }
 
-/* Until there is nothing left that this process could do, or nobody to do it for. */
-static void build_all(clv_opencl *be, queue_head *head, clv_jobs *jobs, const clv_call *call)
+/* The same bundles as the process that tests has. */
+static clv_status add_bundles(clv_opencl *be, const clv_jobs *jobs, clv_cl_bundle **bundle, clv_error *err)
 {
-    bool later = true;
-    while (later && !atomic_load(&head->closed) && kill(head->parent, 0) == 0) {
-        const int i = clv_jobs_take(jobs, &later);
-        if (i < 0) {
-            if (later) clv_cl_builders_nap();
-            continue;
-        }
-        later = true;
-        be->tested = jobs->job[i].call;
-        be->testing = be->within->recipe[be->tested].clblast ? 'b' : 'o';
-        run_once(&be->head, &call[be->tested], head->batch, NULL); /* what fails here is told by the self-test */
-        be->testing = 0;
-        clv_cl_programs_sweep(be); /* into the cache, where the driver has none */
-        clv_jobs_built(jobs, i);
+    clv_status status = CLV_OK;
+    const int groups = be->within->schedule.groups;
+    const clv_cl_unit **unit = clv_alloc((size_t)groups, sizeof *unit, err);
+    if (!unit) return CLV_ERR_INTERNAL;
+    for (int i = 0; i < jobs->jobs; i++) {
+        int units = 0;
+        if (jobs->job[i].call >= 0) continue;
+        for (int p = 0; p < jobs->programs; p++)
+            for (int g = 0; g < groups && jobs->program[p].bundle == jobs->job[i].program[0]; g++)
+                if (!memcmp(&jobs->program[p].key, &be->within->unit[g].key, sizeof(clv_hash))) {
+                    unit[units++] = &be->within->unit[g];
+                    break;
+                }
+        CLV_TRY(clv_cl_bundle_add(be, unit, units, &bundle[i], err));
     }
+done:
+    free(unit);
+    return status;
+}
+
+static void do_job(clv_opencl *be, const clv_job *job, const clv_call *call, int batch, clv_cl_bundle *bundle)
+{
+    if (job->call < 0) {
+        clv_cl_bundle_build(be, bundle);
+        clv_cl_bundle_save(be, bundle); /* where the driver keeps nothing itself */
+        return;
+    }
+    be->tested = job->call;
+    be->testing = be->within->recipe[job->call].clblast ? 'b' : 'o';
+    run_once(&be->head, &call[job->call], batch, NULL); /* what fails here is told by the self-test */
+    be->testing = 0;
+    clv_cl_programs_sweep(be); /* into the cache, too */
+}
+
+/* Until there is nothing left that this process could do, or nobody to do it for. */
+static clv_status build_all(clv_opencl *be, queue_head *head, clv_jobs *jobs, const clv_call *call, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const bool whole = be->head.info.kind != CLV_DEVICE_CPU;
+    clv_cl_bundle **bundle = clv_alloc((size_t)jobs->jobs, sizeof(void *), err);
+    if (!bundle) return CLV_ERR_INTERNAL;
+    CLV_TRY(add_bundles(be, jobs, bundle, err));
+    for (bool later = true; later && !atomic_load(&head->closed) && kill(head->parent, 0) == 0;) {
+        const int i = clv_jobs_take(jobs, &later);
+        if (i >= 0) {
+            do_job(be, &jobs->job[i], call, head->batch, bundle[i]);
+            clv_jobs_built(jobs, i, whole);
+            later = true;
+        } else if (later) {
+            clv_cl_builders_nap();
+        }
+    }
+done:
+    free(bundle);
+    return status;
 }
 
 clv_status clv_builder_run(int queue, clv_error *err)
@@ -261,8 +308,7 @@ clv_status clv_builder_run(int queue, clv_error *err)
     clv_opencl *opencl = (clv_opencl *)be;
     CLV_TRY(clv_cl_schedule_calls(opencl, &plan, &scheduled, err));
     opencl->within = &scheduled;
-    build_all(opencl, head, &jobs, plan.call);
-    opencl->within = NULL;
+    CLV_TRY(build_all(opencl, head, &jobs, plan.call, err));
 done:
     clv_cl_calls_free(&scheduled);
     clv_backend_destroy(be);

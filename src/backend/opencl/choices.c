@@ -92,22 +92,12 @@ static clv_status add_line(clv_opencl *be, clv_cl_line line, clv_error *err)
     return status;
 }
 
-static bool parse_key(const char *text, clv_hash *key)
-{
-    unsigned long long a, b;
-    char print[KEY_DIGITS + 1];
-    if (sscanf(text, "%16llx%16llx", &a, &b) != 2) return false;
-    *key = (clv_hash){{a, b}};
-    clv_hash_print(*key, print);
-    return !strncmp(print, text, KEY_DIGITS) && (text[KEY_DIGITS] == ' ' || text[KEY_DIGITS] == '\0');
-}
-
 /* "KEY TILING", and behind a ';' whatever helps a reader. */
 static bool parse_choice(char *text, clv_cl_line *line)
 {
     char *comment = strchr(text, ';');
     if (comment) *comment = '\0';
-    return strlen(text) > KEY_DIGITS && parse_key(text, &line->call) &&
+    return strlen(text) > KEY_DIGITS && clv_hash_parse(text, &line->call) &&
            clv_tiling_parse(text + KEY_DIGITS, &line->tiling);
 }
 

@@ -8,11 +8,12 @@
 #include "base/memory.h"
 #include "base/try.h"
 
-clv_status clv_jobs_create(int most, clv_jobs *jobs, clv_error *err)
+clv_status clv_jobs_create(int jobs, int programs, clv_jobs *out, clv_error *err)
 {
-    *jobs = (clv_jobs){.job = clv_alloc((size_t)most, sizeof *jobs->job, err)};
-    if (jobs->job) jobs->program = clv_alloc((size_t)most * CLV_MAX_LAUNCHES, sizeof *jobs->program, err);
-    return jobs->program ? CLV_OK : CLV_ERR_INTERNAL;
+    const size_t most = (size_t)jobs * CLV_MAX_LAUNCHES + (size_t)programs;
+    *out = (clv_jobs){.job = clv_alloc((size_t)jobs, sizeof *out->job, err)};
+    if (out->job) out->program = clv_alloc(most, sizeof *out->program, err);
+    return out->program ? CLV_OK : CLV_ERR_INTERNAL;
 }
 
 void clv_jobs_free(clv_jobs *jobs)
@@ -27,7 +28,7 @@ static int program_of(clv_jobs *jobs, const clv_job_need *need)
     int i = 0;
     while (i < jobs->programs && memcmp(&jobs->program[i].key, &need->key, sizeof need->key) != 0) i++;
     if (i == jobs->programs)
-        jobs->program[jobs->programs++] = (clv_job_program){.key = need->key, .length = need->length};
+        jobs->program[jobs->programs++] = (clv_job_program){.key = need->key, .length = need->length, .bundle = -1};
     return i;
 }
 
@@ -43,6 +44,18 @@ void clv_jobs_add(clv_jobs *jobs, int call, const clv_job_need *need, int needs)
     }
 }
 
+void clv_jobs_add_bundle(clv_jobs *jobs, clv_hash bundle, const clv_job_need *unit, int units)
+{
+    clv_job_need need = {bundle, 0};
+    for (int i = 0; i < units; i++) need.length += unit[i].length;
+    clv_jobs_add(jobs, -1, &need, 1);
+    const int program = jobs->job[jobs->jobs - 1].program[0];
+    for (int i = 0; i < units; i++) {
+        const int of = program_of(jobs, &unit[i]);
+        jobs->program[of].bundle = program;
+    }
+}
+
 /* Programs of a job in a state, and how long those are. */
 static int count(const clv_jobs *jobs, const clv_job *job, clv_job_state state, uint64_t *length)
 {
@@ -54,6 +67,15 @@ static int count(const clv_jobs *jobs, const clv_job *job, clv_job_state state, 
         programs++;
     }
     return programs;
+}
+
+static bool waits_for_bundle(const clv_jobs *jobs, const clv_job *job)
+{
+    for (int i = 0; i < job->programs; i++) {
+        const int bundle = jobs->program[job->program[i]].bundle;
+        if (bundle >= 0 && atomic_load(&jobs->program[bundle].state) != CLV_JOB_BUILT) return true;
+    }
+    return false;
 }
 
 int clv_jobs_first(const clv_jobs *jobs)
@@ -104,8 +126,9 @@ int clv_jobs_take(clv_jobs *jobs, bool *later)
         *later = false;
         for (int i = 0; i < jobs->jobs; i++) {
             uint64_t length = 0;
-            const bool waits = count(jobs, &jobs->job[i], CLV_JOB_TAKEN, &unused) > 0,
-                       builds = count(jobs, &jobs->job[i], CLV_JOB_FREE, &length) > 0;
+            const clv_job *job = &jobs->job[i];
+            const bool waits = count(jobs, job, CLV_JOB_TAKEN, &unused) > 0 || waits_for_bundle(jobs, job),
+                       builds = count(jobs, job, CLV_JOB_FREE, &length) > 0;
             *later |= waits && builds;
             if (waits || !builds || (best >= 0 && length <= most)) continue;
             best = i;
@@ -115,8 +138,12 @@ int clv_jobs_take(clv_jobs *jobs, bool *later)
     }
 }
 
-void clv_jobs_built(clv_jobs *jobs, int job)
+static void set_built(clv_jobs *jobs, int program) { atomic_store(&jobs->program[program].state, CLV_JOB_BUILT); }
+
+void clv_jobs_built(clv_jobs *jobs, int job, bool units)
 {
     const clv_job *done = &jobs->job[job];
-    for (int i = 0; i < done->programs; i++) atomic_store(&jobs->program[done->program[i]].state, CLV_JOB_BUILT);
+    for (int i = 0; i < done->programs; i++) set_built(jobs, done->program[i]);
+    for (int i = 0; i < jobs->programs && units && done->call < 0; i++)
+        if (jobs->program[i].bundle == done->program[0]) set_built(jobs, i);
 }

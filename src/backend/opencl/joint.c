@@ -39,11 +39,12 @@ static const char *word_before(const char *line, const char *stop, size_t *lengt
     return start;
 }
 
-/* The function or type that a line at file scope defines; length 0: none. */
+/* The function, type or kernel that a line at file scope defines; length 0: none. */
 static const char *defined_name(const char *line, size_t *length)
 {
     static const char structure[] = "typedef struct ";
     *length = 0;
+    if (starts(line, "kernel void ")) return word_before(line, "(", length);
     if (starts(line, structure)) {
         *length = word_length(line + sizeof structure - 1);
         return line + sizeof structure - 1;
@@ -120,21 +121,39 @@ static void append_body(clv_text *to, const clv_launch *launch, const char *sour
     }
 }
 
-static void append_part(clv_text *to, const clv_launch *launch, const char *source, int part)
+static void open_part(clv_text *to, const clv_launch *launch, const char *source, int part)
 {
     clv_text_append(to, "\n/* ---- %s of %s ---- */\n", launch->kernel, launch->file);
     append_defines(to, launch->defines, true);
+    append_names(to, source, part);
+}
+
+static void close_part(clv_text *to, const clv_launch *launch, const char *source)
+{
+    append_undefs(to, source);
+    append_defines(to, launch->defines, false);
+}
+
+static void append_part(clv_text *to, const clv_launch *launch, const char *source, int part)
+{
+    open_part(to, launch, source, part);
     clv_text_append(
         to,
         "#define GROUP_ID(d) ((d) == 0 ? group_x : (d) == 1 ? group_y : group_z)\n"
         "#define GLOBAL_ID(d) (GROUP_ID(d) * ((d) == 0 ? %zuu : 1u) + ((d) == 0 ? (uint)get_local_id(0) : 0u))\n"
         "#define GROUP_MEMORY(name, floats) local float *name = group_memory\n",
         clv_group_size(launch));
-    append_names(to, source, part);
     append_body(to, launch, source, part);
-    append_undefs(to, source);
-    append_defines(to, launch->defines, false);
+    close_part(to, launch, source);
     clv_text_append(to, "#undef GROUP_ID\n#undef GLOBAL_ID\n#undef GROUP_MEMORY\n");
+}
+
+/* A launch that stays a kernel, beside others in a program. */
+static void append_single(clv_text *to, const clv_launch *launch, const char *source, int part)
+{
+    open_part(to, launch, source, part);
+    clv_text_append(to, "%s", source);
+    close_part(to, launch, source);
 }
 
 /* ---- the kernel of them all ---- */
@@ -156,9 +175,13 @@ size_t clv_joint_size(const clv_launch_unit *unit)
     return most;
 }
 
-const char *clv_unit_kernel(const clv_launch_unit *unit)
+void clv_unit_kernel(const clv_launch_unit *unit, int first, char name[CLV_KERNEL_SIZE])
 {
-    return clv_unit_is_joint(unit) ? CLV_JOINT_KERNEL : unit->launch[0]->kernel;
+    const char *kernel = clv_unit_is_joint(unit) ? CLV_JOINT_KERNEL : unit->launch[0]->kernel;
+    if (first == CLV_ALONE)
+        snprintf(name, CLV_KERNEL_SIZE, "%s", kernel);
+    else
+        snprintf(name, CLV_KERNEL_SIZE, "%s_%d", kernel, first);
 }
 
 static const char *space_of(clv_arg arg)
@@ -228,23 +251,23 @@ static int rounds_of(const clv_launch_unit *unit, int processors)
     return rounds > least ? rounds : least;
 }
 
-static void append_opening(clv_text *to, const clv_launch_unit *unit)
+static void append_opening(clv_text *to, const clv_launch_unit *unit, const char *name)
 {
     /* compilers give work-items more registers where they know how few a group has */
     clv_text_append(to,
-                    "\n__attribute__((reqd_work_group_size(%zu, 1, 1)))\nkernel void " CLV_JOINT_KERNEL
+                    "\n__attribute__((reqd_work_group_size(%zu, 1, 1)))\nkernel void %s"
                     "(int only, int scratch_stride, constant uint *steps",
-                    clv_joint_size(unit));
+                    clv_joint_size(unit), name);
     append_parameters(to, unit);
     clv_text_append(to, ")\n{\n");
 }
 
-static void append_kernel(clv_text *to, const clv_launch_unit *unit, const int *part, int rounds)
+static void append_kernel(clv_text *to, const clv_launch_unit *unit, const char *name, const int *part, int rounds)
 {
     size_t floats = 0;
     for (int i = 0; i < unit->launches; i++)
         if (unit->launch[i]->group_floats > floats) floats = unit->launch[i]->group_floats;
-    append_opening(to, unit);
+    append_opening(to, unit, name);
     if (floats) clv_text_append(to, "    local float group_memory[%zu];\n", floats);
     clv_text_append(to, "    const uint groups[%d] = {", unit->launches);
     for (int i = 0; i < unit->launches; i++)
@@ -292,12 +315,14 @@ size_t clv_joint_groups(const clv_launch_unit *unit)
 
 /* A group of the chain runs the groups of each launch that have its lanes, or all of them on its block, launch after
  * launch. */
-static void append_chain(clv_text *to, const clv_launch_unit *unit, const int *part)
+static void append_chain(clv_text *to, const clv_launch_unit *unit, const char *name, const int *part)
 {
     const size_t groups = unit->blocks > 0 ? 1 : groups_of_chain(unit);
-    clv_text_append(to, "#define STRIDE %zu\n#define HALF_STRIDE %zu /* words of clv_step */\n",
+    clv_text_append(to,
+                    "#undef STRIDE\n#undef HALF_STRIDE\n"
+                    "#define STRIDE %zu\n#define HALF_STRIDE %zu /* words of clv_step */\n",
                     offsetof(clv_step, stride) / sizeof(uint32_t), offsetof(clv_step, half_stride) / sizeof(uint32_t));
-    append_opening(to, unit);
+    append_opening(to, unit, name);
     clv_text_append(to, "    const uint group = (uint)get_group_id(0), lanes = %s;\n",
                     unit->blocks > 0 ? "0" : "group");
     for (int i = 0; i < unit->launches; i++) {
@@ -318,20 +343,33 @@ static bool same_kernel(const clv_launch *a, const clv_launch *b)
            clv_group_size(a) == clv_group_size(b);
 }
 
-clv_status clv_joint_source(const clv_launch_unit *unit, const char *const *source, int processors, clv_text *to,
-                            clv_error *err)
+static void append_joint(const clv_launch_unit *unit, const char *const *source, int processors, int first,
+                         const char *name, clv_text *to)
 {
     int part[CLV_JOINT_MOST];
     for (int i = 0; i < unit->launches; i++) {
-        part[i] = i;
-        for (int k = 0; k < i && part[i] == i; k++)
+        part[i] = first + i;
+        for (int k = 0; k < i && part[i] == first + i; k++)
             if (same_kernel(unit->launch[i], unit->launch[k])) part[i] = part[k];
-        if (part[i] == i) append_part(to, unit->launch[i], source[i], i);
+        if (part[i] == first + i) append_part(to, unit->launch[i], source[i], first + i);
     }
     if (unit->chain)
-        append_chain(to, unit, part);
+        append_chain(to, unit, name, part);
     else
-        append_kernel(to, unit, part, rounds_of(unit, processors));
+        append_kernel(to, unit, name, part, rounds_of(unit, processors));
+}
+
+clv_status clv_unit_source(const clv_launch_unit *unit, const char *const *source, int processors, int first,
+                           clv_text *to, clv_error *err)
+{
+    char name[CLV_KERNEL_SIZE];
+    clv_unit_kernel(unit, first, name);
+    if (clv_unit_is_joint(unit))
+        append_joint(unit, source, processors, first == CLV_ALONE ? 0 : first, name, to);
+    else if (first == CLV_ALONE)
+        clv_text_append(to, "%s", source[0]);
+    else
+        append_single(to, unit->launch[0], source[0], first);
     return to->failed ? clv_fail(err, CLV_ERR_INTERNAL, "out of memory for a program of %d kernels", unit->launches)
                       : CLV_OK;
 }

@@ -1,4 +1,4 @@
-/* Joint launches: the program text of several kernels that run side by side (joint.c). */
+/* Units: the program text of a launch, of several launches as one, and of several of these as one program (joint.c). */
 #ifndef CLAVE_OPENCL_JOINT_H
 #define CLAVE_OPENCL_JOINT_H
 
@@ -28,7 +28,10 @@ static inline clv_launch_unit clv_unit_of_one(const clv_launch *launch)
 }
 static inline bool clv_unit_is_joint(const clv_launch_unit *unit) { return unit->launches > 1 || unit->chain; }
 
-const char *clv_unit_kernel(const clv_launch_unit *unit);
+/* The name of its kernel: where the unit is a program of its own, `first` is CLV_ALONE; else see clv_unit_source. */
+#define CLV_ALONE      (-1)
+#define CLV_KERNEL_SIZE 64
+void clv_unit_kernel(const clv_launch_unit *unit, int first, char name[CLV_KERNEL_SIZE]);
 
 /* Work-groups of a launch, and work-items of each. */
 size_t clv_groups_of(const clv_launch *launch);
@@ -39,10 +42,12 @@ size_t clv_joint_size(const clv_launch_unit *unit);
 size_t clv_joint_groups(const clv_launch_unit *unit);
 
 /* Appends the text. source[i]: of launch[i]'s kernel, its includes in place (clv_cl_source). `processors`: that take
- * runs of work-groups, so that each run should be a mixture; 0: groups start one by one. The launch has the groups of
- * them all along its first axis, of clv_joint_size work-items; a kernel argument `only` that is not negative lets none
- * but that one run. */
-clv_status clv_joint_source(const clv_launch_unit *unit, const char *const *source, int processors, clv_text *to,
-                            clv_error *err);
+ * runs of work-groups, so that each run should be a mixture; 0: groups start one by one. A joint launch has the groups
+ * of them all along its first axis, of clv_joint_size work-items; a kernel argument `only` that is not negative lets
+ * none but that one run. first: CLV_ALONE, or the number of the first of as many parts of a program as the unit has
+ * launches: no name of one is another's. A launch alone has its defines from the compiler's options, the others from
+ * the text. */
+clv_status clv_unit_source(const clv_launch_unit *unit, const char *const *source, int processors, int first,
+                           clv_text *to, clv_error *err);
 
 #endif

@@ -126,6 +126,7 @@ static void destroy(clv_backend *head)
     clv_cl_builders_end(be);
     if (be->queue) clFinish(be->queue);
     clv_cl_programs_sweep(be); /* those that a self-test used, and no plan after it */
+    clv_cl_bundles_free(be);
     if (be->queue) clReleaseCommandQueue(be->queue);
     if (be->context) clReleaseContext(be->context);
     clv_text_free(&be->notices);

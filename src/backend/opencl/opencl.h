@@ -60,38 +60,116 @@ clv_status clv_cl_devices(clv_cl_device **list, int *count, clv_error *err);
 /* The index of the device that `select` names (see clv_device_options), or -1. */
 int clv_device_choose(const clv_cl_device *list, int count, const char *select);
 
-/* ---- program.c, cache.c ---- */
+/* ---- source.c ---- */
 
 typedef struct clv_opencl clv_opencl;
 
-/* One built program, shared by all units with the same text and defines. */
+#define CLV_BUILD_OPTIONS "-cl-std=CL1.2 -cl-denorms-are-zero -w" /* some drivers print warnings to the terminal */
+
+/* A unit, and the key of its build: text, defines, device, driver. */
+typedef struct clv_cl_unit {
+    clv_launch_unit unit;
+    clv_hash key;
+    size_t length; /* of its text */
+} clv_cl_unit;
+
+/* The file's text with its includes in place and no kernel but one. */
+clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err);
+/* Appends a unit's text; first: as clv_unit_source has it. Its defines are for the compiler's options. */
+clv_status clv_cl_unit_text(const clv_opencl *be, const clv_launch_unit *unit, int first, clv_text *text,
+                            clv_error *err);
+const char *clv_cl_unit_defines(const clv_launch_unit *unit);
+clv_status clv_cl_unit_of(const clv_opencl *be, const clv_launch_unit *unit, clv_cl_unit *out, clv_error *err);
+clv_status clv_cl_key(const clv_opencl *be, const char *source, size_t length, const char *defines, clv_hash *key,
+                      clv_error *err);
+
+/* ---- program.c ---- */
+
+struct clv_cl_bundle;
+
+/* The program of a unit, shared by all units with the same text and defines. */
 typedef struct clv_cl_program {
     struct clv_cl_program *next;
     clv_hash key;
     cl_program program;
+    char kernel[CLV_KERNEL_SIZE];
+    struct clv_cl_bundle *bundle; /* that owns the program; NULL: it is its own */
     int users;
     bool unsaved; /* built from source; its binary is not in the cache yet */
     bool planned; /* a plan has it, here or where this process builds for, not only a self-test, whose verdict is kept */
     bool ran; /* at least one kernel of it was queued, so that the binary holds what the driver compiles at that time */
 } clv_cl_program;
 
-/* The file's text with its includes in place and no kernel but one, and the key of its build: source, defines, device,
- * driver. */
-clv_status clv_cl_source(const char *file, const char *kernel, clv_text *source, clv_error *err);
-/* length: of the source; NULL: of no interest */
-clv_status clv_cl_program_key(const clv_opencl *be, const clv_launch_unit *unit, clv_hash *key, size_t *length,
-                              clv_error *err);
-
-/* The program of a unit: shared, from the binary cache, or built; release it with clv_cl_program_release. */
-clv_status clv_cl_program_get(clv_opencl *be, const clv_launch_unit *unit, clv_cl_program **out, clv_error *err);
+/* The program of a unit: shared, of a bundle, from the binary cache, or built; release it with clv_cl_program_release. */
+clv_status clv_cl_program_get(clv_opencl *be, const clv_cl_unit *unit, clv_cl_program **out, clv_error *err);
+clv_cl_program *clv_cl_program_find(const clv_opencl *be, clv_hash key); /* NULL: this process has none */
 /* Its last user writes the binary to the cache and destroys it. What a self-test used stays for the plan that asked for
  * the test, until clv_cl_programs_sweep destroys what no one uses. */
 void clv_cl_program_release(clv_opencl *be, clv_cl_program *program);
 void clv_cl_programs_sweep(clv_opencl *be);
 
+/* From the binary cache; NULL where it has none that the driver accepts. */
+cl_program clv_cl_build_binary(const clv_opencl *be, clv_hash key, const char *defines);
+/* name: of its kernels, for the message. */
+clv_status clv_cl_build_source(const clv_opencl *be, const char *source, const char *defines, const char *name,
+                               cl_program *out, clv_error *err);
+void clv_cl_save_binary(const clv_opencl *be, cl_program program, clv_hash key);
+
+/* ---- bundle.c ---- */
+
+/* Units that are built as one program. Those made or asked for live as long as the backend. */
+typedef struct clv_cl_bundle {
+    struct clv_cl_bundle *next;
+    clv_hash key;
+    clv_text text;      /* until it is built */
+    cl_program program; /* NULL: not built yet, or it cannot be */
+    bool failed;        /* its units are built alone */
+    bool unsaved, kept; /* as of a clv_cl_program */
+    int users;          /* clv_cl_programs */
+} clv_cl_bundle;
+
+/* Which bundle a unit was built in, now or by an earlier process. */
+typedef struct clv_cl_member {
+    clv_hash unit, bundle;
+    size_t length; /* of its text; 0 where it was an earlier one */
+    char kernel[CLV_KERNEL_SIZE];
+} clv_cl_member;
+
+typedef struct clv_cl_bundles {
+    clv_cl_bundle *list;
+    clv_cl_member *member; /* the last of a unit counts */
+    size_t members, capacity;
+    bool loaded;
+} clv_cl_bundles;
+
+struct clv_cl_calls;
+
+/* Bundles, as many as `most`, of a plan's units that neither this process nor the cache has; none where there is but one
+ * such unit. made: NULL, or [most] of them, *count are made. */
+clv_status clv_cl_bundles_make(clv_opencl *be, const struct clv_cl_calls *calls, int most, clv_cl_bundle **made,
+                               int *count, clv_error *err);
+/* A bundle of these units, in whatever order they come, not built yet. */
+clv_status clv_cl_bundle_add(clv_opencl *be, const clv_cl_unit **unit, int units, clv_cl_bundle **out, clv_error *err);
+/* The unit's bundle, built; `kernel` becomes the unit's. NULL: it has none. */
+clv_cl_bundle *clv_cl_bundle_of(clv_opencl *be, clv_hash unit, char kernel[CLV_KERNEL_SIZE]);
+/* Builds it, unless it is built; a failure shows when its units are built alone. */
+void clv_cl_bundle_build(clv_opencl *be, clv_cl_bundle *bundle);
+void clv_cl_bundle_save(const clv_opencl *be, clv_cl_bundle *bundle); /* its binary, unless the cache has it */
+void clv_cl_bundles_free(clv_opencl *be); /* saves the binaries of those that ran */
+
+/* ---- cache.c ---- */
+
 /* A binary by its key; false where there is none that is whole. The caller frees *binary. */
 bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size);
 void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size);
+bool clv_cl_cache_has(const char *folder, clv_hash key);
+/* A bundle's text: appended; false where there is none. */
+bool clv_cl_cache_load_text(const char *folder, clv_hash bundle, clv_text *text);
+void clv_cl_cache_store_text(const char *folder, clv_hash bundle, const clv_text *text);
+bool clv_cl_cache_has_text(const char *folder, clv_hash bundle);
+/* Lines "unit bundle kernel"; NULL: there are none. The caller frees them. */
+char *clv_cl_cache_index(const char *folder);
+void clv_cl_cache_append_index(const char *folder, const clv_text *lines);
 
 /* ---- choices.c ---- */
 
@@ -146,8 +224,9 @@ typedef struct clv_cl_verdict {
 /* Self-tests each kind of call of the plan that no verdict is known for, as be->within has it run; verdicts are kept
  * between runs, beside the binaries. *changed: another kernel than that one's does a call from now on. */
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err);
-/* Within a test of call be->tested: the program of which a launch of it is a part, and which one. */
-bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_launch_unit *unit, int *place);
+/* Within a test of call be->tested: the unit of the plan of which a launch of it is a part, and which one; NULL: the launch
+ * is not the plan's. */
+const clv_cl_unit *clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, int *place);
 /* Whether the call is done by CLBlast. */
 clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
 /* The call's choice has passed its self-test just now: none is needed when it is used. */
@@ -213,11 +292,11 @@ typedef struct clv_cl_builders {
     int processes; /* that have not ended */
 } clv_cl_builders;
 
-/* Whether processes may be started for this backend: once, and if clv_builders_use named a program. */
-bool clv_cl_builders_wanted(const clv_opencl *be);
-/* Starts them on the jobs of a plan. *shared: the table that they and the caller have from then on; false: there is none,
+/* How many should start for so many programs: 0 where none can. */
+int clv_cl_builders_number(const clv_opencl *be, int programs);
+/* Starts so many on the jobs of a plan. *shared: the table that they and the caller have from then on; false: there is none,
  * and none was started. */
-bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, clv_jobs *shared);
+bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, int wanted, clv_jobs *shared);
 /* Whether any of them still runs. */
 bool clv_cl_builders_work(clv_opencl *be);
 /* For whoever has nothing to do until others are done. */
@@ -242,6 +321,7 @@ struct clv_opencl {
                      again */
     bool builds; /* for other processes: what it tests is theirs to plan */
     clv_cl_program *programs;
+    clv_cl_bundles bundles;
     char cache[512]; /* folder of binaries and verdicts; empty: no cache */
     clv_cl_verdict *verdict;
     size_t verdicts, verdict_capacity;
@@ -346,6 +426,7 @@ typedef struct clv_cl_calls {
     clv_cl_recipe *recipe; /* of each call of the plan */
     clv_cl_sums sums;
     clv_launch_schedule schedule;
+    clv_cl_unit *unit; /* of each group of the schedule; of CLBlast's without launches */
 } clv_cl_calls;
 
 /* Starts as {0}; release with clv_cl_calls_free, whether making it succeeded or not. */

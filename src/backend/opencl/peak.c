@@ -33,12 +33,14 @@ clv_status clv_cl_peak(clv_backend *head, double *gflops, clv_error *err)
     double best = 0;
     clv_cl_program *program = NULL;
     cl_kernel kernel = NULL;
-    const clv_launch_unit unit = clv_unit_of_one(&launch);
+    const clv_launch_unit alone = clv_unit_of_one(&launch);
+    clv_cl_unit unit;
     clv_buffer *out = NULL;
     CLV_TRY(
         head->ops->buffer_create(head, launch.global[0] * (size_t)head->info.vector_width * sizeof(float), &out, err));
+    CLV_TRY(clv_cl_unit_of(be, &alone, &unit, err));
     CLV_TRY(clv_cl_program_get(be, &unit, &program, err));
-    CLV_CL_MAKE(kernel, clCreateKernel(program->program, launch.kernel, &code));
+    CLV_CL_MAKE(kernel, clCreateKernel(program->program, program->kernel, &code));
     CLV_CL(clSetKernelArg(kernel, 0, sizeof(cl_mem), &((clv_cl_buffer *)out)->mem));
     for (int i = 0; i <= TRIES; i++) { /* the first warms up */
         CLV_CL(clFinish(be->queue));

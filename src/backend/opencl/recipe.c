@@ -34,6 +34,20 @@ done:
     return status;
 }
 
+/* Of the groups that are kernels. */
+static clv_status find_units(const clv_opencl *be, clv_cl_calls *calls, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const clv_launch_schedule *s = &calls->schedule;
+    if (!(calls->unit = clv_alloc((size_t)s->groups, sizeof *calls->unit, err))) return CLV_ERR_INTERNAL;
+    for (int g = 0; g < s->groups; g++) {
+        const clv_launch_unit unit = clv_unit_of(s, &s->group[g]);
+        if (unit.launch[0]) CLV_TRY(clv_cl_unit_of(be, &unit, &calls->unit[g], err));
+    }
+done:
+    return status;
+}
+
 clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_calls *calls, clv_error *err)
 {
     clv_status status = CLV_ERR_INTERNAL;
@@ -55,6 +69,7 @@ clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_ca
                                           .chains = joint && !(plan->apart & CLV_FUSE_CHAINS),
                                           .blocks = plan->blocks};
     CLV_TRY(clv_launch_schedule_make(&be->head.info, work, plan->calls, &options, &calls->schedule, err));
+    CLV_TRY(find_units(be, calls, err));
     status = CLV_OK;
 done:
     free(work);
@@ -66,5 +81,6 @@ void clv_cl_calls_free(clv_cl_calls *calls)
     clv_launch_schedule_free(&calls->schedule);
     free(calls->sums.segment);
     free(calls->recipe);
+    free(calls->unit);
     *calls = (clv_cl_calls){0};
 }

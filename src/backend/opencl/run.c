@@ -119,11 +119,11 @@ done:
     return status;
 }
 
-static clv_status make_kernel(const builder *b, const clv_launch_unit *unit, clv_cl_launch *l, clv_error *err)
+static clv_status make_kernel(const builder *b, const clv_cl_unit *unit, clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
     CLV_TRY(clv_cl_program_get(b->be, unit, &l->program, err));
-    CLV_CL_MAKE(l->kernel, clCreateKernel(l->program->program, clv_unit_kernel(unit), &code));
+    CLV_CL_MAKE(l->kernel, clCreateKernel(l->program->program, l->program->kernel, &code));
 done:
     return status;
 }
@@ -160,15 +160,16 @@ done:
     return status;
 }
 
-static clv_status add_joint(const builder *b, const clv_launch_group *group, clv_cl_launch *l, clv_error *err)
+static clv_status add_joint(const builder *b, const clv_launch_group *group, const clv_cl_unit *of, clv_cl_launch *l,
+                            clv_error *err)
 {
     clv_status status = CLV_OK;
-    const clv_launch_unit unit = clv_unit_of(&b->calls.schedule, group);
-    set_joint_size(&unit, l);
-    l->chain = unit.chain;
-    CLV_TRY(make_kernel(b, &unit, l, err));
+    const clv_launch_unit *unit = &of->unit;
+    set_joint_size(unit, l);
+    l->chain = unit->chain;
+    CLV_TRY(make_kernel(b, of, l, err));
     CLV_TRY(bind_own(b, l->kernel, -1, err));
-    for (int i = 0, first = CLV_JOINT_OWN; i < group->items; first += unit.launch[i++]->args)
+    for (int i = 0, first = CLV_JOINT_OWN; i < group->items; first += unit->launch[i++]->args)
         CLV_TRY(bind_args(b, &b->calls.schedule.item[group->first + i], l->kernel, first, err));
 done:
     return status;
@@ -176,17 +177,18 @@ done:
 
 /* A self-test of a call whose launch is part of a joint one in the plan to come: that program, the other parts asleep,
  * their arguments any buffer. */
-static clv_status add_part_of_joint(const builder *b, const clv_launch_item *item, const clv_launch_unit *unit,
-                                    int place, clv_cl_launch *l, clv_error *err)
+static clv_status add_part_of_joint(const builder *b, const clv_launch_item *item, const clv_cl_unit *of, int place,
+                                    clv_cl_launch *l, clv_error *err)
 {
     clv_status status = CLV_OK;
+    const clv_launch_unit *unit = &of->unit;
     const cl_mem any = buffer_of(b->plan->step)->mem;
     int args = CLV_JOINT_OWN, own = CLV_JOINT_OWN;
     for (int i = 0; i < unit->launches; args += unit->launch[i++]->args)
         if (i == place) own = args;
     set_joint_size(unit, l);
     if (unit->blocks > 0) l->global[0] = l->local[0]; /* the test's call is one block */
-    CLV_TRY(make_kernel(b, unit, l, err));
+    CLV_TRY(make_kernel(b, of, l, err));
     CLV_TRY(bind_own(b, l->kernel, place, err));
     for (int i = CLV_JOINT_OWN; i < args; i++) CLV_CL(clSetKernelArg(l->kernel, (cl_uint)i, sizeof any, &any));
     CLV_TRY(bind_args(b, item, l->kernel, own, err));
@@ -194,18 +196,18 @@ done:
     return status;
 }
 
-static clv_status add_kernel(const builder *b, const clv_launch_item *item, clv_cl_launch *l, clv_error *err)
+static clv_status add_kernel(const builder *b, const clv_launch_item *item, const clv_cl_unit *unit, clv_cl_launch *l,
+                             clv_error *err)
 {
     clv_status status = CLV_OK;
     const clv_launch *launch = item->launch;
-    clv_launch_unit unit = clv_unit_of_one(launch);
     int place = 0;
-    if (b->be->testing && clv_cl_tested_unit(b->be, item, &unit, &place))
-        return add_part_of_joint(b, item, &unit, place, l, err);
+    const clv_cl_unit *tested = b->be->testing ? clv_cl_tested_unit(b->be, item, &place) : NULL;
+    if (tested && clv_unit_is_joint(&tested->unit)) return add_part_of_joint(b, item, tested, place, l, err);
     l->dims = (cl_uint)launch->dims;
     memcpy(l->global, launch->global, sizeof l->global);
     memcpy(l->local, launch->local, sizeof l->local);
-    CLV_TRY(make_kernel(b, &unit, l, err));
+    CLV_TRY(make_kernel(b, unit, l, err));
     CLV_TRY(bind_args(b, item, l->kernel, 0, err));
 done:
     return status;
@@ -237,9 +239,9 @@ static clv_status add_groups(const builder *b, clv_error *err)
         clv_cl_launch *l = &plan->launch[plan->launches++];
         name_parts(b, group, l);
         if (group->items > 1 || first->chain)
-            status = add_joint(b, group, l, err);
+            status = add_joint(b, group, &b->calls.unit[i], l, err);
         else
-            status = first->launch ? add_kernel(b, first, l, err) : add_gemm(b, first, l, err);
+            status = first->launch ? add_kernel(b, first, &b->calls.unit[i], l, err) : add_gemm(b, first, l, err);
         if (status != CLV_OK) clv_fail_in(err, status, "'%s' (%s)", call->name, clv_op_table[call->op].name);
     }
     return status;
@@ -283,6 +285,7 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     made->half_stride = (uint32_t)plan->stride[CLV_SPACE_HALF];
     if (!(made->ring = clv_alloc((size_t)made->blocks * CLV_CL_RING, sizeof *made->ring, err))) goto done;
     CLV_TRY(verified_schedule(&b, plan, err));
+    if (!be->testing) CLV_TRY(clv_cl_bundles_make(be, &b.calls, 1, NULL, NULL, err));
     CLV_TRY(create_memory(&b, err));
     CLV_TRY(add_groups(&b, err));
     made->grad = bindings->space[CLV_SPACE_GRAD];

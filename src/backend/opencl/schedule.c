@@ -252,14 +252,13 @@ clv_launch_unit clv_unit_of(const clv_launch_schedule *schedule, const clv_launc
     return unit;
 }
 
-const clv_launch_group *clv_joint_of(const clv_launch_schedule *schedule, int call, int index, int *place)
+int clv_group_of(const clv_launch_schedule *schedule, int call, int index, int *place)
 {
-    for (int g = 0; schedule && g < schedule->groups; g++)
+    for (int g = 0; g < schedule->groups; g++)
         for (int i = 0; i < schedule->group[g].items; i++) {
             const clv_launch_item *item = &schedule->item[schedule->group[g].first + i];
             *place = i;
-            if (item->call == call && item->index == index)
-                return schedule->group[g].items > 1 || item->chain ? &schedule->group[g] : NULL;
+            if (item->call == call && item->index == index) return g;
         }
-    return NULL;
+    return -1;
 }

@@ -53,7 +53,7 @@ void clv_launch_schedule_free(clv_launch_schedule *schedule);
 /* The program of a group, which is not CLBlast's. */
 clv_launch_unit clv_unit_of(const clv_launch_schedule *schedule, const clv_launch_group *group);
 
-/* The group of a call's launch and its place there; NULL: it is a launch of its own, or there is none. */
-const clv_launch_group *clv_joint_of(const clv_launch_schedule *schedule, int call, int index, int *place);
+/* The number of the group of a call's launch, and its place there; -1: there is none. */
+int clv_group_of(const clv_launch_schedule *schedule, int call, int index, int *place);
 
 #endif

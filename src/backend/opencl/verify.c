@@ -55,11 +55,11 @@ static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *ke
     if (kernel == CLBLAST) CLV_TRY(append_set(be, call, &text, err));
     for (int i = 0; i < list.launches; i++) {
         const clv_launch *l = &list.launch[i];
-        clv_hash program;
         char print[33];
-        const clv_launch_unit unit = clv_unit_of_one(l);
-        CLV_TRY(clv_cl_program_key(be, &unit, &program, NULL, err));
-        clv_hash_print(program, print);
+        const clv_launch_unit alone = clv_unit_of_one(l);
+        clv_cl_unit unit;
+        CLV_TRY(clv_cl_unit_of(be, &alone, &unit, err));
+        clv_hash_print(unit.key, print);
         clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
                         l->global[1], l->local[1], l->global[2], l->local[2]);
         for (int a = 0; a < l->args; a++) clv_text_append(&text, " %d+%zu", (int)l->arg[a], l->scratch_offset[a]);
@@ -72,16 +72,16 @@ done:
     return status;
 }
 
-bool clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, clv_launch_unit *unit, int *place)
+const clv_cl_unit *clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, int *place)
 {
-    if (!be->within) return false;
+    if (!be->within) return NULL;
     const clv_launch_schedule *schedule = &be->within->schedule;
-    const clv_launch_group *group = clv_joint_of(schedule, be->tested, item->index, place);
-    if (!group) return false;
-    const clv_launch *launch = schedule->item[group->first + *place].launch;
-    if (strcmp(launch->kernel, item->launch->kernel) || strcmp(launch->defines, item->launch->defines)) return false;
-    *unit = clv_unit_of(schedule, group);
-    return true;
+    const int group = clv_group_of(schedule, be->tested, item->index, place);
+    if (group < 0) return NULL;
+    const clv_launch *launch = schedule->item[schedule->group[group].first + *place].launch;
+    if (!launch || strcmp(launch->kernel, item->launch->kernel) || strcmp(launch->defines, item->launch->defines))
+        return NULL;
+    return &be->within->unit[group];
 }
 
 /* Of a call of the plan: alone, and as the plan has it run, beside others and with sums elsewhere; the programs that
@@ -93,23 +93,17 @@ typedef struct call_keys {
 } call_keys;
 
 /* Of the same launches a plan may make programs with others. */
-static clv_status keys_of_launches(clv_opencl *be, int index, call_keys *keys, clv_text *text, clv_error *err)
+static void keys_of_launches(const clv_opencl *be, int index, call_keys *keys, clv_text *text)
 {
-    clv_status status = CLV_OK;
     const clv_cl_recipe *r = &be->within->recipe[index];
-    const clv_launch_schedule *schedule = &be->within->schedule;
     for (int i = 0, place; i < r->list.launches; i++) {
-        const clv_launch_group *group = clv_joint_of(schedule, index, i, &place);
-        const clv_launch_unit unit = group ? clv_unit_of(schedule, group) : clv_unit_of_one(&r->list.launch[i]);
-        clv_job_need *need = &keys->need[keys->needs++];
+        const clv_cl_unit *unit = &be->within->unit[clv_group_of(&be->within->schedule, index, i, &place)];
         char print[33];
-        CLV_TRY(clv_cl_program_key(be, &unit, &need->key, &need->length, err));
-        clv_hash_print(need->key, print);
-        if (group) clv_text_append(text, " %s %d", print, place);
+        keys->need[keys->needs++] = (clv_job_need){unit->key, unit->length};
+        clv_hash_print(unit->key, print);
+        if (clv_unit_is_joint(&unit->unit)) clv_text_append(text, " %s %d", print, place);
     }
     if (r->clblast) keys->need[keys->needs++] = (clv_job_need){keys->own, 0}; /* stands for CLBlast's programs */
-done:
-    return status;
 }
 
 static clv_status keys_of_call(clv_opencl *be, int index, const clv_call *call, call_keys *keys, clv_error *err)
@@ -121,7 +115,7 @@ static clv_status keys_of_call(clv_opencl *be, int index, const clv_call *call, 
     keys->within = keys->own;
     clv_hash_print(keys->own, print);
     clv_text_append(&text, "%s", print);
-    CLV_TRY(keys_of_launches(be, index, keys, &text, err));
+    keys_of_launches(be, index, keys, &text);
     if (be->within->recipe[index].sum_moved) clv_text_append(&text, " sum moved");
     if (clv_cl_adds_parts(call)) clv_text_append(&text, " segments %d", be->within->sums.segments);
     CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
@@ -176,16 +170,9 @@ static void load_verdicts(clv_opencl *be)
         clv_file_read(path, 64 << 20, CLV_ERR_INTERNAL, &bytes, &size, NULL) != CLV_OK)
         return;
     for (char *line = (char *)bytes, *end; (end = strchr(line, '\n')); line = end + 1) {
-        unsigned long long a, b;
-        char word;
         clv_hash key;
-        char print[33];
-        if (end - line != VERDICT_LINE - 1 || sscanf(line, "%16llx%16llx %c", &a, &b, &word) != 3 ||
-            !strchr("=ob", word))
-            continue;
-        key = (clv_hash){{a, b}};
-        clv_hash_print(key, print);
-        if (!strncmp(print, line, 32)) add_verdict(be, key, word, NULL);
+        if (end - line == VERDICT_LINE - 1 && clv_hash_parse(line, &key) && strchr("=ob", end[-1]))
+            add_verdict(be, key, end[-1], NULL);
     }
     free(bytes);
 }
@@ -303,7 +290,8 @@ static clv_status verdict_of(clv_opencl *be, const clv_call *call, const call_ke
 static clv_status list_jobs(const clv_opencl *be, const clv_plan *plan, const call_keys *keys, clv_jobs *jobs,
                             clv_error *err)
 {
-    clv_status status = clv_jobs_create(plan->calls, jobs, err);
+    const int groups = be->within->schedule.groups;
+    clv_status status = clv_jobs_create(plan->calls + groups, 2 * groups, jobs, err);
     for (int i = 0; i < plan->calls && status == CLV_OK; i++) {
         const clv_cl_verdict *other = find_verdict(be, keys[i].own);
         bool repeat = find_verdict(be, keys[i].within) || (other && other->word != '=');
@@ -313,6 +301,42 @@ static clv_status list_jobs(const clv_opencl *be, const clv_plan *plan, const ca
         const bool builds = clv_trial_applies(plan->call[i].op);
         clv_jobs_add(jobs, i, keys[i].need, builds ? keys[i].needs : 0);
     }
+    return status;
+}
+
+static clv_status list_bundles(const clv_opencl *be, clv_cl_bundle *const *bundle, int bundles, clv_jobs *jobs,
+                               clv_error *err)
+{
+    clv_job_need *need = clv_alloc((size_t)be->within->schedule.groups, sizeof *need, err);
+    if (!need) return CLV_ERR_INTERNAL;
+    for (int i = 0; i < bundles; i++) {
+        int units = 0;
+        for (size_t k = 0; k < be->bundles.members; k++) {
+            const clv_cl_member *member = &be->bundles.member[k];
+            if (member->length > 0 && !memcmp(&member->bundle, &bundle[i]->key, sizeof member->bundle))
+                need[units++] = (clv_job_need){member->unit, member->length};
+        }
+        clv_jobs_add_bundle(jobs, bundle[i]->key, need, units);
+    }
+    free(need);
+    return CLV_OK;
+}
+
+/* What of the plan is nowhere is built in bundles, one for each process. *shared: others help. */
+static clv_status share_jobs(clv_opencl *be, const clv_plan *plan, clv_jobs *own, clv_jobs *jobs, bool *shared,
+                             clv_cl_bundle **bundle, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    int bundles = 0;
+    *jobs = *own;
+    if (own->jobs == 0) return CLV_OK;
+    const int wanted = clv_cl_builders_number(be, own->programs);
+    CLV_TRY(clv_cl_bundles_make(be, be->within, wanted + 1, bundle, &bundles, err));
+    if (wanted == 0) goto done;
+    CLV_TRY(list_bundles(be, bundle, bundles, own, err));
+    *jobs = *own;
+    *shared = clv_cl_builders_start(be, plan, own, wanted, jobs);
+done:
     return status;
 }
 
@@ -332,15 +356,26 @@ static int next_job(clv_opencl *be, clv_jobs *jobs, bool shared)
     }
 }
 
+static clv_cl_bundle *bundle_of_job(clv_cl_bundle *const *bundle, const clv_jobs *jobs, int job)
+{
+    const clv_hash *key = &jobs->program[jobs->job[job].program[0]].key;
+    while (memcmp(&(*bundle)->key, key, sizeof *key) != 0) bundle++;
+    return *bundle;
+}
+
 static clv_status test_jobs(clv_opencl *be, const clv_plan *plan, const call_keys *keys, clv_jobs *jobs, bool shared,
-                            bool *tested, bool *changed, clv_error *err)
+                            clv_cl_bundle *const *bundle, bool *tested, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
+    const bool whole = be->head.info.kind != CLV_DEVICE_CPU;
     const int batch = plan->batch < plan->lanes ? plan->batch : plan->lanes; /* in blocks: a block */
     for (int i; !*changed && (i = next_job(be, jobs, shared)) >= 0;) {
         be->tested = jobs->job[i].call;
-        CLV_TRY(verdict_of(be, &plan->call[be->tested], &keys[be->tested], batch, tested, changed, err));
-        clv_jobs_built(jobs, i);
+        if (be->tested < 0)
+            clv_cl_bundle_build(be, bundle_of_job(bundle, jobs, i));
+        else
+            CLV_TRY(verdict_of(be, &plan->call[be->tested], &keys[be->tested], batch, tested, changed, err));
+        clv_jobs_built(jobs, i, whole);
         jobs->job[i].tested = true;
     }
 done:
@@ -352,15 +387,16 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, cl
     clv_status status = CLV_OK;
     bool tested = false;
     clv_jobs own = {0}, jobs;
+    bool shared = false;
+    clv_cl_bundle *bundle[CLV_CL_BUILDERS + 1];
     call_keys *keys = clv_alloc((size_t)plan->calls, sizeof *keys, err);
     if (!keys) return CLV_ERR_INTERNAL;
     if (!be->verdicts_loaded) load_verdicts(be);
     for (int i = 0; i < plan->calls; i++) CLV_TRY(keys_of_call(be, i, &plan->call[i], &keys[i], err));
     for (int i = 0; i < plan->calls; i++) notify_known(be, &plan->call[i], &keys[i]);
     CLV_TRY(list_jobs(be, plan, keys, &own, err));
-    jobs = own;
-    const bool shared = clv_cl_builders_wanted(be) && clv_cl_builders_start(be, plan, &own, &jobs);
-    CLV_TRY(test_jobs(be, plan, keys, &jobs, shared, &tested, changed, err));
+    CLV_TRY(share_jobs(be, plan, &own, &jobs, &shared, bundle, err));
+    CLV_TRY(test_jobs(be, plan, keys, &jobs, shared, bundle, &tested, changed, err));
 done:
     clv_cl_builders_close(be);
     if (tested) save_verdicts(be);
