@@ -3,8 +3,11 @@
 #include "op_cases.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "backend/opencl/opencl.h"
+#include "backend/trial.h"
 #include "base/philox.h"
 #include "base/try.h"
 
@@ -388,4 +391,53 @@ const clv_call *op_case_call(const op_case *c, const clv_plan *plan)
     for (int i = 0; i < plan->calls; i++)
         if (plan->call[i].op == c->op) return &plan->call[i];
     return NULL;
+}
+
+/* ---- programs ---- */
+
+enum { TOGETHER = 24 };
+
+static clv_status build_units(clv_opencl *be, const clv_cl_unit *unit, int units, clv_error *err)
+{
+    const clv_cl_unit *of[TOGETHER];
+    clv_cl_bundle *bundle;
+    for (int i = 0; i < units; i++) of[i] = &unit[i];
+    return units > 1 ? clv_cl_bundle_add(be, of, units, &bundle, err) : CLV_OK;
+}
+
+static bool is_there(clv_opencl *be, const clv_cl_unit *unit, int units, const clv_cl_unit *wanted)
+{
+    char kernel[CLV_KERNEL_SIZE];
+    for (int i = 0; i < units; i++)
+        if (!memcmp(&unit[i].key, &wanted->key, sizeof wanted->key)) return true;
+    return clv_cl_bundle_of(be, wanted->key, kernel) != NULL;
+}
+
+clv_status op_calls_build(clv_backend *head, const clv_call *call, int calls, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    clv_opencl *be = (clv_opencl *)head;
+    clv_launch_list list;
+    int units = 0;
+    if (!head->ops->kernels) return CLV_OK;
+    clv_cl_unit *unit = calloc(TOGETHER, sizeof *unit);
+    clv_launch *launch = calloc(TOGETHER, sizeof *launch); /* units point to theirs */
+    CLV_REQUIRE(unit && launch, CLV_ERR_INTERNAL, "no memory for units");
+    for (int i = 0; i < calls; i++) {
+        CLV_TRY(clv_cl_launches_of(be, &call[i], &list, err));
+        for (int k = 0; k < list.launches; k++) {
+            launch[units] = list.launch[k];
+            const clv_launch_unit alone = clv_unit_of_one(&launch[units]);
+            CLV_TRY(clv_cl_unit_of(be, &alone, &unit[units], err));
+            if (!is_there(be, unit, units, &unit[units])) units++;
+            if (units < TOGETHER) continue;
+            CLV_TRY(build_units(be, unit, units, err));
+            units = 0;
+        }
+    }
+    CLV_TRY(build_units(be, unit, units, err));
+done:
+    free(unit);
+    free(launch);
+    return status;
 }

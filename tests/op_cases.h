@@ -22,4 +22,8 @@ clv_status op_case_plan(const op_case *c, const clv_backend *be, clv_plan **plan
 /* The case's call in its plan; NULL where there is none: reshape. */
 const clv_call *op_case_call(const op_case *c, const clv_plan *plan);
 
+/* Builds the programs of these calls some at a time, so that those who run them on this backend find them built: most of a
+ * compiler's time goes to what every program begins with. Of no effect on a backend that compiles nothing. */
+clv_status op_calls_build(clv_backend *be, const clv_call *call, int calls, clv_error *err);
+
 #endif

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "op_cases.h"
 
 enum {
     BATCH = 50,
@@ -274,6 +275,12 @@ static void every_op(clv_backend *be)
           OUT(param(4, 3, 3, 3))},
          false},
     };
+    clv_call calls[sizeof cases / sizeof *cases];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        calls[i] = cases[i].call;
+        calls[i].lanes = LANES;
+    }
+    assert_ok(op_calls_build(be, calls, sizeof cases / sizeof *cases, err));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) compare(be, cases[i]);
 }
 
@@ -331,34 +338,27 @@ static clv_call with_head(const clv_call *product, clv_op head, clv_act act)
     return call;
 }
 
-/* The first two of a layer's products. */
-static void with_heads(clv_backend *be, const clv_call *calls, int batch)
-{
-    for (int i = 0; i < 2; i++) {
-        const clv_call bce = with_head(&calls[i], CLV_OP_BCE_HEAD, CLV_ACT_NONE),
-                       mse = with_head(&calls[i], CLV_OP_MSE_HEAD, CLV_ACT_SIGMOID);
-        assert_ok(clv_selftest_call(be, i ? &bce : &mse, batch, err));
-    }
-}
-
-/* The three products of a layer, as a GPU gets them: the self-test compares with the reference. */
+/* The three products of a layer and two with heads, as a GPU gets them: the self-test compares with the reference. */
 static void every_product(clv_backend *be, clv_shape big, clv_shape small, clv_attr attr, int batch)
 {
+    enum { LAYER = 3, ALL = 5 };
     const clv_shape weight = param(small.dim[0], big.dim[0], attr.kernel, attr.kernel);
-    clv_call calls[] = {
+    clv_call calls[ALL] = {
         {OP(CONV), .name = "conv", IN2(big, weight), OUT(small)},
         {OP(DECONV), .name = "deconv", IN2(small, weight), OUT(big)},
         {OP(CONV_WEIGHT), .name = "conv_weight", IN2(big, small), OUT(weight)},
     };
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    for (int i = 0; i < LAYER; i++) {
         calls[i].attr = attr;
         calls[i].lanes = (batch + 31) / 32 * 32;
         for (int j = 0; j < 2; j++)
             calls[i].in[j].space = calls[i].in[j].shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_PARAM;
         calls[i].out.space = calls[i].out.shape.batched ? CLV_SPACE_ARENA : CLV_SPACE_GRAD;
-        assert_ok(clv_selftest_call(be, &calls[i], batch, err));
     }
-    with_heads(be, calls, batch);
+    calls[LAYER] = with_head(&calls[0], CLV_OP_MSE_HEAD, CLV_ACT_SIGMOID);
+    calls[LAYER + 1] = with_head(&calls[1], CLV_OP_BCE_HEAD, CLV_ACT_NONE);
+    assert_ok(op_calls_build(be, calls, ALL, err));
+    for (int i = 0; i < ALL; i++) assert_ok(clv_selftest_call(be, &calls[i], batch, err));
 }
 
 /* Panels of weights, tiles that channels do not fill, taps as columns, products of taps and parts of long sums, in

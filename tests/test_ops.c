@@ -81,8 +81,8 @@ static void compare_products(const clv_trial *trial, const float *wanted, const 
     assert_true(magnitude && error);
     assert_ok(clv_trial_run(oracle, &t, magnitude, err));
     for (size_t i = 0; i < t.results; i++)
-        error[i] =
-            6 * sqrt(terms_of(&trial->call)) * 0x1p-24 * (double)magnitude[i] / (1 - (double)a->mask_rate) / (1 - (double)a->rate);
+        error[i] = 6 * sqrt(terms_of(&trial->call)) * 0x1p-24 * (double)magnitude[i] / (1 - (double)a->mask_rate) /
+                   (1 - (double)a->rate);
     for (size_t i = 0; i < trial->results; i++) {
         const double computed = trial->call.attr.head ? head_bound(trial, error, (double)wanted[i], i)
                                                       : error[i] + 16 * 0x1p-23 * fabs((double)wanted[i]);
@@ -138,28 +138,46 @@ static bool store_as_half(const clv_call *call, unsigned which, clv_call *half)
     return any && clv_op_takes_half(call->op);
 }
 
-/* All operands, and in a third of the cases every other one: the result alone, or some of the inputs. */
-static void run_case_in_half(const op_case *c, int i)
+/* The case's call with all of its operands in half, and in a third of the cases with every other one: the result alone,
+ * or some of the inputs. Returns how many. */
+static int calls_in_half(const op_case *c, int i, clv_call half[2])
 {
     const bool mixed = ((uint64_t)i + seed) % 3 == 0;
     static const unsigned others[] = {RESULT_HALF, 0x15, 0x0a | RESULT_HALF};
     const unsigned which[] = {INPUTS_HALF | RESULT_HALF, others[i / 3 % 3]};
     clv_plan *plan;
-    clv_call half;
+    int calls = 0;
     assert_ok(op_case_plan(c, tested, &plan, err));
     const clv_call *call = op_case_call(c, plan);
-    for (size_t k = 0; call && k < (mixed ? 2 : 1); k++) {
-        if (!store_as_half(call, which[k], &half)) continue;
-        run_trial(c, &half, CLV_TRIAL_EXACT);
-        run_trial(c, &half, CLV_TRIAL_REAL);
-    }
+    for (size_t k = 0; call && k < (mixed ? 2 : 1); k++) calls += store_as_half(call, which[k], &half[calls]);
     clv_plan_destroy(plan);
+    return calls;
+}
+
+static bool is_drawn(int i, size_t of, size_t which) { return ((uint64_t)i + seed) % of == which; }
+
+/* Those cases of `of` parts of them that are in part `which`. */
+static void run_in_half(size_t of, size_t which)
+{
+    clv_call *half = calloc(2 * (size_t)op_case_count, sizeof *half);
+    int *case_of = calloc(2 * (size_t)op_case_count, sizeof *case_of), calls = 0;
+    assert_true(half && case_of);
+    for (int i = 0; i < op_case_count; i++)
+        for (int found = is_drawn(i, of, which) ? calls_in_half(&op_cases[i], i, &half[calls]) : 0; found > 0; found--)
+            case_of[calls++] = i;
+    assert_ok(op_calls_build(tested, half, calls, err));
+    for (int i = 0; i < calls; i++) {
+        run_trial(&op_cases[case_of[i]], &half[i], CLV_TRIAL_EXACT);
+        run_trial(&op_cases[case_of[i]], &half[i], CLV_TRIAL_REAL);
+    }
+    free(half);
+    free(case_of);
 }
 
 static void test_all_ops_in_half(void **state)
 {
     tested = *state;
-    for (int i = 0; i < op_case_count; i++) run_case_in_half(&op_cases[i], i);
+    run_in_half(1, 0);
 }
 
 /* Pairs have no halves: what needs them says so. */
@@ -183,26 +201,46 @@ static void test_pairs_refuse_halves(void **state)
     fail_msg("there is no case of pairs");
 }
 
-static void run_case(const op_case *c)
+static bool is_any(clv_op op)
+{
+    (void)op;
+    return true;
+}
+
+/* A reshape is a view: no call, and the input's place. */
+static bool has_call(const op_case *c, clv_call *call)
 {
     clv_plan *plan;
     assert_ok(op_case_plan(c, tested, &plan, err));
-    const clv_call *call = op_case_call(c, plan);
-    if (c->op == CLV_OP_RESHAPE) { /* a view: no call, and the input's place */
-        assert_null(call);
-        assert_int_equal(plan->place[0].offset, plan->place[1].offset);
-    } else {
-        assert_non_null(call);
-        run_trial(c, call, CLV_TRIAL_EXACT);
-        run_trial(c, call, CLV_TRIAL_REAL);
-    }
+    const clv_call *found = op_case_call(c, plan);
+    if (c->op == CLV_OP_RESHAPE) assert_int_equal(plan->place[0].offset, plan->place[1].offset);
+    assert_true(found || c->op == CLV_OP_RESHAPE);
+    if (found) *call = *found;
     clv_plan_destroy(plan);
+    return found;
+}
+
+static void run_cases(bool (*wanted)(clv_op op))
+{
+    clv_call *call = calloc((size_t)op_case_count, sizeof *call);
+    const op_case **case_of = calloc((size_t)op_case_count, sizeof *case_of);
+    int calls = 0;
+    assert_true(call && case_of);
+    for (int i = 0; i < op_case_count; i++)
+        if (wanted(op_cases[i].op) && has_call(&op_cases[i], &call[calls])) case_of[calls++] = &op_cases[i];
+    assert_ok(op_calls_build(tested, call, calls, err));
+    for (int i = 0; i < calls; i++) {
+        run_trial(case_of[i], &call[i], CLV_TRIAL_EXACT);
+        run_trial(case_of[i], &call[i], CLV_TRIAL_REAL);
+    }
+    free(call);
+    free(case_of);
 }
 
 static void test_all_ops(void **state)
 {
     tested = *state;
-    for (int i = 0; i < op_case_count; i++) run_case(&op_cases[i]);
+    run_cases(is_any);
 }
 
 /* Parameters and inputs are what cases are fed with, and results what some of them write. */
@@ -255,6 +293,11 @@ static void test_trials_find_faults(void **state)
     clv_plan_destroy(plan);
 }
 
+static bool is_of_pairs(clv_op op)
+{
+    return clv_op_table[op].family == CLV_FAMILY_PAIRS || op == CLV_OP_TSNE_GRAD || op == CLV_OP_TSNE_STEP;
+}
+
 /* Pairs of points on the device tests run on, with the launches of other kinds: groups with barriers, narrow vectors.
  */
 static void test_pairs_as_others(void **state)
@@ -270,11 +313,7 @@ static void test_pairs_as_others(void **state)
         assert_ok(clv_backend_create(&options, &tested, err));
         tested->info.kind = others[k].kind;
         tested->info.vector_width = others[k].vector_width;
-        for (int i = 0; i < op_case_count; i++) {
-            const clv_op op = op_cases[i].op;
-            if (clv_op_table[op].family == CLV_FAMILY_PAIRS || op == CLV_OP_TSNE_GRAD || op == CLV_OP_TSNE_STEP)
-                run_case(&op_cases[i]);
-        }
+        run_cases(is_of_pairs);
         clv_backend_destroy(tested);
     }
 }
@@ -295,8 +334,7 @@ static void test_half_as_others(void **state)
         tested->info.kind = others[k].kind;
         tested->info.vector_width = others[k].vector_width;
         tested->info.simd_width = others[k].simd_width;
-        for (int i = 0; i < op_case_count; i++)
-            if (((uint64_t)i + seed) % (DRAWN * OTHERS) == k) run_case_in_half(&op_cases[i], i);
+        run_in_half(DRAWN * OTHERS, k);
         clv_backend_destroy(tested);
     }
 }

@@ -401,8 +401,12 @@ static void test_wrong_choice_gives_way(void **state)
     be = open_with(CLV_TUNE_AUTO, NULL);
     add(be, CLV_CL_BEST, &call, &other);
     clv_plan plan = {.batch = BATCH, .lanes = LANES, .calls = 1, .call = &call};
+    clv_cl_calls calls = {0};
     bool changed = false;
-    assert_ok(clv_cl_verify(be, &plan, &changed, err));
+    assert_ok(clv_cl_schedule_calls(be, &plan, &calls, err));
+    assert_ok(clv_cl_verify(be, &plan, &calls, &changed, err));
+    assert_true(changed);
+    clv_cl_calls_free(&calls);
     const clv_tiling now = tiling_of(be, &call);
     assert_true(clv_tiling_equal(&now, &usual));
     assert_non_null(strstr(clv_backend_notices(&be->head), "a tuned kernel fails its self-test"));

@@ -19,6 +19,8 @@
 #include "base/text.h"
 #include "base/try.h"
 
+struct clv_cl_calls;
+
 /* ---- errors.c ---- */
 
 /* Fails with the call's name, the error's name and what to do about it; `call` is the text of the expression. */
@@ -142,8 +144,6 @@ typedef struct clv_cl_bundles {
     bool loaded;
 } clv_cl_bundles;
 
-struct clv_cl_calls;
-
 /* Bundles, as many as `most`, of a plan's units that neither this process nor the cache has; none where there is but one
  * such unit. made: NULL, or [most] of them, *count are made. */
 clv_status clv_cl_bundles_make(clv_opencl *be, const struct clv_cl_calls *calls, int most, clv_cl_bundle **made,
@@ -221,9 +221,10 @@ typedef struct clv_cl_verdict {
     char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
 } clv_cl_verdict;
 
-/* Self-tests each kind of call of the plan that no verdict is known for, as be->within has it run; verdicts are kept
- * between runs, beside the binaries. *changed: another kernel than that one's does a call from now on. */
-clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err);
+/* Self-tests each kind of call of the plan that no verdict is known for, as `calls` have it run; verdicts are kept between
+ * runs, beside the binaries. *changed: another kernel than theirs does a call from now on. */
+clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, const struct clv_cl_calls *calls, bool *changed,
+                         clv_error *err);
 /* Within a test of call be->tested: the unit of the plan of which a launch of it is a part, and which one; NULL: the launch
  * is not the plan's. */
 const clv_cl_unit *clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, int *place);

@@ -258,9 +258,7 @@ static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error 
         clv_cl_calls_free(&b->calls);
         status = clv_cl_schedule_calls(be, plan, &b->calls, err);
         if (status != CLV_OK || !verify) continue;
-        be->within = &b->calls;
-        status = clv_cl_verify(be, plan, &changed, err);
-        be->within = NULL;
+        status = clv_cl_verify(be, plan, &b->calls, &changed, err);
     }
     return status;
 }

@@ -382,7 +382,7 @@ done:
     return status;
 }
 
-clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, clv_error *err)
+clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, const clv_cl_calls *calls, bool *changed, clv_error *err)
 {
     clv_status status = CLV_OK;
     bool tested = false;
@@ -391,6 +391,7 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, cl
     clv_cl_bundle *bundle[CLV_CL_BUILDERS + 1];
     call_keys *keys = clv_alloc((size_t)plan->calls, sizeof *keys, err);
     if (!keys) return CLV_ERR_INTERNAL;
+    be->within = calls;
     if (!be->verdicts_loaded) load_verdicts(be);
     for (int i = 0; i < plan->calls; i++) CLV_TRY(keys_of_call(be, i, &plan->call[i], &keys[i], err));
     for (int i = 0; i < plan->calls; i++) notify_known(be, &plan->call[i], &keys[i]);
@@ -398,6 +399,7 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, bool *changed, cl
     CLV_TRY(share_jobs(be, plan, &own, &jobs, &shared, bundle, err));
     CLV_TRY(test_jobs(be, plan, keys, &jobs, shared, bundle, &tested, changed, err));
 done:
+    be->within = NULL;
     clv_cl_builders_close(be);
     if (tested) save_verdicts(be);
     clv_jobs_free(&own);
