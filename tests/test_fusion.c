@@ -41,7 +41,8 @@ static void losses_of(const char *ini, const char *const *overrides, uint32_t fe
     }
     launches = clv_program_launches(s->be, s->phase[0].program);
     blocks = s->phase[0].plan->blocks;
-    has_blocks = clv_backend_block(s->be, (int)batch) > 0;
+    int unused;
+    has_blocks = clv_backend_block(s->be, (int)batch, &unused) > 0;
     clv_session_close(s);
     clv_config_destroy(config);
 }
@@ -168,6 +169,40 @@ static void test_each_fusion_alone(void **state)
     assert_true(fewer > 0);
 }
 
+/* Blocks that come after others take their memory: the same losses, to the bit, however many are on their way together.
+ */
+static void test_blocks_in_waves(void **state)
+{
+    (void)state;
+    char select[160];
+    double all[STEPS];
+    snprintf(select, sizeof select, "device.select=%s", test_device());
+    for (int at_once = 0; at_once <= 3; at_once++) {
+        clv_config *config = load("ini/smoke.ini", (const char *const[]){select, "train.batch=256", NULL});
+        clv_session *s = NULL;
+        clv_phase_request request = {CLV_MODE_TRAIN, CLV_DATASET_TRAIN};
+        assert_ok(clv_session_open(config, NULL, &request, 1, &s, err));
+        assert_ok(clv_session_load(s, NULL, err));
+        clv_phase *phase = &s->phase[0];
+        const int most = phase->plan->at_once;
+        if (phase->plan->blocks == 0) skip();
+        if (at_once > 0 && at_once < most) { /* fewer than the memory was made for */
+            clv_program_destroy(s->be, phase->program);
+            phase->plan->at_once = at_once;
+            assert_ok(clv_program_create(s->be, phase->plan, &s->bindings, &phase->program, err));
+            assert_true(clv_program_launches(s->be, phase->program) > phase->plan->blocks / at_once);
+        }
+        for (uint32_t i = 0; i < STEPS; i++) {
+            clv_pass pass = {.first = i * 256, .count = 256 - i % 2 * 77, .first_step = i, .seed = 7};
+            assert_ok(clv_pass_run(s, phase, &pass, err));
+            if (at_once == 0) all[i] = pass.sum[0];
+            if (all[i] != pass.sum[0]) fail_msg("%d at once, step %u: %.9g, not %.9g", at_once, i, pass.sum[0], all[i]);
+        }
+        clv_session_close(s);
+        clv_config_destroy(config);
+    }
+}
+
 /* An optimiser that adds parts, and a weight gradient that leaves them, are tested as that. */
 static void test_wrong_sums_of_parts(void **state)
 {
@@ -258,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_fused_agrees_with_unfused),
         cmocka_unit_test(test_each_fusion_alone),
         cmocka_unit_test(test_wrong_sums_of_parts),
+        cmocka_unit_test(test_blocks_in_waves),
         cmocka_unit_test(test_blocks_agree_with_the_whole),
         cmocka_unit_test(test_dropout_alone),
         cmocka_unit_test(test_noise_alone),

@@ -453,13 +453,14 @@ static int blocks_of(planned *p, const clv_plan_options *o)
     return blocks;
 }
 
-/* Each block has an arena of its own, the same in each; parameters and losses are the batch's. */
+/* Each block on its way has an arena of its own, the same in each; parameters and losses are the batch's. */
 static void test_blocks(void **state)
 {
     (void)state;
     planned p = small_network(true, false);
     clv_plan_options o = options;
     o.block = 4;
+    o.at_once = 2;
     assert_int_equal(clv_graph_fuse(p.net.graph, 0, &p.net.err), CLV_OK);
     make_plan(&p, &o);
     assert_int_equal(p.net.status, CLV_OK);
@@ -467,7 +468,9 @@ static void test_blocks(void **state)
     assert_int_equal(plan->blocks, 3);
     assert_int_equal(plan->lanes, 4);
     assert_int_equal(plan->batch, 10);
-    assert_int_equal(plan->elements[CLV_SPACE_ARENA], 3 * plan->stride[CLV_SPACE_ARENA]);
+    assert_int_equal(plan->at_once, 2);
+    assert_int_equal(plan->elements[CLV_SPACE_ARENA], 2 * plan->stride[CLV_SPACE_ARENA]);
+    assert_int_equal(plan->elements[CLV_SPACE_BATCH], 3 * plan->stride[CLV_SPACE_BATCH]);
     assert_int_equal(plan->elements[CLV_SPACE_PARAM], 64 + 16 + 32 + 16);
     assert_int_equal(plan->elements[CLV_SPACE_TRACE], 7);
     for (int i = 0; i < plan->calls; i++) {
@@ -480,8 +483,8 @@ static void test_blocks(void **state)
     end(&p);
 }
 
-/* What the batch's records read when all blocks are done, no later call of a block has overwritten: here tensors of one
- * number an image, of which there are many after the first loss. */
+/* What the batch's records read when all blocks are done, no other call and no later block has overwritten: here
+ * tensors of one number an image, of which there are many after the first loss. */
 static void test_losses_outlive_blocks(void **state)
 {
     (void)state;
@@ -496,18 +499,22 @@ static void test_losses_outlive_blocks(void **state)
     o.block = 4;
     assert_int_equal(clv_plan_create(p.net.graph, NULL, NULL, &o, &p.plan, &p.net.err), CLV_OK);
     assert_int_equal(p.plan->blocks, 3);
-    int writers = 0;
+    int records = 0;
     for (int i = 0; i < p.plan->calls; i++) {
         const clv_call *record = &p.plan->call[i];
+        int writers = 0;
         if (record->op != CLV_OP_RECORD) continue;
-        int last = 0; /* of the calls that write there, the one that made it */
+        assert_int_equal(record->in[0].space, CLV_SPACE_BATCH); /* not a block's memory, which others take next */
         for (int k = 0; k < p.plan->calls; k++) {
             const clv_call *call = &p.plan->call[k];
-            if (call->op != CLV_OP_RECORD && overlap(&call->out, &record->in[0], 4)) last = k, writers += k > i;
+            writers += call->op != CLV_OP_RECORD && overlap(&call->out, &record->in[0], 4);
         }
-        assert_true(p.plan->call[last].out.offset == record->in[0].offset && last < i);
+        assert_int_equal(writers, 1);
+        records++;
     }
-    assert_int_equal(writers, 0);
+    assert_int_equal(records, 4);
+    for (int i = 0; i < p.plan->calls; i++)
+        assert_true(p.plan->call[i].out.space != CLV_SPACE_ARENA || p.plan->call[i].out.shape.batched);
     end(&p);
 }
 

@@ -28,6 +28,7 @@ static const char *const space_names[CLV_SPACE_COUNT] = {
     [CLV_SPACE_RATE] = "rate factors",
     [CLV_SPACE_ARENA] = "activations",
     [CLV_SPACE_HALF] = "activations in half precision",
+    [CLV_SPACE_BATCH] = "losses of blocks",
     [CLV_SPACE_TRACE] = "trace",
 };
 
@@ -412,8 +413,9 @@ clv_status clv_backend_create(const clv_device_options *options, clv_backend **o
     return clv_fail(err, CLV_ERR_CONFIG, "there is no backend '%s': device.backend is opencl or cpu", backend);
 }
 
-int clv_backend_block(const clv_backend *be, int batch)
+int clv_backend_block(const clv_backend *be, int batch, int *at_once)
 {
     const int width = be->lane_width;
-    return be->ops->block ? be->ops->block(be, (batch + width - 1) / width * width) : 0;
+    *at_once = 0;
+    return be->ops->block ? be->ops->block(be, (batch + width - 1) / width * width, at_once) : 0;
 }

@@ -58,7 +58,7 @@ typedef struct clv_backend_ops {
     clv_status (*kernels)(clv_backend *be, const clv_plan *plan, clv_text *text, clv_error *err);                           /* may be NULL */
     clv_status (*restore)(clv_backend *be, const char *kernels, clv_error *err);                                            /* may be NULL */
     const char *(*notices)(const clv_backend *be);                                                                       /* may be NULL */
-    int (*block)(const clv_backend *be, int lanes); /* lanes of a block of a plan of so many; NULL: no plans in blocks */
+    int (*block)(const clv_backend *be, int lanes, int *at_once); /* lanes of a block of a plan of so many; NULL: no plans in blocks */
 } clv_backend_ops;
 
 /* The head of every backend's own struct. */
@@ -111,8 +111,8 @@ clv_status clv_backend_kernels(clv_backend *be, const clv_plan *plan, clv_text *
 /* Takes back what the tuner found since clv_backend_kernels wrote this, for later processes too. */
 clv_status clv_backend_restore(clv_backend *be, const char *kernels, clv_error *err);
 
-/* clv_plan_options.block of a plan of so many images. */
-int clv_backend_block(const clv_backend *be, int batch);
+/* clv_plan_options.block and .at_once of a plan of so many images. */
+int clv_backend_block(const clv_backend *be, int batch, int *at_once);
 
 /* What the user should know ("fc: CLBlast fails its self-test ..."), a line each; "" where there is nothing. */
 const char *clv_backend_notices(const clv_backend *be);

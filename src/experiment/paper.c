@@ -23,6 +23,7 @@ clv_status clv_paper_make(const clv_config *config, const clv_device_info *devic
     const clv_plan_options options = {.batch = batch,
                                       .lane_width = width,
                                       .block = clv_plan_block(device, lanes),
+                                      .at_once = clv_blocks_at_once(device),
                                       .alignment = ALIGNMENT,
                                       .reuse = true,
                                       .trace_rows = CLV_TRACE_ROWS,

@@ -138,10 +138,14 @@ static clv_status plan_phase(clv_session *s, const clv_phase_request *request, c
         status = clv_images_need_labels(&s->images[request->dataset], clv_model_classes(s->model), err);
         if (status != CLV_OK) return status;
     }
-    clv_plan_options options = {
-        .batch = (int)clv_config_int(s->config, "train.batch"),
+    const int batch = (int)clv_config_int(s->config, "train.batch");
+    int at_once;
+    const int block = clv_backend_block(s->be, batch, &at_once);
+    const clv_plan_options options = {
+        .batch = batch,
         .lane_width = s->be->lane_width,
-        .block = clv_backend_block(s->be, (int)clv_config_int(s->config, "train.batch")),
+        .block = block,
+        .at_once = at_once,
         .alignment = s->be->alignment,
         .reuse = true,
         .trace_rows = CLV_TRACE_ROWS,

@@ -7,10 +7,10 @@
 static void print_memory(const clv_session *s, const clv_phase *phase, FILE *out)
 {
     static const char *const names[CLV_SPACE_COUNT] = {
-        [CLV_SPACE_PARAM] = "parameters",      [CLV_SPACE_GRAD] = "gradients",
-        [CLV_SPACE_MOMENT1] = "first moments", [CLV_SPACE_MOMENT2] = "second moments",
-        [CLV_SPACE_ARENA] = "activations",     [CLV_SPACE_HALF] = "half activations",
-        [CLV_SPACE_TRACE] = "losses"};
+        [CLV_SPACE_PARAM] = "parameters",       [CLV_SPACE_GRAD] = "gradients",
+        [CLV_SPACE_MOMENT1] = "first moments",  [CLV_SPACE_MOMENT2] = "second moments",
+        [CLV_SPACE_ARENA] = "activations",      [CLV_SPACE_HALF] = "half activations",
+        [CLV_SPACE_BATCH] = "losses of blocks", [CLV_SPACE_TRACE] = "losses"};
     uint64_t planned = 0;
     for (int i = 0; i < CLV_SPACE_COUNT; i++) {
         uint64_t bytes = clv_space_bytes(s->be, (clv_space)i, phase->plan->elements[i]);

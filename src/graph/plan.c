@@ -18,6 +18,7 @@ typedef struct node_state {
     bool ready;          /* while calls are put in order: its value is there */
     bool kept;           /* by the host: an input, an output, a gradient; its place is shown in the plan */
     bool exact;          /* of a root: never stored as half */
+    bool of_batch;       /* of a root: read when all blocks are done */
     clv_node root;       /* whose memory holds the value: the node itself, or the source of a chain of reshapes */
     int level;           /* of a root: of the call that writes it; -1: none does */
     int birth, death;    /* of a root: first and last level that touches it; birth -1: not in the arena */
@@ -323,6 +324,8 @@ static void choose_blocks(planner *p)
     for (int i = 0; i < p->plan->calls; i++)
         if (!can_be_in_blocks(p, p->plan->call[i].node)) return;
     p->plan->blocks = p->plan->lanes / block;
+    p->plan->at_once =
+        p->options->at_once > 0 && p->options->at_once < p->plan->blocks ? p->options->at_once : p->plan->blocks;
     p->plan->lanes = block;
     for (int i = 0; i < p->plan->calls; i++) {
         p->plan->call[i].lanes = block;
@@ -330,12 +333,12 @@ static void choose_blocks(planner *p)
     }
 }
 
-/* Of an arena: one for each block. */
+/* Of an arena: one for each block that may be on its way; of what outlives them, one for each. */
 static void repeat_arena(clv_plan *plan, clv_space arena)
 {
     if (plan->blocks == 0) return;
     plan->stride[arena] = plan->elements[arena];
-    plan->elements[arena] *= (size_t)plan->blocks;
+    plan->elements[arena] *= (size_t)(arena == CLV_SPACE_BATCH ? plan->blocks : plan->at_once);
 }
 
 /* What lies outside the arena: parameters and their gradients. */
@@ -379,7 +382,10 @@ static void find_lifetimes(planner *p)
         touch(p, node, level);
         for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], level);
         if (p->plan->blocks == 0 || !is_of_batch(info->op)) continue;
-        for (int k = 0; k < info->inputs; k++) touch(p, info->input[k], last); /* read when the blocks are done */
+        for (int k = 0; k < info->inputs; k++) { /* read when the blocks are done */
+            touch(p, info->input[k], last);
+            p->state[p->state[info->input[k]].root].of_batch = true;
+        }
     }
     for (clv_node i = 0; i < p->plan->nodes; i++) {
         if (!p->state[i].live || (!p->state[i].kept && p->options->reuse)) continue;
@@ -408,6 +414,7 @@ static clv_space arena_of(const planner *p, clv_node node)
     const node_state *s = &p->state[node];
     const clv_shape *shape = &clv_graph_node(p->graph, node)->shape;
     if (!s->live || s->root != node || shape->rank == 0 || s->operand.space != CLV_SPACE_NONE) return CLV_SPACE_NONE;
+    if (p->plan->blocks > 0 && (s->of_batch || !shape->batched)) return CLV_SPACE_BATCH;
     const bool half = p->options->storage == CLV_STORAGE_HALF && !s->exact && clv_shape_takes_half(shape);
     return half ? CLV_SPACE_HALF : CLV_SPACE_ARENA;
 }
@@ -428,9 +435,10 @@ static clv_status place_arena(planner *p, clv_space arena)
         CLV_REQUIRE(clv_shape_elements(&info->shape) <= INT_MAX / lanes, CLV_ERR_CONFIG,
                     "'%s' %s has over %d elements in a batch of %d: lower the batch", info->name,
                     clv_shape_print(&info->shape, shape), INT_MAX, p->plan->batch);
-        p->interval[intervals++] = (clv_interval){.size = clv_operand_elements(&operand, p->plan->lanes),
-                                                  .birth = p->state[i].birth,
-                                                  .death = p->state[i].death};
+        p->interval[intervals++] =
+            (clv_interval){.size = clv_operand_elements(&operand, p->plan->lanes),
+                           .birth = arena == CLV_SPACE_BATCH ? 0 : p->state[i].birth,
+                           .death = arena == CLV_SPACE_BATCH ? p->plan->calls : p->state[i].death};
     }
     CLV_TRY(clv_place_intervals(p->interval, intervals, alignment, &p->plan->elements[arena], err));
     repeat_arena(p->plan, arena);
@@ -494,6 +502,7 @@ static clv_status make_plan(planner *p)
     find_exact(p);
     CLV_TRY(place_arena(p, CLV_SPACE_HALF));
     CLV_TRY(place_arena(p, CLV_SPACE_ARENA));
+    CLV_TRY(place_arena(p, CLV_SPACE_BATCH));
     CLV_TRY(size_spaces(p));
     fill_operands(p);
     if (p->options->storage == CLV_STORAGE_HALF) clv_plan_scale_loss(p->plan, p->graph);

@@ -26,6 +26,7 @@ typedef enum clv_space {
     CLV_SPACE_RATE,     /* rated optimisers: factors on the learning rate, same offsets */
     CLV_SPACE_ARENA,    /* everything batched, placed by liveness; inputs and outputs too */
     CLV_SPACE_HALF,     /* another arena, of what is stored in half precision: IEEE halves on a device */
+    CLV_SPACE_BATCH,    /* in blocks: what outlives them, as losses do, and what is not batched; an arena that no block shares */
     CLV_SPACE_TRACE,    /* float [row][slots]: what RECORD wrote, a row a step */
     CLV_SPACE_COUNT
 } clv_space;
@@ -68,14 +69,17 @@ typedef struct clv_step {
     float ramp;         /* ramp: 0 .. 1 */
     float noise;        /* noise: its standard deviation */
     uint32_t image;     /* plans in blocks, set by the backend: the block's first image, */
-    uint32_t stride, half_stride; /* elements from block to block, of CLV_SPACE_ARENA and CLV_SPACE_HALF */
+    uint32_t stride;    /* elements of CLV_SPACE_BATCH from block to block */
+    uint32_t unused;
 } clv_step;
 
 typedef struct clv_plan {
     int batch;       /* images a step, at most */
     int lanes;       /* batch rounded up to a multiple of the lane width; in blocks: those of a block */
-    int blocks;      /* 0: the batch is whole. Else it is so many runs of images, each with an arena of its own, one behind
-                        the other, and each goes through the step by itself up to the losses and gradients */
+    int blocks;      /* 0: the batch is whole. Else it is so many runs of images, each of which goes through the step by
+                        itself up to the losses and gradients */
+    int at_once;     /* blocks that may be on their way together, each in an arena of its own, one behind the other; those
+                        that come after them take the same memory */
     size_t stride[CLV_SPACE_COUNT]; /* in blocks: elements from a block's arena to the next; offsets are within one */
     int calls;
     clv_call *call;
@@ -94,6 +98,7 @@ typedef struct clv_plan_options {
     int lane_width;   /* of the backend */
     size_t alignment; /* elements: every offset is a multiple of it */
     int block;        /* lanes of a block, where the graph allows blocks (plan.c); 0: it is not to have any */
+    int at_once;      /* clv_plan.at_once; 0: all of them */
     bool reuse;       /* false: no two batched tensors share memory; for tests */
     int trace_rows;   /* length of the trace */
     unsigned apart;   /* clv_plan.apart */

@@ -38,6 +38,8 @@ int clv_plan_block(const clv_device_info *device, int lanes)
     return 2 * block >= clv_least(MOST_LANES, share) ? block : 0;
 }
 
+int clv_blocks_at_once(const clv_device_info *device) { return clv_most(1, (int)device->compute_units); }
+
 static bool is_small(const clv_call *call)
 {
     if (clv_op_table[call->op].family == CLV_FAMILY_PRODUCT) return clv_call_multiply_adds(call) <= MOST_MULTIPLY_ADDS;

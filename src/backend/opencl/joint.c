@@ -196,18 +196,20 @@ static void append_parameters(clv_text *to, const clv_launch_unit *unit)
             clv_text_append(to, ", %s void *p%d_%d", space_of(unit->launch[l]->arg[a]), l, a);
 }
 
-/* An argument of the block at hand, as bytes. */
+/* An argument of the block at hand, as bytes: of what blocks on their way have side by side the group's, of the rest
+ * the block's. */
 static void append_argument(clv_text *to, const clv_launch *l, int index, int a)
 {
-    static const char *const stride[] = {[CLV_REPEAT_FLOATS] = "steps[STRIDE] * 4ul",
-                                         [CLV_REPEAT_HALVES] = "steps[HALF_STRIDE] * 2ul",
-                                         [CLV_REPEAT_SCRATCH] = "scratch_stride * 4ul"};
+    static const char *const stride[] = {[CLV_REPEAT_FLOATS] = "group * (stride * 4ul)",
+                                         [CLV_REPEAT_HALVES] = "group * (half_stride * 2ul)",
+                                         [CLV_REPEAT_SCRATCH] = "group * (scratch_stride * 4ul)",
+                                         [CLV_REPEAT_BATCH] = "block * (steps[STRIDE] * 4ul)"};
     const int repeat = l->repeat[a];
-    clv_text_append(to, ", (%s char *)p%d_%d + (ulong)group * ", space_of(l->arg[a]), index, a);
+    clv_text_append(to, ", (%s char *)p%d_%d + ", space_of(l->arg[a]), index, a);
     if (repeat == CLV_REPEAT_PARTS)
-        clv_text_append(to, "%zuul", l->parts_stride * sizeof(float));
+        clv_text_append(to, "block * %zuul", l->parts_stride * sizeof(float));
     else if (repeat == CLV_REPEAT_STEP)
-        clv_text_append(to, "%zuul", sizeof(clv_step));
+        clv_text_append(to, "block * %zuul", sizeof(clv_step));
     else
         clv_text_append(to, "%s", stride[repeat]);
 }
@@ -256,7 +258,7 @@ static void append_opening(clv_text *to, const clv_launch_unit *unit, const char
     /* compilers give work-items more registers where they know how few a group has */
     clv_text_append(to,
                     "\n__attribute__((reqd_work_group_size(%zu, 1, 1)))\nkernel void %s"
-                    "(int only, int scratch_stride, constant uint *steps",
+                    "(int only, int first, uint stride, uint half_stride, uint scratch_stride, constant uint *steps",
                     clv_joint_size(unit), name);
     append_parameters(to, unit);
     clv_text_append(to, ")\n{\n");
@@ -318,12 +320,10 @@ size_t clv_joint_groups(const clv_launch_unit *unit)
 static void append_chain(clv_text *to, const clv_launch_unit *unit, const char *name, const int *part)
 {
     const size_t groups = unit->blocks > 0 ? 1 : groups_of_chain(unit);
-    clv_text_append(to,
-                    "#undef STRIDE\n#undef HALF_STRIDE\n"
-                    "#define STRIDE %zu\n#define HALF_STRIDE %zu /* words of clv_step */\n",
-                    offsetof(clv_step, stride) / sizeof(uint32_t), offsetof(clv_step, half_stride) / sizeof(uint32_t));
+    clv_text_append(to, "#undef STRIDE\n#define STRIDE %zu /* a word of clv_step */\n",
+                    offsetof(clv_step, stride) / sizeof(uint32_t));
     append_opening(to, unit, name);
-    clv_text_append(to, "    const uint group = (uint)get_group_id(0), lanes = %s;\n",
+    clv_text_append(to, "    const uint group = (uint)get_group_id(0), block = first + group, lanes = %s;\n",
                     unit->blocks > 0 ? "0" : "group");
     for (int i = 0; i < unit->launches; i++) {
         const clv_launch *l = unit->launch[i];

@@ -8,10 +8,12 @@
 #define CLV_JOINT_MOST 32  /* launches in one, */
 #define CLV_JOINT_ARGS 120 /* and arguments: a device takes 1024 bytes of them at least */
 
-/* The kernel, and how many arguments it has for itself: int only, int scratch_stride (elements from block to block),
- * constant clv_step []; those of each launch follow in order. */
+/* The kernel, and the arguments that it has for itself: int only; int first (block of this run, those on their way follow
+ * it); elements from block to block in the arena, that of halves, and scratch memory; constant clv_step []. Those of each
+ * launch follow in order. */
 #define CLV_JOINT_KERNEL "joint"
-#define CLV_JOINT_OWN    3
+#define CLV_JOINT_OWN    6
+#define CLV_JOINT_FIRST  1 /* the place of `first` */
 
 /* What is one program: a launch, or several as one. */
 typedef struct clv_launch_unit {

@@ -651,6 +651,7 @@ static clv_repeat repeat_of(const clv_call *call, clv_arg arg)
     if (arg > CLV_ARG_OUT) return CLV_REPEAT_NONE;
     const clv_operand *operand = arg == CLV_ARG_OUT ? &call->out : &call->in[arg];
     if (!operand->shape.batched) return CLV_REPEAT_NONE;
+    if (operand->space == CLV_SPACE_BATCH) return CLV_REPEAT_BATCH;
     return operand->space == CLV_SPACE_HALF ? CLV_REPEAT_HALVES : CLV_REPEAT_FLOATS;
 }
 

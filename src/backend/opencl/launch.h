@@ -41,6 +41,7 @@ typedef enum clv_repeat {
     CLV_REPEAT_NONE,
     CLV_REPEAT_FLOATS,
     CLV_REPEAT_HALVES,
+    CLV_REPEAT_BATCH,
     CLV_REPEAT_SCRATCH,
     CLV_REPEAT_PARTS,
     CLV_REPEAT_STEP
@@ -86,6 +87,8 @@ int clv_chain_lanes(const clv_device_info *device, int lanes);
 /* The same of a plan's blocks; 0 also where a number of lanes divides so badly that they would have under half of the
  * lanes they could: each weight would serve few images, and the plan is faster whole. */
 int clv_plan_block(const clv_device_info *device, int lanes);
+/* Blocks that go through a step side by side: one for each unit, so that what they have in memory stays in its caches. */
+int clv_blocks_at_once(const clv_device_info *device);
 /* Whether the call's launches may be links of a chain, as far as it says itself. */
 bool clv_call_chains(const clv_device_info *device, const clv_call *call);
 /* Of the call's lanes those that a work-item may have at most: in a chain of a whole batch a group's. */

@@ -143,8 +143,9 @@ static const char *notices(const clv_backend *be)
 }
 
 /* CLBlast's products are of the whole batch. */
-static int block_lanes(const clv_backend *head, int lanes)
+static int block_lanes(const clv_backend *head, int lanes, int *at_once)
 {
+    *at_once = clv_blocks_at_once(&head->info);
     return ((const clv_opencl *)head)->gemm == CLV_GEMM_CLBLAST ? 0 : clv_plan_block(&head->info, lanes);
 }
 

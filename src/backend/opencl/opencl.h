@@ -374,6 +374,7 @@ typedef struct clv_cl_launch { /* one entry of a step */
     clv_cl_part *part;         /* what runs in it, [parts] of the plan's */
     int parts;
     bool chain; /* one after the other; else side by side */
+    int blocks; /* a chain of a plan in so many; 0: it is of the whole batch */
     clv_cl_program *program; /* NULL: CLBlast */
     cl_kernel kernel;
     cl_uint dims;
@@ -434,6 +435,11 @@ typedef struct clv_cl_calls {
 clv_status clv_cl_schedule_calls(clv_opencl *be, const clv_plan *plan, clv_cl_calls *calls, clv_error *err);
 void clv_cl_calls_free(clv_cl_calls *calls);
 
+/* A launch, of the blocks from `first` on where it is of some. */
+typedef struct clv_cl_turn {
+    int launch, first;
+} clv_cl_turn;
+
 typedef struct clv_cl_plan {
     clv_call *call; /* a copy, for names in messages and traces */
     clv_cl_launch *launch;
@@ -442,8 +448,11 @@ typedef struct clv_cl_plan {
     clv_buffer *step, *scratch, *parts, *segments; /* NULL where no launch needs any */
     clv_buffer *grad; /* the bindings', NULL where there is none */
     clv_cl_sums sums;
-    int blocks;      /* of clv_plan, at least 1 */
-    uint32_t block_lanes, stride, half_stride;
+    clv_cl_turn *turn; /* a step: what is queued, in its order */
+    int turns;
+    int blocks, at_once; /* of clv_plan, at least 1 */
+    uint32_t block_lanes;
+    size_t stride[CLV_SPACE_COUNT]; /* clv_plan's */
     clv_step *ring;  /* [CLV_CL_RING][blocks]: what the host may be ahead */
     cl_event written[CLV_CL_RING]; /* when the device has read the slot; NULL: never used */
     int slot;
@@ -459,7 +468,7 @@ uint64_t clv_cl_plan_bytes(const clv_program *program);
 /* The step's values as the plan's kernels read them, a block behind the other; returns their bytes. */
 size_t clv_cl_step_values(const clv_cl_plan *plan, const clv_step *step, clv_step *values);
 
-/* Queues a plan's launches; event: NULL, or one a launch to fill. */
+/* Queues a plan's launches; event: NULL, or one a turn to fill. */
 clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, clv_error *err);
 
 /* One step on a queue that takes times: a line a launch, microseconds, call, kernel. */

@@ -21,10 +21,9 @@ static clv_status operand_view(const builder *b, const clv_operand *operand, int
 {
     clv_buffer *buffer = b->bindings->space[operand->space];
     const clv_backend *be = &b->be->head;
-    const size_t stride = operand->space == CLV_SPACE_HALF ? b->plan->half_stride : b->plan->stride;
+    const size_t arenas = (size_t)(operand->space == CLV_SPACE_BATCH ? b->plan->blocks : b->plan->at_once);
     size_t elements = clv_operand_elements(operand, lanes);
-    if (operand->shape.batched)
-        elements += (size_t)(b->plan->blocks - 1) * stride; /* from the first block to the last */
+    if (operand->shape.batched) elements += (arenas - 1) * b->plan->stride[operand->space]; /* up to the last */
     return clv_cl_view(buffer_of(buffer), clv_space_bytes(be, operand->space, operand->offset),
                        clv_space_bytes(be, operand->space, elements), view, err);
 }
@@ -89,7 +88,7 @@ static clv_status create_memory(const builder *b, clv_error *err)
     clv_backend *head = &b->be->head;
     const clv_cl_sums *sums = &b->calls.sums;
     const size_t blocks = (size_t)b->plan->blocks,
-                 scratch = blocks * b->calls.schedule.scratch_elements * sizeof(float);
+                 scratch = (size_t)b->plan->at_once * b->calls.schedule.scratch_elements * sizeof(float);
     CLV_TRY(head->ops->buffer_create(head, blocks * sizeof(clv_step), &b->plan->step, err));
     if (scratch) CLV_TRY(head->ops->buffer_create(head, scratch, &b->plan->scratch, err));
     if (sums->segments == 0) goto done;
@@ -152,10 +151,12 @@ static void set_joint_size(const clv_launch_unit *unit, clv_cl_launch *l)
 static clv_status bind_own(const builder *b, cl_kernel kernel, int only, clv_error *err)
 {
     clv_status status = CLV_OK;
-    const cl_int value = only, stride = (cl_int)b->calls.schedule.scratch_elements;
-    CLV_CL(clSetKernelArg(kernel, 0, sizeof value, &value));
-    CLV_CL(clSetKernelArg(kernel, 1, sizeof stride, &stride));
-    CLV_CL(clSetKernelArg(kernel, 2, sizeof(cl_mem), &buffer_of(b->plan->step)->mem));
+    const size_t *stride = b->plan->stride;
+    const cl_uint values[] = {(cl_uint)only, 0, (cl_uint)stride[CLV_SPACE_ARENA], (cl_uint)stride[CLV_SPACE_HALF],
+                              (cl_uint)b->calls.schedule.scratch_elements};
+    cl_uint i = 0;
+    for (; i < sizeof values / sizeof *values; i++) CLV_CL(clSetKernelArg(kernel, i, sizeof values[i], &values[i]));
+    CLV_CL(clSetKernelArg(kernel, i, sizeof(cl_mem), &buffer_of(b->plan->step)->mem));
 done:
     return status;
 }
@@ -167,6 +168,7 @@ static clv_status add_joint(const builder *b, const clv_launch_group *group, con
     const clv_launch_unit *unit = &of->unit;
     set_joint_size(unit, l);
     l->chain = unit->chain;
+    l->blocks = unit->blocks;
     CLV_TRY(make_kernel(b, of, l, err));
     CLV_TRY(bind_own(b, l->kernel, -1, err));
     for (int i = 0, first = CLV_JOINT_OWN; i < group->items; first += unit->launch[i++]->args)
@@ -247,6 +249,20 @@ static clv_status add_groups(const builder *b, clv_error *err)
     return status;
 }
 
+/* Launches that are chains of blocks follow each other: some blocks go through all of them, then the next. */
+static clv_status list_turns(clv_cl_plan *plan, clv_error *err)
+{
+    const int waves = (plan->blocks + plan->at_once - 1) / plan->at_once;
+    plan->turn = clv_alloc((size_t)(plan->launches * waves), sizeof *plan->turn, err);
+    if (!plan->turn) return CLV_ERR_INTERNAL;
+    for (int i = 0, end; i < plan->launches; i = end) {
+        for (end = i + 1; end < plan->launches && plan->launch[i].blocks && plan->launch[end].blocks;) end++;
+        for (int first = 0; first < (plan->launch[i].blocks ? plan->blocks : 1); first += plan->at_once)
+            for (int k = i; k < end; k++) plan->turn[plan->turns++] = (clv_cl_turn){k, first};
+    }
+    return CLV_OK;
+}
+
 /* A test's finding may change a call's kernels, and so what the calls after it run beside: then it begins anew. */
 static clv_status verified_schedule(builder *b, const clv_plan *plan, clv_error *err)
 {
@@ -274,18 +290,19 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     if (!(made->call = clv_alloc((size_t)plan->calls, sizeof *made->call, err))) goto done;
     memcpy(made->call, plan->call, (size_t)plan->calls * sizeof *made->call);
     b.plan = made;
-    CLV_REQUIRE(plan->stride[CLV_SPACE_ARENA] <= UINT32_MAX && plan->stride[CLV_SPACE_HALF] <= UINT32_MAX,
-                CLV_ERR_CONFIG, "a block of the batch takes over %u elements: set plan.fuse_chains = false",
-                UINT32_MAX);
+    for (int i = 0; i < CLV_SPACE_COUNT; i++)
+        CLV_REQUIRE(plan->stride[i] <= UINT32_MAX, CLV_ERR_CONFIG,
+                    "a block of the batch takes over %u elements: set plan.fuse_chains = false", UINT32_MAX);
     made->blocks = plan->blocks > 0 ? plan->blocks : 1;
+    made->at_once = plan->at_once > 0 ? plan->at_once : made->blocks;
     made->block_lanes = (uint32_t)plan->lanes;
-    made->stride = (uint32_t)plan->stride[CLV_SPACE_ARENA];
-    made->half_stride = (uint32_t)plan->stride[CLV_SPACE_HALF];
+    memcpy(made->stride, plan->stride, sizeof made->stride);
     if (!(made->ring = clv_alloc((size_t)made->blocks * CLV_CL_RING, sizeof *made->ring, err))) goto done;
     CLV_TRY(verified_schedule(&b, plan, err));
     if (!be->testing) CLV_TRY(clv_cl_bundles_make(be, &b.calls, 1, NULL, NULL, err));
     CLV_TRY(create_memory(&b, err));
     CLV_TRY(add_groups(&b, err));
+    CLV_TRY(list_turns(made, err));
     made->grad = bindings->space[CLV_SPACE_GRAD];
     made->sums = b.calls.sums;
     b.calls.sums = (clv_cl_sums){0};
@@ -315,6 +332,7 @@ void clv_cl_plan_destroy(clv_backend *head, clv_program *program)
     if (plan->parts) head->ops->buffer_destroy(head, plan->parts);
     if (plan->segments) head->ops->buffer_destroy(head, plan->segments);
     free(plan->launch);
+    free(plan->turn);
     free(plan->part);
     free(plan->call);
     free(plan->ring);
@@ -322,7 +340,7 @@ void clv_cl_plan_destroy(clv_backend *head, clv_program *program)
     free(plan);
 }
 
-int clv_cl_plan_launches(const clv_program *program) { return ((const clv_cl_plan *)program)->launches; }
+int clv_cl_plan_launches(const clv_program *program) { return ((const clv_cl_plan *)program)->turns; }
 
 uint64_t clv_cl_plan_bytes(const clv_program *program)
 {
@@ -340,29 +358,44 @@ size_t clv_cl_step_values(const clv_cl_plan *plan, const clv_step *step, clv_ste
     for (int i = 0; i < plan->blocks; i++) {
         values[i] = *step;
         values[i].image = (uint32_t)i * plan->block_lanes;
-        values[i].stride = plan->stride;
-        values[i].half_stride = plan->half_stride;
+        values[i].stride = (uint32_t)plan->stride[CLV_SPACE_BATCH];
     }
     return (size_t)plan->blocks * sizeof *values;
+}
+
+/* Blocks from `first` on go through a chain. */
+static clv_status set_blocks(const clv_cl_plan *plan, const clv_cl_launch *l, int first, size_t global[3],
+                             clv_error *err)
+{
+    clv_status status = CLV_OK;
+    const cl_int value = first;
+    const int left = plan->blocks - first;
+    memcpy(global, l->global, sizeof l->global);
+    if (l->blocks == 0 || plan->at_once == plan->blocks) goto done;
+    global[0] = (size_t)(left < plan->at_once ? left : plan->at_once) * l->local[0];
+    CLV_CL(clSetKernelArg(l->kernel, CLV_JOINT_FIRST, sizeof value, &value));
+done:
+    return status;
 }
 
 clv_status clv_cl_enqueue(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, clv_error *err)
 {
     clv_status status = CLV_OK;
-    int i = 0;
-    for (; i < plan->launches; i++) {
-        const clv_cl_launch *l = &plan->launch[i];
+    const clv_cl_launch *l = plan->launch;
+    for (int i = 0; i < plan->turns; i++) {
         cl_event *done_event = event ? &event[i] : NULL;
+        size_t global[3];
+        l = &plan->launch[plan->turn[i].launch];
         if (l->program) {
-            CLV_CL(clEnqueueNDRangeKernel(queue, l->kernel, l->dims, NULL, l->global, l->local, 0, NULL, done_event));
+            CLV_TRY(set_blocks(plan, l, plan->turn[i].first, global, err));
+            CLV_CL(clEnqueueNDRangeKernel(queue, l->kernel, l->dims, NULL, global, l->local, 0, NULL, done_event));
             l->program->ran = true;
         } else {
             CLV_TRY(clv_cl_gemm_run(queue, &l->gemm, l->a, l->b, l->c, l->scratch, done_event, err));
         }
     }
 done:
-    if (status != CLV_OK)
-        clv_fail_in(err, status, "'%s', kernel %s", plan->launch[i].part->call, plan->launch[i].part->kernel);
+    if (status != CLV_OK) clv_fail_in(err, status, "'%s', kernel %s", l->part->call, l->part->kernel);
     return status;
 }
 

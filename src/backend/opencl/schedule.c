@@ -55,6 +55,24 @@ done:
     return status;
 }
 
+/* In blocks: what is of the whole batch comes behind all chains, which then follow each other and may be run for some
+ * blocks after others. */
+static clv_status put_batch_behind(clv_launch_item *item, const clv_wait *wait, int items, clv_error *err)
+{
+    clv_status status = CLV_OK;
+    int levels = 0;
+    for (int i = 0; i < items; i++) {
+        if (item[i].chain && item[i].level >= levels) levels = item[i].level + 1;
+        for (int k = 0; k < i && item[i].chain; k++)
+            CLV_REQUIRE(item[k].chain || wait[i * items + k] == CLV_WAIT_NONE, CLV_ERR_INTERNAL,
+                        "a block waits for a launch of the whole batch");
+    }
+    for (int i = 0; i < items; i++)
+        if (!item[i].chain) item[i].level += levels;
+done:
+    return status;
+}
+
 static bool comes_after(const clv_launch_item *a, const clv_launch_item *b)
 {
     return a->level != b->level ? a->level > b->level : a->chain > b->chain;
@@ -81,6 +99,7 @@ static clv_status order_items(const clv_device_info *device, const clv_launch_wo
     else if (chains)
         CLV_TRY(clv_chains_find(device, work, s->item, s->items, wait, err));
     CLV_TRY(find_levels(s->item, wait, s->items, err));
+    if (s->blocks > 0) CLV_TRY(put_batch_behind(s->item, wait, s->items, err));
     sort_by_level(s->item, s->items);
 done:
     free(wait);

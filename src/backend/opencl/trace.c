@@ -18,23 +18,25 @@ static void print_times(const clv_cl_plan *plan, const double *least, FILE *out)
     }
 }
 
-/* A step; least[i]: microseconds of launch i, infinite before the first step. */
-static clv_status time_step(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, double *least,
+/* A step; least[i]: microseconds of launch i, all its turns, infinite before the first step. */
+static clv_status time_step(cl_command_queue queue, const clv_cl_plan *plan, cl_event *event, double *us, double *least,
                             clv_error *err)
 {
     clv_status status = CLV_OK;
-    for (int i = 0; i < plan->launches; i++) event[i] = NULL;
+    for (int i = 0; i < plan->turns; i++) event[i] = NULL;
+    for (int i = 0; i < plan->launches; i++) us[i] = 0;
     CLV_TRY(clv_cl_enqueue(queue, plan, event, err));
     CLV_CL(clFinish(queue));
-    for (int i = 0; i < plan->launches; i++) {
+    for (int i = 0; i < plan->turns; i++) {
         cl_ulong start = 0, end = 0;
         CLV_CL(clGetEventProfilingInfo(event[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL));
         CLV_CL(clGetEventProfilingInfo(event[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL));
-        const double us = (double)(end - start) * 1e-3;
-        if (us < least[i]) least[i] = us;
+        us[plan->turn[i].launch] += (double)(end - start) * 1e-3;
     }
-done:
     for (int i = 0; i < plan->launches; i++)
+        if (us[i] < least[i]) least[i] = us[i];
+done:
+    for (int i = 0; i < plan->turns; i++)
         if (event[i]) clReleaseEvent(event[i]);
     return status;
 }
@@ -45,8 +47,8 @@ clv_status clv_cl_plan_trace(clv_backend *head, clv_program *program, const clv_
     const clv_cl_plan *plan = (const clv_cl_plan *)program;
     clv_status status = CLV_OK;
     cl_command_queue queue = NULL;
-    cl_event *event = clv_alloc((size_t)plan->launches, sizeof *event, err);
-    double *least = event ? clv_alloc((size_t)plan->launches, sizeof *least, err) : NULL;
+    cl_event *event = clv_alloc((size_t)plan->turns, sizeof *event, err);
+    double *least = event ? clv_alloc(2 * (size_t)plan->launches, sizeof *least, err) : NULL;
     if (!least) {
         free(event);
         return CLV_ERR_INTERNAL;
@@ -57,7 +59,7 @@ clv_status clv_cl_plan_trace(clv_backend *head, clv_program *program, const clv_
     CLV_CL_MAKE(queue, clCreateCommandQueue(be->context, be->device, CL_QUEUE_PROFILING_ENABLE, &code));
     CLV_CL(clEnqueueWriteBuffer(queue, values, CL_TRUE, 0, clv_cl_step_values(plan, step, plan->ring), plan->ring, 0,
                                 NULL, NULL));
-    for (int i = 0; i < STEPS; i++) CLV_TRY(time_step(queue, plan, event, least, err));
+    for (int i = 0; i < STEPS; i++) CLV_TRY(time_step(queue, plan, event, least + plan->launches, least, err));
     print_times(plan, least, out);
 done:
     if (queue) clFinish(queue);
