@@ -261,7 +261,7 @@ static void do_job(clv_opencl *be, const clv_job *job, const clv_call *call, int
         return;
     }
     be->tested = job->call;
-    be->testing = be->within->recipe[job->call].clblast ? 'b' : 'o';
+    be->testing = be->within->recipe[job->call].clblast ? CLV_CL_CLBLAST : CLV_CL_OWN;
     run_once(&be->head, &call[job->call], batch, NULL); /* what fails here is told by the self-test */
     be->testing = 0;
     clv_cl_programs_sweep(be); /* into the cache, too */

@@ -78,7 +78,7 @@ done:
 static void suppose(search *s, const clv_cl_line *line)
 {
     s->be->candidate = line;
-    s->be->testing = line ? 'b' : 0;
+    s->be->testing = line ? CLV_CL_CLBLAST : 0;
 }
 
 static clv_status check(search *s, product *p, const clv_cl_line *line, clv_error *err)

@@ -213,7 +213,11 @@ clv_status clv_cl_kernels(clv_backend *be, const clv_plan *plan, clv_text *text,
 /* The choices of such a text are in force again, in later processes too. */
 clv_status clv_cl_restore(clv_backend *be, const char *kernels, clv_error *err);
 
-/* ---- verify.c ---- */
+/* ---- verdict.c ---- */
+
+/* The two kernels that a matrix product has. */
+#define CLV_CL_OWN     'o'
+#define CLV_CL_CLBLAST 'b'
 
 /* What is known of a kind of call on this device and driver. */
 typedef struct clv_cl_verdict {
@@ -221,17 +225,27 @@ typedef struct clv_cl_verdict {
     char word; /* '=' the preferred kernel passed; 'o' only clave's own did; 'b' only CLBlast's did */
 } clv_cl_verdict;
 
-/* Self-tests each kind of call of the plan that no verdict is known for, as `calls` have it run; verdicts are kept between
- * runs, beside the binaries. *changed: another kernel than theirs does a call from now on. */
+/* The kernel that a product gets unless the self-test has found against it. */
+clv_status clv_cl_preferred(clv_opencl *be, const clv_call *call, char *kernel, clv_error *err);
+/* Of all that decides how a call runs: its launches, the builds of their programs, and the preference. */
+clv_status clv_cl_verdict_key(clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err);
+const clv_cl_verdict *clv_cl_verdict_find(clv_opencl *be, clv_hash key); /* NULL: nothing is known */
+clv_status clv_cl_verdict_add(clv_opencl *be, clv_hash key, char word, clv_error *err);
+void clv_cl_verdicts_save(const clv_opencl *be);
+/* Whether the call is done by CLBlast. */
+clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
+/* The call's choice has passed its self-test just now: none is needed when it is used. */
+clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err);
+
+/* ---- verify.c ---- */
+
+/* Self-tests each kind of call of the plan that no verdict is known for, as `calls` have it run. *changed: another kernel
+ * than theirs does a call from now on. */
 clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, const struct clv_cl_calls *calls, bool *changed,
                          clv_error *err);
 /* Within a test of call be->tested: the unit of the plan of which a launch of it is a part, and which one; NULL: the launch
  * is not the plan's. */
 const clv_cl_unit *clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, int *place);
-/* Whether the call is done by CLBlast. */
-clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err);
-/* The call's choice has passed its self-test just now: none is needed when it is used. */
-clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err);
 
 /* ---- stopwatch.c ---- */
 
@@ -318,8 +332,7 @@ struct clv_opencl {
     bool selftest;
     const struct clv_cl_calls *within; /* the calls of the plan that is tested, as it will run them; NULL: none is */
     int tested;                        /* which of them, within a test */
-    char testing; /* 'o' or 'b' within a self-test of clave's own kernel or CLBlast's, whose programs are not tested
-                     again */
+    char testing; /* CLV_CL_OWN or CLV_CL_CLBLAST within a self-test of that kernel, whose programs are not tested again */
     bool builds; /* for other processes: what it tests is theirs to plan */
     clv_cl_program *programs;
     clv_cl_bundles bundles;

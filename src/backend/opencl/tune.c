@@ -87,7 +87,7 @@ static int by_weight(const void *a, const void *b)
 
 /* ---- one candidate ---- */
 
-static char kernel_of(const clv_tiling *tiling) { return tiling->clblast ? 'b' : 'o'; }
+static char kernel_of(const clv_tiling *tiling) { return tiling->clblast ? CLV_CL_CLBLAST : CLV_CL_OWN; }
 
 /* A program of the watch's calls by a tiling. Within it programs are not tested again, and what is released stays until
  * the sweep, so that test and watch share what was compiled. */

@@ -1,5 +1,5 @@
 /* Which kernels may be trusted: each kind of call is checked by the self-test before its first use on a device and
- * driver, and the verdict is kept beside the binaries, so that a warm start tests nothing. A matrix product has two
+ * driver, and the verdict is kept (verdict.c), so that a warm start tests nothing. A matrix product has two
  * kernels, clave's own and CLBlast's: where the preferred one fails, the other is taken if it passes, and the user is
  * told. */
 #include <stdio.h>
@@ -9,68 +9,11 @@
 
 #include "backend/opencl/opencl.h"
 #include "backend/selftest.h"
-#include "base/file.h"
 #include "base/memory.h"
-
-#define OWN     'o'
-#define CLBLAST 'b'
 
 enum { PATIENCE = 30 /* seconds */ };
 
-/* The kernel that a product gets unless the self-test has found against it. */
-static clv_status preferred(clv_opencl *be, const clv_call *call, char *kernel, clv_error *err)
-{
-    clv_cl_gemm gemm;
-    clv_tiling tiling;
-    *kernel = be->gemm == CLV_GEMM_CLBLAST ? CLBLAST : OWN;
-    if (!clv_cl_gemm_of(call, &gemm)) *kernel = OWN;
-    if (be->gemm != CLV_GEMM_AUTO || !clv_cl_gemm_of(call, &gemm)) return CLV_OK;
-    clv_status status = clv_cl_tiling_of(be, call, &tiling, err);
-    if (status == CLV_OK && tiling.clblast) *kernel = CLBLAST;
-    return status;
-}
-
-/* ---- keys ---- */
-
-/* CLBlast's parameters, where they are not its own. */
-static clv_status append_set(clv_opencl *be, const clv_call *call, clv_text *text, clv_error *err)
-{
-    clv_tiling tiling;
-    clv_status status = clv_cl_tiling_of(be, call, &tiling, err);
-    if (status != CLV_OK || clv_gemm_set_is_own(&tiling.gemm)) return status;
-    for (int i = 0; i < CLV_GEMM_PARAMETERS; i++) clv_text_append(text, "%d ", tiling.gemm.value[i]);
-    return CLV_OK;
-}
-
-/* All that decides how a call runs: its launches, the builds of their programs, and the preference. */
-static clv_status key_of_call(clv_opencl *be, const clv_call *call, clv_hash *key, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    clv_launch_list list;
-    clv_text text = {0};
-    char kernel;
-    CLV_TRY(clv_cl_launches_of(be, call, &list, err));
-    CLV_TRY(preferred(be, call, &kernel, err));
-    clv_text_append(&text, "%s %c %d\n", clv_op_table[call->op].name, kernel, call->lanes);
-    if (kernel == CLBLAST) CLV_TRY(append_set(be, call, &text, err));
-    for (int i = 0; i < list.launches; i++) {
-        const clv_launch *l = &list.launch[i];
-        char print[33];
-        const clv_launch_unit alone = clv_unit_of_one(l);
-        clv_cl_unit unit;
-        CLV_TRY(clv_cl_unit_of(be, &alone, &unit, err));
-        clv_hash_print(unit.key, print);
-        clv_text_append(&text, "%s %s %zu/%zu %zu/%zu %zu/%zu", l->kernel, print, l->global[0], l->local[0],
-                        l->global[1], l->local[1], l->global[2], l->local[2]);
-        for (int a = 0; a < l->args; a++) clv_text_append(&text, " %d+%zu", (int)l->arg[a], l->scratch_offset[a]);
-        clv_text_append(&text, "\n");
-    }
-    CLV_REQUIRE(!text.failed, CLV_ERR_INTERNAL, "out of memory for the self-test of %s", call->name);
-    *key = clv_hash_bytes(text.text, text.length);
-done:
-    clv_text_free(&text);
-    return status;
-}
+/* ---- what a test needs ---- */
 
 const clv_cl_unit *clv_cl_tested_unit(const clv_opencl *be, const clv_launch_item *item, int *place)
 {
@@ -111,7 +54,7 @@ static clv_status keys_of_call(clv_opencl *be, int index, const clv_call *call, 
     clv_status status = CLV_OK;
     clv_text text = {0};
     char print[33];
-    CLV_TRY(key_of_call(be, call, &keys->own, err));
+    CLV_TRY(clv_cl_verdict_key(be, call, &keys->own, err));
     keys->within = keys->own;
     clv_hash_print(keys->own, print);
     clv_text_append(&text, "%s", print);
@@ -125,72 +68,6 @@ done:
     return status;
 }
 
-static const clv_cl_verdict *find_verdict(const clv_opencl *be, clv_hash key)
-{
-    for (size_t i = 0; i < be->verdicts; i++)
-        if (!memcmp(&be->verdict[i].call, &key, sizeof key)) return &be->verdict[i];
-    return NULL;
-}
-
-static clv_status add_verdict(clv_opencl *be, clv_hash key, char word, clv_error *err)
-{
-    clv_status status = clv_grow(&be->verdict, &be->verdict_capacity, be->verdicts + 1, sizeof *be->verdict, err);
-    if (status == CLV_OK) be->verdict[be->verdicts++] = (clv_cl_verdict){key, word};
-    return status;
-}
-
-/* ---- kept between runs: a line a verdict, 32 hexadecimal digits and a letter ---- */
-
-#define VERDICT_LINE 35
-
-static bool verdict_file(const clv_opencl *be, char *path, size_t size)
-{
-    const clv_device_info *info = &be->head.info;
-    char name[64], print[33];
-    clv_text text = {0};
-    if (!be->cache[0]) return false;
-    clv_text_append(&text, "%s\n%s\n%s\n%s\n%s", CLAVE_VERSION, info->platform, be->platform_version, info->name,
-                    info->driver);
-    const bool failed = text.failed;
-    if (!failed) clv_hash_print(clv_hash_bytes(text.text, text.length), print);
-    clv_text_free(&text);
-    if (failed) return false;
-    snprintf(name, sizeof name, "%s.verified", print);
-    return clv_path_join(path, size, be->cache, name, NULL) == CLV_OK;
-}
-
-/* Lines that are no verdict are passed over: what they stood for is tested again. */
-static void load_verdicts(clv_opencl *be)
-{
-    char path[1024];
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    be->verdicts_loaded = true;
-    if (!verdict_file(be, path, sizeof path) ||
-        clv_file_read(path, 64 << 20, CLV_ERR_INTERNAL, &bytes, &size, NULL) != CLV_OK)
-        return;
-    for (char *line = (char *)bytes, *end; (end = strchr(line, '\n')); line = end + 1) {
-        clv_hash key;
-        if (end - line == VERDICT_LINE - 1 && clv_hash_parse(line, &key) && strchr("=ob", end[-1]))
-            add_verdict(be, key, end[-1], NULL);
-    }
-    free(bytes);
-}
-
-static void save_verdicts(const clv_opencl *be)
-{
-    char path[1024];
-    clv_text text = {0};
-    if (!verdict_file(be, path, sizeof path)) return;
-    for (size_t i = 0; i < be->verdicts; i++) {
-        char print[33];
-        clv_hash_print(be->verdict[i].call, print);
-        clv_text_append(&text, "%s %c\n", print, be->verdict[i].word);
-    }
-    if (!text.failed) clv_file_write(path, text.text, text.length, NULL);
-    clv_text_free(&text);
-}
-
 /* ---- testing ---- */
 
 static clv_status test_with(clv_opencl *be, const clv_call *call, int batch, char kernel, clv_error *err)
@@ -201,7 +78,7 @@ static clv_status test_with(clv_opencl *be, const clv_call *call, int batch, cha
     return status;
 }
 
-static const char *kernel_name(char kernel) { return kernel == OWN ? "clave's own kernel" : "CLBlast"; }
+static const char *kernel_name(char kernel) { return kernel == CLV_CL_OWN ? "clave's own kernel" : "CLBlast"; }
 
 /* The self-test knows calls; which kernels did this one is known here. */
 static clv_status name_kernels(clv_opencl *be, const clv_call *call, const clv_error *found, clv_error *err)
@@ -223,7 +100,7 @@ static void notify(clv_opencl *be, const clv_call *call, char word)
     char line[512];
     if (word == '=') return;
     snprintf(line, sizeof line, "%s: %s fails its self-test on %s, %s is used instead\n", call->name,
-             kernel_name(word == OWN ? CLBLAST : OWN), be->head.info.name, kernel_name(word));
+             kernel_name(word == CLV_CL_OWN ? CLV_CL_CLBLAST : CLV_CL_OWN), be->head.info.name, kernel_name(word));
     if (!be->notices.text || !strstr(be->notices.text, line)) clv_text_append(&be->notices, "%s", line);
 }
 
@@ -232,9 +109,9 @@ static clv_status judge(clv_opencl *be, const clv_call *call, int batch, char *w
     clv_error first = {.status = CLV_OK}, second = {.status = CLV_OK};
     clv_cl_gemm gemm;
     char kernel;
-    clv_status status = preferred(be, call, &kernel, err);
+    clv_status status = clv_cl_preferred(be, call, &kernel, err);
     if (status != CLV_OK) return status;
-    const char other = kernel == OWN ? CLBLAST : OWN;
+    const char other = kernel == CLV_CL_OWN ? CLV_CL_CLBLAST : CLV_CL_OWN;
     status = test_with(be, call, batch, kernel, &first);
     *word = '=';
     if (status == CLV_ERR_DEVICE && clv_cl_gemm_of(call, &gemm) &&
@@ -264,37 +141,36 @@ static bool give_way(clv_opencl *be, const clv_call *call)
 /* What the file says is said again. */
 static void notify_known(clv_opencl *be, const clv_call *call, const call_keys *keys)
 {
-    const clv_cl_verdict *other = find_verdict(be, keys->own);
+    const clv_cl_verdict *other = clv_cl_verdict_find(be, keys->own);
     if (other && other->word != '=') notify(be, call, other->word);
 }
 
-/* Finds the verdict on a call. *changed: another kernel takes the call's place, in this process
- * and those to come. */
+/* Finds the verdict on a call. *changed: another kernel takes the call's place, in this process and those to come. */
 static clv_status verdict_of(clv_opencl *be, const clv_call *call, const call_keys *keys, int batch, bool *tested,
                              bool *changed, clv_error *err)
 {
-    clv_status status = CLV_OK;
     char word = '=';
-    status = judge(be, call, batch, &word, err);
+    clv_status status = judge(be, call, batch, &word, err);
     if (status == CLV_ERR_DEVICE && give_way(be, call)) {
         *changed = true;
         return CLV_OK;
     }
-    if (status == CLV_OK) status = add_verdict(be, word == '=' ? keys->within : keys->own, word, err);
+    if (status == CLV_OK) status = clv_cl_verdict_add(be, word == '=' ? keys->within : keys->own, word, err);
     *tested |= status == CLV_OK;
     *changed = status == CLV_OK && word != '=';
     return status;
 }
 
+/* ---- who builds what ---- */
+
 /* What is to be tested, one call of a kind. */
-static clv_status list_jobs(const clv_opencl *be, const clv_plan *plan, const call_keys *keys, clv_jobs *jobs,
-                            clv_error *err)
+static clv_status list_jobs(clv_opencl *be, const clv_plan *plan, const call_keys *keys, clv_jobs *jobs, clv_error *err)
 {
     const int groups = be->within->schedule.groups;
     clv_status status = clv_jobs_create(plan->calls + groups, 2 * groups, jobs, err);
     for (int i = 0; i < plan->calls && status == CLV_OK; i++) {
-        const clv_cl_verdict *other = find_verdict(be, keys[i].own);
-        bool repeat = find_verdict(be, keys[i].within) || (other && other->word != '=');
+        const clv_cl_verdict *other = clv_cl_verdict_find(be, keys[i].own);
+        bool repeat = clv_cl_verdict_find(be, keys[i].within) || (other && other->word != '=');
         for (int k = 0; k < jobs->jobs && !repeat; k++)
             repeat = !memcmp(&keys[jobs->job[k].call].within, &keys[i].within, sizeof keys->within);
         if (repeat) continue;
@@ -392,7 +268,6 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, const clv_cl_call
     call_keys *keys = clv_alloc((size_t)plan->calls, sizeof *keys, err);
     if (!keys) return CLV_ERR_INTERNAL;
     be->within = calls;
-    if (!be->verdicts_loaded) load_verdicts(be);
     for (int i = 0; i < plan->calls; i++) CLV_TRY(keys_of_call(be, i, &plan->call[i], &keys[i], err));
     for (int i = 0; i < plan->calls; i++) notify_known(be, &plan->call[i], &keys[i]);
     CLV_TRY(list_jobs(be, plan, keys, &own, err));
@@ -401,41 +276,8 @@ clv_status clv_cl_verify(clv_opencl *be, const clv_plan *plan, const clv_cl_call
 done:
     be->within = NULL;
     clv_cl_builders_close(be);
-    if (tested) save_verdicts(be);
+    if (tested) clv_cl_verdicts_save(be);
     clv_jobs_free(&own);
     free(keys);
-    return status;
-}
-
-clv_status clv_cl_vouch(clv_opencl *be, const clv_call *call, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    clv_hash key;
-    if (!be->verdicts_loaded) load_verdicts(be);
-    CLV_TRY(key_of_call(be, call, &key, err));
-    if (find_verdict(be, key)) goto done;
-    CLV_TRY(add_verdict(be, key, '=', err));
-    save_verdicts(be);
-done:
-    return status;
-}
-
-clv_status clv_cl_uses_clblast(clv_opencl *be, const clv_call *call, bool *uses, clv_error *err)
-{
-    clv_status status = CLV_OK;
-    clv_cl_gemm gemm;
-    char kernel;
-    CLV_TRY(preferred(be, call, &kernel, err));
-    if (be->testing && clv_cl_gemm_of(call, &gemm)) {
-        kernel = be->testing;
-    } else if (be->selftest && clv_cl_gemm_of(call, &gemm)) {
-        clv_hash key;
-        if (!be->verdicts_loaded) load_verdicts(be);
-        CLV_TRY(key_of_call(be, call, &key, err));
-        const clv_cl_verdict *verdict = find_verdict(be, key);
-        if (verdict && verdict->word != '=') kernel = verdict->word;
-    }
-    *uses = kernel == CLBLAST;
-done:
     return status;
 }
