@@ -182,7 +182,7 @@ static void found_again(const char *name, const char *binaries, bool by_binary)
     const size_t members = be->bundles.members;
     clv_backend_destroy(&be->head);
     be = open_device();
-    assert_true(clv_cl_cache_has_text(be->cache, key));
+    assert_int_equal(clv_cl_cache_has_text(be->cache, key), !by_binary);
     assert_int_equal(clv_cl_cache_has(be->cache, key), by_binary);
     assert_true(run_in(be, second));
     assert_memory_equal(first, second, sizeof first);
@@ -196,13 +196,29 @@ static void found_again(const char *name, const char *binaries, bool by_binary)
 static void test_found_again_by_text(void **state)
 {
     (void)state;
-    found_again("text", "off", false);
+    found_again("text", "texts", false);
 }
 
 static void test_found_again_by_binary(void **state)
 {
     (void)state;
     found_again("binary", "on", true);
+}
+
+/* Nothing is kept where that is asked for. */
+static void test_nothing_kept(void **state)
+{
+    (void)state;
+    float result[FEATURES * LANES];
+    use_cache("nothing", "off");
+    clv_opencl *be = open_device();
+    assert_true(run_in(be, result));
+    const clv_hash key = be->bundles.list->key;
+    char folder[sizeof be->cache];
+    snprintf(folder, sizeof folder, "%s", be->cache);
+    clv_backend_destroy(&be->head);
+    assert_false(clv_cl_cache_has_text(folder, key) || clv_cl_cache_has(folder, key));
+    assert_null(clv_cl_cache_index(folder));
 }
 
 /* A text that was changed, and lines that are none: the units are built alone. */
@@ -212,7 +228,7 @@ static void test_damaged_cache(void **state)
     float first[FEATURES * LANES], second[FEATURES * LANES];
     char path[1024], name[40], print[33];
     static const char lines[] = "no hash, but as long as a line with two of them would have to be, and a name\n";
-    use_cache("damaged", "off");
+    use_cache("damaged", "texts");
     clv_opencl *be = open_device();
     assert_true(run_in(be, first));
     clv_hash_print(be->bundles.list->key, print);
@@ -258,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_a_plan_computes_the_same),
         cmocka_unit_test(test_found_again_by_text),
         cmocka_unit_test(test_found_again_by_binary),
+        cmocka_unit_test(test_nothing_kept),
         cmocka_unit_test(test_damaged_cache),
         cmocka_unit_test(test_build_error_names_the_kernel),
     };

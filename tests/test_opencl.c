@@ -701,7 +701,7 @@ static void test_cache_off(void **state)
     const clv_device_options options = {.backend = "opencl", .select = test_device()};
     clv_backend *be = NULL;
     setenv("CLAVE_BINARIES", "none", 1);
-    assert_refused(clv_opencl_backend_create(&options, &be, err), CLV_ERR_CONFIG, "CLAVE_BINARIES is 'none'");
+    assert_refused(clv_opencl_backend_create(&options, &be, err), CLV_ERR_CONFIG, "CLAVE_BINARIES is 'none': give on, texts or off");
     setenv("CLAVE_BINARIES", "on", 1);
     assert_true(built_from_source());
     assert_false(built_from_source());

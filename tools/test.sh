@@ -20,8 +20,8 @@ mkdir -p "$dir" || exit 1
 
 # What one test knows of a device serves the next, and PoCL keeps what it compiled; the user's own cache is left alone.
 export XDG_CACHE_HOME="$dir/cache"
-# Tests of the cache switch it on for themselves. For the others it costs more than it saves: asking PoCL for a binary compiles the kernel again.
-export CLAVE_BINARIES=off
+# Tests of the cache switch it on for themselves. For the others binaries cost more than they save: asking PoCL for one compiles the kernel again.
+export CLAVE_BINARIES=texts
 # One implementation at a time: PoCL, so that every machine tests the same thing, and other drivers' leaks stay out.
 vendors=/etc/OpenCL/vendors
 [ -f $vendors/pocl.icd ] && export OCL_ICD_VENDORS=$vendors/pocl.icd

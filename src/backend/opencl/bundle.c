@@ -157,18 +157,23 @@ done:
 static void record(const clv_opencl *be, const clv_cl_bundle *bundle)
 {
     clv_text lines = {0};
-    if (clv_cl_cache_has_text(be->cache, bundle->key)) return;
-    clv_cl_cache_store_text(be->cache, bundle->key, &bundle->text);
     for (size_t i = 0; i < be->bundles.members; i++) {
         const clv_cl_member *member = &be->bundles.member[i];
         char unit[33], of[33];
-        if (!same(member->bundle, bundle->key)) continue;
+        if (member->length == 0 || !same(member->bundle, bundle->key)) continue;
         clv_hash_print(member->unit, unit);
         clv_hash_print(member->bundle, of);
         clv_text_append(&lines, "%s %s %s\n", unit, of, member->kernel);
     }
-    if (!lines.failed) clv_cl_cache_append_index(be->cache, &lines);
+    if (!lines.failed && lines.length > 0) clv_cl_cache_append_index(be->cache, &lines);
     clv_text_free(&lines);
+}
+
+static void keep_text(const clv_opencl *be, const clv_cl_bundle *bundle)
+{
+    if (be->keeps != CLV_CL_KEEP_TEXTS || clv_cl_cache_has_text(be->cache, bundle->key)) return;
+    clv_cl_cache_store_text(be->cache, bundle->key, &bundle->text);
+    record(be, bundle);
 }
 
 /* A text of the cache that is not what its name says is none. */
@@ -187,7 +192,7 @@ void clv_cl_bundle_build(clv_opencl *be, clv_cl_bundle *bundle)
         bundle->failed = bundle->text.length == 0 || !is_whole(be, bundle) ||
                          clv_cl_build_source(be, bundle->text.text, "", "a bundle", &bundle->program, NULL) != CLV_OK;
         bundle->unsaved = !bundle->failed;
-        if (!bundle->failed) record(be, bundle);
+        if (!bundle->failed) keep_text(be, bundle);
     }
     clv_text_free(&bundle->text);
 }
@@ -206,8 +211,10 @@ clv_cl_bundle *clv_cl_bundle_of(clv_opencl *be, clv_hash unit, char kernel[CLV_K
 
 void clv_cl_bundle_save(const clv_opencl *be, clv_cl_bundle *bundle)
 {
-    if (bundle->unsaved) clv_cl_save_binary(be, bundle->program, bundle->key);
-    bundle->unsaved = false;
+    if (bundle->unsaved && clv_cl_save_binary(be, bundle->program, bundle->key)) {
+        record(be, bundle);
+        bundle->unsaved = false;
+    }
 }
 
 void clv_cl_bundles_free(clv_opencl *be)

@@ -220,16 +220,21 @@ done:
     return status;
 }
 
-/* CLAVE_BINARIES=off: what is compiled is not kept, for who compiles much that runs once, as tests and
- * searches do. */
+/* What is compiled is kept by default; for who compiles much that runs once, texts alone or nothing. */
 static clv_status read_environment(clv_opencl *be, clv_error *err)
 {
-    const char *binaries = getenv("CLAVE_BINARIES");
-    if (binaries && *binaries && strcmp(binaries, "on") && strcmp(binaries, "off"))
-        return clv_fail(err, CLV_ERR_CONFIG, "the environment variable CLAVE_BINARIES is '%.40s': give on or off",
-                        binaries);
-    be->keeps_binaries = !binaries || strcmp(binaries, "off") != 0;
-    return CLV_OK;
+    static const char *const words[] = {
+        [CLV_CL_KEEP_NOTHING] = "off", [CLV_CL_KEEP_TEXTS] = "texts", [CLV_CL_KEEP_BINARIES] = "on"};
+    const char *given = getenv("CLAVE_BINARIES");
+    be->keeps = CLV_CL_KEEP_BINARIES;
+    if (!given || !*given) return CLV_OK;
+    for (int i = CLV_CL_KEEP_NOTHING; i <= CLV_CL_KEEP_BINARIES; i++)
+        if (!strcmp(given, words[i])) {
+            be->keeps = (clv_cl_keep)i;
+            return CLV_OK;
+        }
+    return clv_fail(err, CLV_ERR_CONFIG, "the environment variable CLAVE_BINARIES is '%.40s': give on, texts or off",
+                    given);
 }
 
 clv_status clv_opencl_backend_create(const clv_device_options *options, clv_backend **out, clv_error *err)

@@ -115,7 +115,7 @@ cl_program clv_cl_build_binary(const clv_opencl *be, clv_hash key, const char *d
 /* name: of its kernels, for the message. */
 clv_status clv_cl_build_source(const clv_opencl *be, const char *source, const char *defines, const char *name,
                                cl_program *out, clv_error *err);
-void clv_cl_save_binary(const clv_opencl *be, cl_program program, clv_hash key);
+bool clv_cl_save_binary(const clv_opencl *be, cl_program program, clv_hash key); /* whether the cache got it */
 
 /* ---- bundle.c ---- */
 
@@ -320,6 +320,10 @@ void clv_cl_builders_nap(void);
 void clv_cl_builders_close(clv_opencl *be);
 void clv_cl_builders_end(clv_opencl *be);
 
+/* What the cache gets of programs: the texts of bundles, by which a driver that keeps what it compiles finds it again; or the
+ * binaries of all that ran. */
+typedef enum clv_cl_keep { CLV_CL_KEEP_NOTHING, CLV_CL_KEEP_TEXTS, CLV_CL_KEEP_BINARIES } clv_cl_keep;
+
 struct clv_opencl {
     clv_backend head;
     cl_platform_id platform;
@@ -344,8 +348,8 @@ struct clv_opencl {
     char *record; /* the choices of the run that goes on, in place of the file; NULL: none */
     clv_cl_choices choices;
     const clv_cl_line *candidate; /* within tuning: the tiling of its call, whatever is known */
-    bool keeps_binaries;          /* the cache gets those of programs that ran, */
-    bool discard;                 /* but of those that are destroyed now */
+    clv_cl_keep keeps;
+    bool discard; /* the binaries of what is destroyed now are not kept */
     clv_cl_builders builders;
     clv_text notices;
 };

@@ -135,17 +135,18 @@ clv_status clv_cl_program_get(clv_opencl *be, const clv_cl_unit *unit, clv_cl_pr
 /* Here, not after building: PoCL compiles a kernel for its group size at its first launch, and its binary holds that.
  * Asking for the binary costs PoCL a compilation too, which had better not delay a first step. Failures only mean no
  * cache. */
-void clv_cl_save_binary(const clv_opencl *be, cl_program program, clv_hash key)
+bool clv_cl_save_binary(const clv_opencl *be, cl_program program, clv_hash key)
 {
     size_t size = 0;
     unsigned char *binary = NULL;
-    if (!be->keeps_binaries || be->discard || !be->cache[0] ||
+    if (be->keeps != CLV_CL_KEEP_BINARIES || be->discard || !be->cache[0] ||
         clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
-        return;
-    if (!(binary = clv_alloc(size, 1, NULL))) return;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
-        clv_cl_cache_store(be->cache, key, binary, size);
+        return false;
+    if (!(binary = clv_alloc(size, 1, NULL))) return false;
+    const bool given = clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS;
+    if (given) clv_cl_cache_store(be->cache, key, binary, size);
     free(binary);
+    return given;
 }
 
 static void drop(clv_opencl *be, clv_cl_program **link)
