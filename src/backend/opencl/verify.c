@@ -221,15 +221,16 @@ done:
 static int next_job(clv_opencl *be, clv_jobs *jobs, bool shared)
 {
     const time_t begun = time(NULL);
+    const int first = clv_jobs_first(jobs);
     bool later;
-    if (!shared) return clv_jobs_first(jobs);
-    for (;;) {
+    while (shared && first >= 0) {
         int i = clv_jobs_first_built(jobs);
         if (i < 0) i = clv_jobs_take(jobs, &later);
         if (i >= 0) return i;
-        if (!clv_cl_builders_work(be) || time(NULL) - begun > PATIENCE) return clv_jobs_first(jobs);
+        if (!clv_cl_builders_work(be) || time(NULL) - begun > PATIENCE) break;
         clv_cl_builders_nap();
     }
+    return first;
 }
 
 static clv_cl_bundle *bundle_of_job(clv_cl_bundle *const *bundle, const clv_jobs *jobs, int job)
