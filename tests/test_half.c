@@ -399,16 +399,15 @@ static void test_calls_in_half(void **state)
     clv_backend_destroy(be);
 }
 
-/* Memory is linear in the batch, of halves as of floats, and half of it where it is activations. */
-static uint64_t activation_bytes(const char *storage, const char *batch)
+static uint64_t activation_bytes(const char *storage, const char *batch, const char *plan_key)
 {
     char select[160];
     snprintf(select, sizeof select, "device.select=%s", test_device());
-    clv_config *config = load("ini/autoencoder.ini", (const char *const[]){select, storage, batch, NULL});
+    clv_config *config = load("ini/autoencoder.ini", (const char *const[]){select, storage, batch, plan_key, NULL});
     clv_session *s = open_training(config);
     const clv_plan *plan = s->phase[0].plan;
     uint64_t bytes = 0;
-    for (int space = CLV_SPACE_ARENA; space <= CLV_SPACE_HALF; space++)
+    for (int space = CLV_SPACE_ARENA; space <= CLV_SPACE_BATCH; space++)
         if (plan->elements[space]) {
             bytes += s->bindings.space[space]->bytes;
             assert_int_equal(s->bindings.space[space]->bytes,
@@ -419,14 +418,20 @@ static uint64_t activation_bytes(const char *storage, const char *batch)
     return bytes;
 }
 
+/* Memory is linear in the batch, of halves as of floats, and half of it where it is activations; in blocks it is that
+ * at most, as blocks take the memory of those before. */
 static void test_memory(void **state)
 {
     (void)state;
-    const uint64_t full = activation_bytes("device.storage=float", "train.batch=128"),
-                   half = activation_bytes("device.storage=half", "train.batch=128"),
-                   twice = activation_bytes("device.storage=half", "train.batch=256");
+    static const char whole[] = "plan.fuse_chains=false", blocks[] = "plan.fuse_chains=true";
+    const uint64_t full = activation_bytes("device.storage=float", "train.batch=128", whole),
+                   half = activation_bytes("device.storage=half", "train.batch=128", whole),
+                   twice = activation_bytes("device.storage=half", "train.batch=256", whole),
+                   once = activation_bytes("device.storage=half", "train.batch=128", blocks),
+                   again = activation_bytes("device.storage=half", "train.batch=256", blocks);
     assert_true(half > full / 2 && (double)half < 0.52 * (double)full);
     assert_true(fabs((double)twice - 2 * (double)half) < 0.001 * (double)twice);
+    assert_true(again >= once && (double)again < 2.001 * (double)once);
 }
 
 int main(void)
