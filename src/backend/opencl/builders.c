@@ -5,8 +5,9 @@
  * is read from them, so a builder that fails, is killed or does not start costs time alone.
  *
  * All builders have as standard input a file without a name, of which they and the self-test share the memory: a head,
- * the jobs and programs (jobs.h), the calls of the plan. */
+ * the programs and jobs (jobs.h), the calls of the plan. */
 #define _GNU_SOURCE /* environ */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -51,12 +52,13 @@ static size_t bytes_of(const queue_head *head)
            (size_t)head->calls * sizeof(clv_call);
 }
 
-/* The tables behind a head in memory. */
+/* The tables behind a head in memory, those of pointers' alignment first. */
 static clv_jobs jobs_of(queue_head *head, clv_call **call)
 {
-    clv_jobs jobs = {.jobs = head->jobs, .programs = head->programs, .job = (clv_job *)(head + 1)};
-    jobs.program = (clv_job_program *)(jobs.job + jobs.jobs);
+    static_assert(sizeof *head % 8 == 0 && sizeof(clv_job_program) % 8 == 0 && sizeof **call % 8 == 0, "aligned");
+    clv_jobs jobs = {.jobs = head->jobs, .programs = head->programs, .program = (clv_job_program *)(head + 1)};
     *call = (clv_call *)(jobs.program + jobs.programs);
+    jobs.job = (clv_job *)(*call + head->calls);
     return jobs;
 }
 
@@ -95,9 +97,9 @@ static queue_head head_of(const clv_opencl *be, const clv_plan *plan, const clv_
 static bool write_queue(const clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, clv_cl_builders *b)
 {
     const queue_head head = head_of(be, plan, jobs);
-    const size_t count[] = {1, (size_t)jobs->jobs, (size_t)jobs->programs, (size_t)plan->calls},
-                 size[] = {sizeof head, sizeof *jobs->job, sizeof *jobs->program, sizeof *plan->call};
-    const void *const from[] = {&head, jobs->job, jobs->program, plan->call};
+    const size_t count[] = {1, (size_t)jobs->programs, (size_t)plan->calls, (size_t)jobs->jobs},
+                 size[] = {sizeof head, sizeof *jobs->program, sizeof *plan->call, sizeof *jobs->job};
+    const void *const from[] = {&head, jobs->program, plan->call, jobs->job};
     bool written = true;
     for (int i = 0; i < 4 && written; i++) written = fwrite(from[i], size[i], count[i], b->queue) == count[i];
     if (!written || fflush(b->queue) != 0) return false;
