@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "backend/opencl/kernels.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -146,4 +147,13 @@ void use_wrong_kernels(const char *into, const char *file, const char *from, con
         clv_text_free(&text);
     }
     setenv("CLAVE_KERNELS", into, 1);
+}
+
+clv_backend *open_opencl(clv_gemm_choice gemm, bool selftest)
+{
+    const clv_device_options options = {
+        .backend = "opencl", .select = test_device(), .gemm = gemm, .selftest = selftest};
+    clv_backend *be = NULL;
+    assert_ok(clv_opencl_backend_create(&options, &be, err));
+    return be;
 }

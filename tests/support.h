@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "backend/backend.h"
 #include "clave/error.h"
 
 /* A fresh folder under TMPDIR, removed at exit; the same one at each call. */
@@ -28,6 +29,8 @@ bool have_opencl(void);
 const char *test_device(void);
 /* Fills the folder `into` with the kernels, `from` of `file` written as `to`, and names it by CLAVE_KERNELS. */
 void use_wrong_kernels(const char *into, const char *file, const char *from, const char *to);
+/* The OpenCL backend on it. */
+clv_backend *open_opencl(clv_gemm_choice gemm, bool selftest);
 /* CLAVE_TEST_ONLY: the tests whose names match it (? and * as in a shell) run alone. */
 void take_filter(void);
 

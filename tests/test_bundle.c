@@ -14,13 +14,7 @@
 
 enum { MOST = 64, LANES = 32, FEATURES = 8, CALLS = 3 };
 
-static clv_opencl *open_device(void)
-{
-    const clv_device_options options = {.backend = "opencl", .select = test_device(), .gemm = CLV_GEMM_OWN};
-    clv_backend *opened = NULL;
-    assert_ok(clv_opencl_backend_create(&options, &opened, err));
-    return (clv_opencl *)opened;
-}
+static clv_opencl *open_device(void) { return (clv_opencl *)open_opencl(CLV_GEMM_OWN, false); }
 
 /* A cache of the test's own. */
 static void use_cache(const char *name, const char *binaries)
@@ -248,6 +242,39 @@ static void test_damaged_cache(void **state)
     clv_backend_destroy(&be->head);
 }
 
+/* A binary that is empty or cut short, and a line whose kernel became another's: as good as none. */
+static void test_damaged_binary_and_index(void **state)
+{
+    (void)state;
+    float first[FEATURES * LANES], second[FEATURES * LANES];
+    char path[1024], name[40], print[33];
+    use_cache("rotten", "on");
+    clv_opencl *be = open_device();
+    assert_true(run_in(be, first));
+    clv_hash_print(be->bundles.list->key, print);
+    clv_backend_destroy(&be->head);
+    for (off_t length = 100; length >= 0; length -= 100) {
+        be = open_device();
+        snprintf(name, sizeof name, "%s.bin", print);
+        assert_ok(clv_path_join(path, sizeof path, be->cache, name, err));
+        assert_int_equal(truncate(path, length), 0);
+        assert_false(run_in(be, second));
+        assert_memory_equal(first, second, sizeof first);
+        clv_backend_destroy(&be->head);
+    }
+    be = open_device();
+    char *lines = clv_cl_cache_index(be->cache);
+    assert_non_null(lines);
+    for (char *line = lines; *line; line = strchr(line, '\n') + 1) strchr(line, '\n')[-1] ^= 1; /* pointwise_0: _1 */
+    assert_ok(clv_path_join(path, sizeof path, be->cache, "bundles", err));
+    assert_ok(clv_file_write(path, lines, strlen(lines), err));
+    free(lines);
+    assert_false(run_in(be, second)); /* each was built alone when the binary was none */
+    assert_int_equal(be->bundles.members, 0);
+    assert_memory_equal(first, second, sizeof first);
+    clv_backend_destroy(&be->head);
+}
+
 /* The message is of the unit that cannot be built, not of all that were to be built with it. */
 static void test_build_error_names_the_kernel(void **state)
 {
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_a_plan_computes_the_same),
         cmocka_unit_test(test_found_again_by_text),
         cmocka_unit_test(test_found_again_by_binary),
+        cmocka_unit_test(test_damaged_binary_and_index),
         cmocka_unit_test(test_nothing_kept),
         cmocka_unit_test(test_damaged_cache),
         cmocka_unit_test(test_build_error_names_the_kernel),

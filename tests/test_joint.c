@@ -14,13 +14,7 @@
 
 static clv_opencl *be;
 
-static clv_opencl *open_device(void)
-{
-    const clv_device_options options = {.backend = "opencl", .select = test_device(), .gemm = CLV_GEMM_OWN};
-    clv_backend *opened = NULL;
-    assert_ok(clv_opencl_backend_create(&options, &opened, err));
-    return (clv_opencl *)opened;
-}
+static clv_opencl *open_device(void) { return (clv_opencl *)open_opencl(CLV_GEMM_OWN, false); }
 
 /* ---- programs ---- */
 

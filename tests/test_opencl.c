@@ -286,15 +286,6 @@ static void every_op(clv_backend *be)
 
 /* ---- backends ---- */
 
-static clv_backend *open_with(clv_gemm_choice gemm, bool selftest)
-{
-    const clv_device_options options = {
-        .backend = "opencl", .select = test_device(), .gemm = gemm, .selftest = selftest};
-    clv_backend *be = NULL;
-    assert_ok(clv_opencl_backend_create(&options, &be, err));
-    return be;
-}
-
 /* Has vectors of one float: no packed kernel will ever run there, and one in vectors of 16 takes llvmpipe minutes. */
 static bool is_scalar(const clv_backend *be) { return be->info.vector_width == 1; }
 
@@ -312,12 +303,12 @@ static void test_ops_as_others(void **state)
                   {CLV_DEVICE_CPU, 8, 0},
                   {CLV_DEVICE_CPU, 4, 0}};
     enum { GPUS = 2 };
-    clv_backend *probe = open_with(CLV_GEMM_OWN, false);
+    clv_backend *probe = open_opencl(CLV_GEMM_OWN, false);
     const int count = is_scalar(probe) ? GPUS : sizeof others / sizeof *others;
     clv_backend_destroy(probe);
     for (int i = 0; i < count; i++) {
         if (i != (int)(test_seed % (uint64_t)count) && !getenv("CLAVE_TEST_ALL")) continue;
-        clv_backend *be = open_with(CLV_GEMM_OWN, false);
+        clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
         be->info.kind = others[i].kind;
         be->info.vector_width = others[i].vector_width;
         be->info.simd_width = others[i].simd_width;
@@ -369,7 +360,7 @@ static void test_products_of_gpus(void **state)
     const clv_attr k4 = {.kernel = 4, .stride = 2, .pad = 1}, k3 = {.kernel = 3, .stride = 1},
                    k1 = {.kernel = 1, .stride = 1};
     for (int simd = 0; simd <= 32; simd += 32) {
-        clv_backend *be = open_with(CLV_GEMM_OWN, false);
+        clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
         be->info.kind = CLV_DEVICE_GPU;
         be->info.vector_width = 1;
         be->info.simd_width = simd;
@@ -427,7 +418,7 @@ static void test_gemm(void **state)
 {
     (void)state;
     for (clv_gemm_choice gemm = CLV_GEMM_OWN; gemm <= CLV_GEMM_CLBLAST; gemm++) {
-        clv_backend *be = open_with(gemm, false);
+        clv_backend *be = open_opencl(gemm, false);
         every_gemm(be);
         clv_backend_destroy(be);
     }
@@ -479,7 +470,7 @@ static void test_dropout_in_any_tile(void **state)
         "form=direct vector=4 rows=6 parts=2 group=8",
     };
     const clv_call forward = dropping_call(CLV_OP_CONV, 10, 22, 32);
-    clv_opencl *be = (clv_opencl *)open_with(CLV_GEMM_OWN, false);
+    clv_opencl *be = (clv_opencl *)open_opencl(CLV_GEMM_OWN, false);
     const size_t tiles = is_scalar(&be->head) ? 0 : sizeof packed / sizeof *packed;
     be->head.info.kind = CLV_DEVICE_CPU;
     be->head.info.vector_width = 16;
@@ -530,7 +521,7 @@ static void test_dropout_is_the_same_behind_products(void **state)
     expect_same_masks(be);
     clv_backend_destroy(be);
     for (clv_gemm_choice gemm = CLV_GEMM_OWN; gemm <= CLV_GEMM_CLBLAST; gemm++) {
-        be = open_with(gemm, false);
+        be = open_opencl(gemm, false);
         expect_same_masks(be);
         clv_backend_destroy(be);
     }
@@ -541,7 +532,7 @@ static void test_dropout_is_the_same_behind_products(void **state)
 static void test_dropout_is_in_keys(void **state)
 {
     (void)state;
-    clv_opencl *be = (clv_opencl *)open_with(CLV_GEMM_OWN, false);
+    clv_opencl *be = (clv_opencl *)open_opencl(CLV_GEMM_OWN, false);
     clv_call drops = dropping_call(CLV_OP_CONV, 10, 22, 32), other = drops, plain = drops;
     clv_hash key[3];
     other.attr.stream++;
@@ -573,7 +564,7 @@ static void test_gemm_choice(void **state)
     bool uses;
     assert_false(clv_cl_gemm_of(&conv.call, &gemm));
     assert_true(clv_cl_gemm_of(&linear.call, &gemm));
-    clv_backend *be = open_with(CLV_GEMM_AUTO, false);
+    clv_backend *be = open_opencl(CLV_GEMM_AUTO, false);
     assert_ok(clv_cl_uses_clblast((clv_opencl *)be, &linear.call, &uses, err));
     assert_int_equal(uses, be->info.kind == CLV_DEVICE_GPU);
     ((clv_opencl *)be)->gemm = CLV_GEMM_CLBLAST;
@@ -598,7 +589,7 @@ static one_call add_case(void)
 /* Compiles and runs a call afresh; the result is checked. Returns whether its program came from source. */
 static bool built_from_source(void)
 {
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
     one_call one = add_case();
     const clv_plan plan = plan_of(&one);
     memory m = random_memory(&plan, &one);
@@ -619,7 +610,7 @@ static bool built_from_source(void)
 /* The one binary in the cache: its path, and its bytes to free. */
 static uint8_t *cached_binary(char *path, size_t path_size, size_t *size)
 {
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
     const one_call one = add_case();
     clv_call call = one.call;
     clv_launch_list list;
@@ -676,7 +667,7 @@ static void test_cache_stale(void **state)
     setenv("XDG_CACHE_HOME", test_path("stale"), 1);
     assert_true(built_from_source());
     free(cached_binary(path, sizeof path, &size));
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
     const bool aborts = !strcmp(be->info.platform, "rusticl"); /* 22.3 panics at a binary it does not know */
     snprintf(folder, sizeof folder, "%s", ((clv_opencl *)be)->cache);
     clv_backend_destroy(be);
@@ -701,7 +692,8 @@ static void test_cache_off(void **state)
     const clv_device_options options = {.backend = "opencl", .select = test_device()};
     clv_backend *be = NULL;
     setenv("CLAVE_BINARIES", "none", 1);
-    assert_refused(clv_opencl_backend_create(&options, &be, err), CLV_ERR_CONFIG, "CLAVE_BINARIES is 'none': give on, texts or off");
+    assert_refused(clv_opencl_backend_create(&options, &be, err), CLV_ERR_CONFIG,
+                   "CLAVE_BINARIES is 'none': give on, texts or off");
     setenv("CLAVE_BINARIES", "on", 1);
     assert_true(built_from_source());
     assert_false(built_from_source());
@@ -789,7 +781,7 @@ static void test_failing_calls(void **state)
 static void test_too_large(void **state)
 {
     (void)state;
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
     clv_opencl *cl = (clv_opencl *)be;
     clv_buffer *buffer = NULL;
     be->info.max_buffer_bytes = 1 << 20;
@@ -865,7 +857,7 @@ static void test_wrong_kernel(void **state)
 {
     (void)state;
     use_wrong_kernels(test_path("wrong"), "pointwise.cl", "AT(IN0, p) + AT(IN1, q)", "AT(IN0, p) + AT(IN1, q) + 1.0f");
-    clv_backend *be = open_with(CLV_GEMM_OWN, true);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, true);
     assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "add");
     clv_backend_destroy(be);
     unsetenv("CLAVE_KERNELS");
@@ -875,7 +867,7 @@ static void test_build_error(void **state)
 {
     (void)state;
     use_wrong_kernels(test_path("broken"), "pointwise.cl", "const int first", "const int this is no C; first");
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
     assert_refused(create_alone(be, add_case(), err), CLV_ERR_DEVICE, "pointwise");
     clv_backend_destroy(be);
     unsetenv("CLAVE_KERNELS");
@@ -885,13 +877,13 @@ static void test_build_error(void **state)
 static void test_notice(void **state)
 {
     (void)state;
-    clv_backend *probe = open_with(CLV_GEMM_OWN, false);
+    clv_backend *probe = open_opencl(CLV_GEMM_OWN, false);
     const bool packed = probe->info.kind == CLV_DEVICE_CPU && probe->info.vector_width > 1;
     clv_backend_destroy(probe);
     use_wrong_kernels(test_path("product"), "conv.cl", packed ? "kernel void conv_packed(" : "kernel void conv_direct(",
                       "kernel void conv_gone(");
     for (int run = 0; run < 2; run++) {
-        clv_backend *be = open_with(CLV_GEMM_OWN, true);
+        clv_backend *be = open_opencl(CLV_GEMM_OWN, true);
         assert_string_equal(clv_backend_notices(be), "");
         assert_ok(create_alone(be, linear_case(CLV_OP_CONV, no_fusion), err));
         assert_non_null(strstr(clv_backend_notices(be), "CLBlast is used instead")); /* a kept verdict is told again */
@@ -910,7 +902,7 @@ static void test_notice(void **state)
 static void test_peak(void **state)
 {
     (void)state;
-    clv_backend *be = open_with(CLV_GEMM_OWN, false);
+    clv_backend *be = open_opencl(CLV_GEMM_OWN, false);
     double gflops = 0;
     assert_ok(clv_backend_peak(be, &gflops, err));
     assert_true(gflops > 0);

@@ -9,6 +9,8 @@
 #include "backend/opencl/opencl.h"
 #include "base/memory.h"
 
+#define KERNEL_AT 99 /* in a line of the index: behind three keys */
+
 static bool same(clv_hash a, clv_hash b) { return !memcmp(&a, &b, sizeof a); }
 
 /* ---- who is in which ---- */
@@ -21,6 +23,16 @@ static clv_status add_member(clv_opencl *be, const clv_cl_member *member, clv_er
     return status;
 }
 
+/* Of a line: a kernel of another number would be the wrong one. */
+static clv_hash check_of(const clv_cl_member *member)
+{
+    char text[2 * sizeof(clv_hash) + CLV_KERNEL_SIZE] = "";
+    memcpy(text, &member->unit, sizeof member->unit);
+    memcpy(text + sizeof member->unit, &member->bundle, sizeof member->bundle);
+    strcpy(text + 2 * sizeof(clv_hash), member->kernel);
+    return clv_hash_bytes(text, sizeof text);
+}
+
 /* Lines that are none are passed over: their units are built again. */
 static void load_members(clv_opencl *be)
 {
@@ -28,12 +40,13 @@ static void load_members(clv_opencl *be)
     char *lines = clv_cl_cache_index(be->cache);
     for (char *line = lines, *end; line && (end = strchr(line, '\n')); line = end + 1) {
         clv_cl_member member = {.length = 0};
-        const int name = (int)(end - line) - 66;
+        clv_hash check;
+        const int name = (int)(end - line) - KERNEL_AT;
         if (name < 1 || name >= CLV_KERNEL_SIZE || !clv_hash_parse(line, &member.unit) ||
-            !clv_hash_parse(line + 33, &member.bundle))
+            !clv_hash_parse(line + 33, &member.bundle) || !clv_hash_parse(line + 66, &check))
             continue;
-        memcpy(member.kernel, line + 66, (size_t)name);
-        add_member(be, &member, NULL);
+        memcpy(member.kernel, line + KERNEL_AT, (size_t)name);
+        if (same(check, check_of(&member))) add_member(be, &member, NULL);
     }
     free(lines);
 }
@@ -96,7 +109,7 @@ clv_status clv_cl_bundle_add(clv_opencl *be, const clv_cl_unit **unit, int units
         clv_unit_kernel(&unit[i]->unit, part, member.kernel);
         CLV_TRY(add_member(be, &member, err));
     }
-    if (!(*out = add_bundle(be, key, err))) return CLV_ERR_INTERNAL;
+    CLV_REQUIRE(*out = add_bundle(be, key, err), CLV_ERR_INTERNAL, "out of memory for a program of %d kernels", units);
     (*out)->text = text;
     text = (clv_text){0};
 done:
@@ -159,11 +172,12 @@ static void record(const clv_opencl *be, const clv_cl_bundle *bundle)
     clv_text lines = {0};
     for (size_t i = 0; i < be->bundles.members; i++) {
         const clv_cl_member *member = &be->bundles.member[i];
-        char unit[33], of[33];
+        char unit[33], of[33], check[33];
         if (member->length == 0 || !same(member->bundle, bundle->key)) continue;
         clv_hash_print(member->unit, unit);
         clv_hash_print(member->bundle, of);
-        clv_text_append(&lines, "%s %s %s\n", unit, of, member->kernel);
+        clv_hash_print(check_of(member), check);
+        clv_text_append(&lines, "%s %s %s %s\n", unit, of, check, member->kernel);
     }
     if (!lines.failed && lines.length > 0) clv_cl_cache_append_index(be->cache, &lines);
     clv_text_free(&lines);

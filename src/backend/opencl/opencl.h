@@ -167,7 +167,7 @@ bool clv_cl_cache_has(const char *folder, clv_hash key);
 bool clv_cl_cache_load_text(const char *folder, clv_hash bundle, clv_text *text);
 void clv_cl_cache_store_text(const char *folder, clv_hash bundle, const clv_text *text);
 bool clv_cl_cache_has_text(const char *folder, clv_hash bundle);
-/* Lines "unit bundle kernel"; NULL: there are none. The caller frees them. */
+/* Lines "unit bundle check kernel"; NULL: there are none. The caller frees them. */
 char *clv_cl_cache_index(const char *folder);
 void clv_cl_cache_append_index(const char *folder, const clv_text *lines);
 
