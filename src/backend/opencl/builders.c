@@ -120,14 +120,18 @@ static void start_one(clv_cl_builders *b)
     posix_spawn_file_actions_destroy(&files);
 }
 
-/* Once for a backend, and if clv_builders_use named a program. */
-int clv_cl_builders_number(const clv_opencl *be, int programs)
+int clv_cl_builders_useful(int programs)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     long wanted = programs / PROGRAMS_EACH;
-    if (!program_of_builders || be->record || be->builders.queue) return 0;
     if (wanted > cores - 1) wanted = cores - 1;
     return wanted > CLV_CL_BUILDERS ? CLV_CL_BUILDERS : (int)wanted;
+}
+
+/* Once for a backend, and if clv_builders_use named a program. */
+int clv_cl_builders_number(const clv_opencl *be, int programs)
+{
+    return !program_of_builders || be->record || be->builders.queue ? 0 : clv_cl_builders_useful(programs);
 }
 
 bool clv_cl_builders_start(clv_opencl *be, const clv_plan *plan, const clv_jobs *jobs, int wanted, clv_jobs *shared)

@@ -145,7 +145,7 @@ static int unknown_units(clv_opencl *be, const clv_cl_calls *calls, const clv_cl
     return units;
 }
 
-clv_status clv_cl_bundles_make(clv_opencl *be, const clv_cl_calls *calls, int most, clv_cl_bundle **made, int *count,
+clv_status clv_cl_bundles_make(clv_opencl *be, const clv_cl_calls *calls, clv_cl_bundle **made, int *count,
                                clv_error *err)
 {
     clv_status status = CLV_OK;
@@ -153,7 +153,7 @@ clv_status clv_cl_bundles_make(clv_opencl *be, const clv_cl_calls *calls, int mo
     const size_t groups = (size_t)calls->schedule.groups;
     const clv_cl_unit **unit = clv_alloc(2 * groups, sizeof *unit, err);
     if (!unit) return CLV_ERR_INTERNAL;
-    const int units = unknown_units(be, calls, unit), bundles = most < units / 2 ? most : units / 2;
+    const int units = unknown_units(be, calls, unit), bundles = units < 2 ? 0 : clv_cl_builders_useful(units) + 1;
     for (int i = 0; i < bundles; i++) {
         const int taken = share_of(unit, units, bundles, i, unit + groups);
         CLV_TRY(clv_cl_bundle_add(be, unit + groups, taken, &bundle, err));
@@ -186,8 +186,7 @@ static void record(const clv_opencl *be, const clv_cl_bundle *bundle)
 static void keep_text(const clv_opencl *be, const clv_cl_bundle *bundle)
 {
     if (be->keeps != CLV_CL_KEEP_TEXTS || clv_cl_cache_has_text(be->cache, bundle->key)) return;
-    clv_cl_cache_store_text(be->cache, bundle->key, &bundle->text);
-    record(be, bundle);
+    if (clv_cl_cache_store_text(be->cache, bundle->key, &bundle->text)) record(be, bundle);
 }
 
 /* A text of the cache that is not what its name says is none. */

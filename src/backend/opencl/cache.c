@@ -59,18 +59,19 @@ bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary,
     return true;
 }
 
-void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size)
+bool clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size)
 {
     char path[1024];
     binary_header header = {.key = key, .payload = clv_hash_bytes(binary, size), .size = size};
     memcpy(header.magic, magic, sizeof magic);
-    if (!file_of(folder, key, BINARY, path, sizeof path)) return;
+    if (!file_of(folder, key, BINARY, path, sizeof path)) return false;
     unsigned char *bytes = clv_alloc(sizeof header + size, 1, NULL);
-    if (!bytes) return;
+    if (!bytes) return false;
     memcpy(bytes, &header, sizeof header);
     memcpy(bytes + sizeof header, binary, size);
-    clv_file_write(path, bytes, sizeof header + size, NULL);
+    const clv_status status = clv_file_write(path, bytes, sizeof header + size, NULL);
     free(bytes);
+    return status == CLV_OK;
 }
 
 bool clv_cl_cache_has(const char *folder, clv_hash key)
@@ -100,10 +101,11 @@ bool clv_cl_cache_load_text(const char *folder, clv_hash bundle, clv_text *text)
     return !text->failed;
 }
 
-void clv_cl_cache_store_text(const char *folder, clv_hash bundle, const clv_text *text)
+bool clv_cl_cache_store_text(const char *folder, clv_hash bundle, const clv_text *text)
 {
     char path[1024];
-    if (file_of(folder, bundle, TEXT, path, sizeof path)) clv_file_write(path, text->text, text->length, NULL);
+    return file_of(folder, bundle, TEXT, path, sizeof path) &&
+           clv_file_write(path, text->text, text->length, NULL) == CLV_OK;
 }
 
 static bool index_path(const char *folder, char *path, size_t size)

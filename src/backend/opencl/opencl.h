@@ -144,10 +144,11 @@ typedef struct clv_cl_bundles {
     bool loaded;
 } clv_cl_bundles;
 
-/* Bundles, as many as `most`, of a plan's units that neither this process nor the cache has; none where there is but one
- * such unit. made: NULL, or [most] of them, *count are made. */
-clv_status clv_cl_bundles_make(clv_opencl *be, const struct clv_cl_calls *calls, int most, clv_cl_bundle **made,
-                               int *count, clv_error *err);
+/* Bundles of a plan's units that neither this process nor the cache has, as many as processes should build so much; none
+ * where there is but one such unit. The same units make the same bundles, whether others help or not, so that a driver
+ * that keeps what it compiles knows them. made: NULL, or [CLV_CL_BUILDERS + 1] of them, *count are made. */
+clv_status clv_cl_bundles_make(clv_opencl *be, const struct clv_cl_calls *calls, clv_cl_bundle **made, int *count,
+                               clv_error *err);
 /* A bundle of these units, in whatever order they come, not built yet. */
 clv_status clv_cl_bundle_add(clv_opencl *be, const clv_cl_unit **unit, int units, clv_cl_bundle **out, clv_error *err);
 /* The unit's bundle, built; `kernel` becomes the unit's. NULL: it has none. */
@@ -161,11 +162,11 @@ void clv_cl_bundles_free(clv_opencl *be); /* saves the binaries of those that ra
 
 /* A binary by its key; false where there is none that is whole. The caller frees *binary. */
 bool clv_cl_cache_load(const char *folder, clv_hash key, unsigned char **binary, size_t *size);
-void clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size);
+bool clv_cl_cache_store(const char *folder, clv_hash key, const unsigned char *binary, size_t size);
 bool clv_cl_cache_has(const char *folder, clv_hash key);
 /* A bundle's text: appended; false where there is none. */
 bool clv_cl_cache_load_text(const char *folder, clv_hash bundle, clv_text *text);
-void clv_cl_cache_store_text(const char *folder, clv_hash bundle, const clv_text *text);
+bool clv_cl_cache_store_text(const char *folder, clv_hash bundle, const clv_text *text);
 bool clv_cl_cache_has_text(const char *folder, clv_hash bundle);
 /* Lines "unit bundle check kernel"; NULL: there are none. The caller frees them. */
 char *clv_cl_cache_index(const char *folder);
@@ -307,7 +308,8 @@ typedef struct clv_cl_builders {
     int processes; /* that have not ended */
 } clv_cl_builders;
 
-/* How many should start for so many programs: 0 where none can. */
+/* How many are of use for so many programs, and how many may start for this backend: 0 where none can. */
+int clv_cl_builders_useful(int programs);
 int clv_cl_builders_number(const clv_opencl *be, int programs);
 /* Starts so many on the jobs of a plan. *shared: the table that they and the caller have from then on; false: there is none,
  * and none was started. */

@@ -143,10 +143,10 @@ bool clv_cl_save_binary(const clv_opencl *be, cl_program program, clv_hash key)
         clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
         return false;
     if (!(binary = clv_alloc(size, 1, NULL))) return false;
-    const bool given = clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS;
-    if (given) clv_cl_cache_store(be->cache, key, binary, size);
+    const bool kept = clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS &&
+                      clv_cl_cache_store(be->cache, key, binary, size);
     free(binary);
-    return given;
+    return kept;
 }
 
 static void drop(clv_opencl *be, clv_cl_program **link)

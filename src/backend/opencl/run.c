@@ -299,7 +299,7 @@ clv_status clv_cl_plan_create(clv_backend *head, const clv_plan *plan, const clv
     memcpy(made->stride, plan->stride, sizeof made->stride);
     if (!(made->ring = clv_alloc((size_t)made->blocks * CLV_CL_RING, sizeof *made->ring, err))) goto done;
     CLV_TRY(verified_schedule(&b, plan, err));
-    if (!be->testing) CLV_TRY(clv_cl_bundles_make(be, &b.calls, 1, NULL, NULL, err));
+    if (!be->testing) CLV_TRY(clv_cl_bundles_make(be, &b.calls, NULL, NULL, err));
     CLV_TRY(create_memory(&b, err));
     CLV_TRY(add_groups(&b, err));
     CLV_TRY(list_turns(made, err));

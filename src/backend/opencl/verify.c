@@ -207,7 +207,7 @@ static clv_status share_jobs(clv_opencl *be, const clv_plan *plan, clv_jobs *own
     *jobs = *own;
     if (own->jobs == 0) return CLV_OK;
     const int wanted = clv_cl_builders_number(be, own->programs);
-    CLV_TRY(clv_cl_bundles_make(be, be->within, wanted + 1, bundle, &bundles, err));
+    CLV_TRY(clv_cl_bundles_make(be, be->within, bundle, &bundles, err));
     if (wanted == 0) goto done;
     CLV_TRY(list_bundles(be, bundle, bundles, own, err));
     *jobs = *own;
